@@ -1,0 +1,73 @@
+"""Condition types and reasons that appear in `status.conditions`."""
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """What a condition is about. Unless noted, True is the healthy value."""
+
+    READY = "Ready"  # computed from the others, in status/ready.py
+    ACCEPTED = "Accepted"  # the spec can be acted on
+    PROGRESSING = "Progressing"  # a rollout is on its way; present while the workload exists
+    RECONCILING = "Reconciling"  # kstatus: only while True
+    STALLED = "Stalled"  # kstatus: only while True, needs a change by the user
+    MODEL_READY = "ModelReady"  # at least one replica has the model loaded and answers
+    METRICS_AVAILABLE = "MetricsAvailable"  # the signals that scaling needs can be read
+    SCALING_ACTIVE = "ScalingActive"  # replicas follow the objectives
+    SCALING_LIMITED = "ScalingLimited"  # negative: a bound keeps replicas from the wanted number
+    SLO_MET = "SLOMet"
+    SLO_RESOLUTION = "SLOResolution"  # the histogram can resolve the objective
+    SLO_INFEASIBLE = "SLOInfeasible"  # negative: more replicas cannot meet the objective
+    GPU_SHORTAGE = "GPUShortage"  # negative: pods wait for GPUs that no node has free
+    ENGINE_STALLED = "EngineStalled"  # negative: requests wait but no token comes out
+
+
+class Reason(StrEnum):
+    """CamelCase, one word per cause."""
+
+    # Accepted
+    VALID = "Valid"
+    INVALID_SPEC = "InvalidSpec"
+    # Ready
+    AVAILABLE = "Available"
+    WAITING_FOR_REPLICAS = "WaitingForReplicas"
+    MODEL_LOADING = "ModelLoading"
+    SCALED_TO_ZERO = "ScaledToZero"
+    PAUSED = "Paused"
+    PLAN_ONLY = "PlanOnly"
+    RECONCILING = "Reconciling"
+    # Progressing, Reconciling
+    CREATING = "Creating"
+    ROLLING_OUT = "RollingOut"
+    ROLLOUT_COMPLETE = "RolloutComplete"
+    STARTUP_TIMEOUT = "StartupTimeout"
+    # Stalled
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CRASHING = "ContainerCrashing"
+    CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
+    APPLY_REJECTED = "ApplyRejected"
+    APPLY_CONFLICT = "ApplyConflict"
+    NAME_TAKEN = "NameTaken"
+    POD_REJECTED = "PodRejected"
+    INSUFFICIENT_GPUS = "InsufficientGPUs"
+    UNSCHEDULABLE = "Unschedulable"
+    # MetricsAvailable, ScalingActive, SLO*
+    METRICS_READ = "MetricsRead"
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
+    METRICS_MISSING = "MetricsMissing"
+    METRICS_STALE = "MetricsStale"
+    PODS_NOT_SCRAPED = "PodsNotScraped"
+    IDLE = "Idle"
+    FOLLOWING_OBJECTIVES = "FollowingObjectives"
+    RECOMMEND_ONLY = "RecommendOnly"
+    HOLDING = "Holding"
+    AT_MAXIMUM = "AtMaximum"
+    AT_MINIMUM = "AtMinimum"
+    OBJECTIVES_MET = "ObjectivesMet"
+    OBJECTIVES_MISSED = "ObjectivesMissed"
+    OBJECTIVE_UNSUPPORTED = "ObjectiveUnsupported"
+    BETWEEN_BUCKETS = "BetweenBuckets"
+    ON_BUCKET_EDGE = "OnBucketEdge"
+    BASE_LATENCY_ABOVE_OBJECTIVE = "BaseLatencyAboveObjective"
+    NO_TOKENS = "NoTokens"

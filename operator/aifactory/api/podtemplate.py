@@ -1,0 +1,149 @@
+"""The part of a pod that a user may shape: never privileges, host access or service accounts."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from .meta import FreeText, LabelKey, LabelValue, Model, ObjectName, Quantity, UserId, rules
+
+_ANY_OBJECT = WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+
+
+class KeySelector(Model):
+    """A key of a Secret or ConfigMap in the service's own namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        description="Key inside the object."
+    )
+    optional: bool = Field(default=False, description="Start also when the object or the key is missing.")
+
+
+class EnvSource(Model):
+    """Where the value of an environment variable comes from."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+                "set exactly one of secretKeyRef or configMapKeyRef",
+            )
+        )
+    )
+    secret_key_ref: KeySelector | None = Field(default=None, description="Key of a Secret, resolved by the kubelet.")
+    config_map_key_ref: KeySelector | None = Field(default=None, description="Key of a ConfigMap.")
+
+
+class EnvVar(Model):
+    """An environment variable of the model server."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"))
+    )
+    name: EnvName = Field(description="Name of the variable.")
+    value: FreeText | None = Field(default=None, description="Literal value.")
+    value_from: EnvSource | None = Field(default=None, description="Value from a Secret or ConfigMap.")
+
+
+class Toleration(Model):
+    """Lets pods run on tainted nodes."""
+
+    key: Annotated[str, StringConstraints(max_length=317)] | None = Field(default=None, description="Taint key.")
+    operator: Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None = Field(
+        default=None, description="Exists or Equal (the default)."
+    )
+    value: Annotated[str, StringConstraints(max_length=63)] | None = Field(default=None, description="Taint value.")
+    effect: Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
+        default=None, description="Taint effect; all when absent."
+    )
+    toleration_seconds: int | None = Field(default=None, ge=0, description="Seconds tolerated, for NoExecute.")
+
+
+class ComputeResources(Model):
+    """CPU and memory of the model-server container; GPUs are asked for in spec.accelerator."""
+
+    cpu: Quantity | None = Field(default=None, description="CPU request, such as 8 or 500m.")
+    memory: Quantity | None = Field(default=None, description="Memory request and limit, such as 64Gi.")
+    ephemeral_storage: Quantity | None = Field(default=None, description="Request for local disk, such as 20Gi.")
+
+
+class ClaimVolume(Model):
+    """An existing PersistentVolumeClaim."""
+
+    claim_name: ObjectName = Field(description="Name of the claim in the service's namespace.")
+
+
+class ConfigMapVolume(Model):
+    """Files from a ConfigMap."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap in the service's namespace.")
+
+
+class EmptyDirVolume(Model):
+    """Scratch space that lives as long as the pod."""
+
+    size_limit: Quantity | None = Field(default=None, description="Limit of the volume, such as 20Gi.")
+
+
+class Volume(Model):
+    """A volume and the path where the model server sees it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "[has(self.persistentVolumeClaim), has(self.configMap), has(self.emptyDir)].filter(x, x).size() == 1",
+                "set exactly one of persistentVolumeClaim, configMap or emptyDir",
+            )
+        )
+    )
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] = Field(
+        description="Name of the volume."
+    )
+    mount_path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=1024)] = Field(
+        description="Absolute path in the container."
+    )
+    read_only: bool = Field(default=False, description="Mount without write access.")
+    persistent_volume_claim: ClaimVolume | None = Field(default=None, description="An existing claim.")
+    config_map: ConfigMapVolume | None = Field(default=None, description="Files from a ConfigMap.")
+    empty_dir: EmptyDirVolume | None = Field(default=None, description="Scratch space.")
+
+
+class SecurityContext(Model):
+    """User and groups of the model server; root is not offered."""
+
+    run_as_user: UserId | None = Field(default=None, description="Numeric user, at least 1. Default per engine.")
+    run_as_group: UserId | None = Field(default=None, description="Numeric group. Default per engine.")
+    fs_group: UserId | None = Field(default=None, description="Group that owns mounted volumes. Default per engine.")
+
+
+class PodTemplate(Model):
+    """Additions to the pods of the service."""
+
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = Field(
+        default=None, description="Extra pod labels; keys of the operator cannot be overridden."
+    )
+    annotations: Annotated[dict[LabelKey, FreeText], Field(max_length=32)] | None = Field(
+        default=None, description="Extra pod annotations."
+    )
+    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
+        default=None, description="Node labels that pods need, beside the accelerator's product."
+    )
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = Field(
+        default=None, description="Taints that pods accept."
+    )
+    affinity: Annotated[dict[str, Any], _ANY_OBJECT] | None = Field(
+        default=None, description="Kubernetes affinity, passed on as it is."
+    )
+    topology_spread_constraints: Annotated[list[Annotated[dict[str, Any], _ANY_OBJECT]], Field(max_length=8)] | None = (
+        Field(default=None, description="Kubernetes topologySpreadConstraints, passed on as they are.")
+    )
+    resources: ComputeResources | None = Field(default=None, description="CPU, memory and disk of the model server.")
+    shared_memory: Quantity | None = Field(
+        default=None, description="Size of /dev/shm, such as 16Gi. Default 2Gi per GPU."
+    )
+    volumes: Annotated[list[Volume], Field(max_length=16)] | None = Field(default=None, description="Extra volumes.")
+    security_context: SecurityContext | None = Field(default=None, description="User and groups of the pods.")
+    priority_class_name: ObjectName | None = Field(default=None, description="PriorityClass of the pods.")
+    runtime_class_name: ObjectName | None = Field(default=None, description="RuntimeClass of the pods, such as nvidia.")
+    scheduler_name: ObjectName | None = Field(default=None, description="Scheduler that places the pods.")

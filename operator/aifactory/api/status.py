@@ -1,0 +1,132 @@
+"""`InferenceService.status`: everything a user reads. Decimals are strings, times are RFC 3339 in UTC."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .meta import FreeText, Model
+
+Text = Annotated[str, Field(max_length=512)]
+
+
+class Condition(Model):
+    """One aspect of the service, as in metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=64)] = Field(description="Aspect, unique in the list.")
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")] = Field(description="True, False or Unknown.")
+    observed_generation: int = Field(default=0, description="metadata.generation that this condition is about.")
+    last_transition_time: Annotated[str, Field(max_length=32)] = Field(description="When status last changed.")
+    reason: Annotated[str, Field(max_length=64)] = Field(description="Cause, one CamelCase word.")
+    message: FreeText = Field(default="", description="Sentence for people: what is, and what to change.")
+
+
+class ReplicasStatus(Model):
+    """Numbers of replicas."""
+
+    desired: int = Field(default=0, description="Wanted now.")
+    current: int = Field(default=0, description="Pods that exist and are not terminating.")
+    ready: int = Field(default=0, description="Pods that answer.")
+    pending: int = Field(default=0, description="Pods that are starting or loading the model.")
+    unschedulable: int = Field(default=0, description="Pods that no node can take.")
+
+
+class ResolvedStatus(Model):
+    """Values that the operator chose or derived."""
+
+    image: Text = Field(description="Container image.")
+    command: Annotated[list[FreeText], Field(max_length=128)] = Field(default=[], description="Command and arguments.")
+    precision: Text | None = Field(default=None, description="Number format asked of the engine.")
+    profile: Text | None = Field(default=None, description="NIM profile.")
+    accelerator: Text = Field(description="GPU request of one replica, such as nvidia.com/gpu: 1.")
+    probes: Annotated[dict[str, Text], Field(max_length=8)] = Field(default={}, description="Probe name to path.")
+    metrics_path: Text = Field(description="Where Prometheus scrapes.")
+    objectives: Annotated[dict[str, Text], Field(max_length=8)] = Field(
+        default={}, description="Objective to its target, preset filled in, such as p95 <= 500ms."
+    )
+
+
+class ObjectiveStatus(Model):
+    """One objective: target, what is seen, how well it held."""
+
+    objective: Text = Field(description="timeToFirstToken, interTokenLatency, endToEndLatency or throughput.")
+    target: Text = Field(description="Target, such as p95 <= 500ms.")
+    state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
+    observed: Text | None = Field(default=None, description="Observed now in the target's unit.")
+    attainment5m: Text | None = Field(default=None, description="Share of the last 5 minutes within the target.")
+    attainment1h: Text | None = Field(default=None, description="Share of the last hour within the target.")
+    error_budget: Text | None = Field(default=None, description="Share of the hour's error budget that is left.")
+
+
+class ThroughputStatus(Model):
+    """Rates over the metrics window."""
+
+    requests_per_second: Text | None = Field(default=None, description="Completed requests per second.")
+    offered_requests_per_second: Text | None = Field(
+        default=None, description="Arrivals: completed plus growth of requests in the system."
+    )
+    input_tokens_per_second: Text | None = Field(default=None, description="Prompt tokens per second.")
+    output_tokens_per_second: Text | None = Field(default=None, description="Generated tokens per second.")
+    running: Text | None = Field(default=None, description="Requests in the batch now.")
+    waiting: Text | None = Field(default=None, description="Requests that wait now.")
+
+
+class DecisionStatus(Model):
+    """One scaling decision."""
+
+    time: Text = Field(description="When it was taken.")
+    from_: int = Field(alias="from", description="Replicas before.")
+    to: int = Field(description="Replicas after.")
+    reason: Text = Field(description="Cause, one CamelCase word.")
+    signal: Text | None = Field(default=None, description="Signal that asked for it.")
+    limited_by: Text | None = Field(default=None, description="What kept it from more.")
+    message: FreeText = Field(default="", description="Sentence with the numbers.")
+
+
+class RecommendationStatus(Model):
+    """What one signal alone would choose."""
+
+    signal: Text = Field(description="Name of the signal.")
+    state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
+    value: Text | None = Field(default=None, description="Observed value.")
+    target: Text | None = Field(default=None, description="Its limit.")
+    ratio: Text | None = Field(default=None, description="Value / limit, averaged.")
+    replicas: int | None = Field(default=None, description="Replicas that it asks for.")
+
+
+class ScalingStatus(Model):
+    """How the number of replicas comes about."""
+
+    decision: DecisionStatus | None = Field(default=None, description="The decision in force.")
+    recommendations: Annotated[list[RecommendationStatus], Field(max_length=16)] = Field(
+        default=[], description="Each signal's own answer.", json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+    last_scale_time: Text | None = Field(default=None, description="When replicas last changed.")
+    history: Annotated[list[DecisionStatus], Field(max_length=10)] = Field(
+        default=[], description="Last changes, newest first.", json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+
+
+class InferenceServiceStatus(Model):
+    """What is, and why."""
+
+    observed_generation: int | None = Field(default=None, description="metadata.generation that this status is about.")
+    conditions: Annotated[list[Condition], Field(max_length=32)] = Field(
+        default=[],
+        description="Aspects of the service; Ready sums them up.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    url: Text | None = Field(default=None, description="OpenAI-compatible endpoint inside the cluster.")
+    engine: Text | None = Field(default=None, description="Engine that serves.")
+    model: Text | None = Field(default=None, description="Served model name.")
+    replicas: ReplicasStatus | None = Field(default=None, description="Numbers of replicas.")
+    resolved: ResolvedStatus | None = Field(default=None, description="Values that the operator chose or derived.")
+    slo: Annotated[list[ObjectiveStatus], Field(max_length=8)] = Field(
+        default=[],
+        description="Objectives and how well they hold.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["objective"]},
+    )
+    slo_attainment: Text | None = Field(
+        default=None, description="Worst objective's share of the last 5 minutes within target."
+    )
+    throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
+    scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
