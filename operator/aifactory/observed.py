@@ -1,0 +1,71 @@
+"""What the cluster holds for one service, as plain values that the pure core can read. Times are epoch seconds."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A model-server pod."""
+
+    name: str
+    created_at: float
+    ready: bool = False
+    ready_at: float | None = None
+    terminating: bool = False
+    scheduled: bool = False
+    unschedulable_since: float | None = None
+    unschedulable_message: str = ""
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    restarts: int = 0
+    template_hash: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Exists, wanted, and not yet serving."""
+        return not self.ready and not self.terminating
+
+    @property
+    def unschedulable(self) -> bool:
+        """No node can take it now."""
+        return self.pending and self.unschedulable_since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The Deployment of a service."""
+
+    replicas: int
+    generation: int = 0
+    observed_generation: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    total: int = 0
+    progress_deadline_exceeded: bool = False
+    replica_failure: str = ""
+
+    @property
+    def rolling_out(self) -> bool:
+        """Some pods are not yet of the newest template, or the controller has not seen it."""
+        return self.observed_generation < self.generation or self.updated < self.replicas or self.total > self.updated
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Children as last seen, keyed by kind and name, and what they mean."""
+
+    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    workload: Workload | None = None
+    pods: tuple[Pod, ...] = ()
+
+    @property
+    def serving_pods(self) -> tuple[Pod, ...]:
+        """Pods that are ready and not leaving."""
+        return tuple(pod for pod in self.pods if pod.ready and not pod.terminating)
+
+    @property
+    def pending_pods(self) -> tuple[Pod, ...]:
+        """Pods that are starting or waiting for a node."""
+        return tuple(pod for pod in self.pods if pod.pending)

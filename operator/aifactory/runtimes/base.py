@@ -1,0 +1,58 @@
+"""What every engine tells the rest of the operator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aifactory.api.spec import InferenceServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDialect:
+    """Prometheus names of an engine; None where it has no such series.
+
+    Histograms are base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1.
+    Counters carry their `_total`.
+    """
+
+    time_to_first_token: str | None
+    inter_token_latency: str | None
+    end_to_end_latency: str | None
+    running: str
+    waiting: str
+    kv_cache_usage: str | None
+    completed: str | None
+    prompt_tokens: str | None
+    generation_tokens: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """The container of one replica, engine-specific part only; render/ turns it into a pod."""
+
+    image: str
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env: tuple[Mapping[str, Any], ...]
+    startup_path: str
+    liveness_path: str
+    readiness_path: str
+    metrics_path: str
+    volumes: tuple[Mapping[str, Any], ...]
+    volume_mounts: tuple[Mapping[str, Any], ...]
+    run_as_user: int
+    run_as_group: int
+    fs_group: int
+    pre_stop_seconds: int
+    precision: str | None = None
+    profile: str | None = None
+
+
+class Runtime(Protocol):
+    """An engine."""
+
+    dialects: tuple[MetricDialect, ...]
+
+    def server(self, spec: InferenceServiceSpec) -> ModelServer:
+        """The container for this spec."""
+        ...
