@@ -1,0 +1,93 @@
+"""Builds the programs of the cluster from their Go modules and keeps them in the cache."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.kind import versions
+from tests.kind.host import exclusive, find, require_free_disk
+from tests.kind.paths import GO_MODULE, cache_dir, content_key
+from tests.kind.progress import StepFailedError, capture, run_step
+
+PACKAGES = {
+    "containerd": "github.com/containerd/containerd/v2/cmd/containerd",
+    "containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+    "coredns": "github.com/coredns/coredns",
+    "ctr": "github.com/containerd/containerd/v2/cmd/ctr",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kind": "sigs.k8s.io/kind",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubeadm": "k8s.io/kubernetes/cmd/kubeadm",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+    "pause": "./pause",
+}
+_BUILT_AS = {"etcd": "server"}  # go build names a program after its folder
+_FREE_GIB = 13
+
+
+def folder() -> Path:
+    """Where the binaries of the pinned versions are kept; it may not exist yet."""
+    return cache_dir() / "binaries" / content_key(GO_MODULE, _ldflags())
+
+
+def missing(*names: str) -> list[str]:
+    """Those of the named programs that are not built yet."""
+    return [name for name in names if not (folder() / name).exists()]
+
+
+def ensure(*names: str) -> Path:
+    """Builds those of the named programs (all when none is named) that the cache lacks; returns their folder.
+
+    Raises:
+        StepFailedError: no Go tool chain, too little disk, or the build failed.
+    """
+    wanted = names or tuple(PACKAGES)
+    if not missing(*wanted):
+        return folder()
+    with exclusive("binaries"):
+        if lacking := missing(*wanted):
+            _build(lacking)
+    return folder()
+
+
+def module_folder(module: str) -> Path:
+    """The folder of a required module's source in Go's module cache, downloaded when it is not there."""
+    return Path(capture([_go(), "-C", GO_MODULE, "list", "-m", "-f", "{{.Dir}}", module], timeout=300).strip())
+
+
+def _build(names: list[str]) -> None:
+    require_free_disk(Path.home(), _FREE_GIB, "Building Kubernetes from source")
+    folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder(), prefix=".building-") as staging:
+        run_step(
+            f"Build {len(names)} programs of Kubernetes {versions.kubernetes()} from their Go modules",
+            ["nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", _ldflags()]
+            + ["-o", f"{staging}/", *(PACKAGES[name] for name in names)],
+            cwd=GO_MODULE,
+            env={**os.environ, "CGO_ENABLED": "0"},
+            log_name="go-build",
+            about="15 to 25 min on 2 cores the first time",
+            hint="Check that Go modules can be downloaded (go env GOPROXY), then run the same command again: it continues.",
+        )
+        for name in names:
+            shutil.move(Path(staging) / _BUILT_AS.get(name, name), folder() / name)
+
+
+def _go() -> str:
+    go = find("go") or find("/usr/local/go/bin/go")
+    if go is None:
+        raise StepFailedError("Go is not installed; it builds Kubernetes from source. Install Go 1.26 or later and try again.")
+    return go
+
+
+def _ldflags() -> str:
+    version = versions.kubernetes()
+    major, minor, _ = version.removeprefix("v").split(".")
+    package = "k8s.io/component-base/version"
+    return f"-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
