@@ -1,0 +1,1 @@
+"""A model server without a model: real API, real metric names, simulated GPU time."""

@@ -1,0 +1,149 @@
+"""The life of a server: load, become ready, serve, and on SIGTERM drain or abort.
+
+vLLM opens its port only when the model is loaded. NIM's port is open at once: live immediately, ready when loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .engine import Engine
+from .faults import Faults
+from .metrics import add_gpus, measure
+from .openai import Api, refusal
+from .power import PowerMeter
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from .settings import Settings
+
+
+class Phase(enum.Enum):
+    LOADING = "loading the model"
+    READY = "ready"
+    DRAINING = "shutting down"
+
+
+class Server:
+    """One simulated model server on one port.
+
+    `run` returns when `stop` was called, after the work in flight was finished or the shutdown timeout cut it off.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.phase = Phase.LOADING
+        self.port: int | None = None
+        self._stop = asyncio.Event()
+        self._power = PowerMeter(settings.idle_watts, settings.full_watts)
+        self._engine = Engine(settings.timing, settings.limits, self._power)
+        self._metrics = measure(settings, self._engine)
+        add_gpus(self._metrics.page, self._power, settings.gpus, asyncio.get_running_loop().time)
+        self._faults = Faults(self._engine)
+
+    def stop(self) -> None:
+        """Begin to shut down, as SIGTERM does."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        engine = asyncio.create_task(self._engine.run(self._metrics))
+        runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+        await runner.setup()
+        try:
+            if self._opens_before_loading:
+                await self._listen(runner)
+            if await self._loaded():
+                if not self._opens_before_loading:
+                    await self._listen(runner)
+                self.phase = Phase.READY
+                say(f"ready: {self.settings.model} on port {self.port} ({self.settings.dialect})")
+                await self._stop.wait()
+            self.phase = Phase.DRAINING
+            await self._drain()
+        finally:
+            engine.cancel()
+            await runner.cleanup()
+
+    @property
+    def _opens_before_loading(self) -> bool:
+        return self.settings.dialect != "vllm"
+
+    async def _loaded(self) -> bool:
+        """Wait for the start-up delay; False if the server was stopped before it was over."""
+        say(f"loading {self.settings.model}: {self.settings.startup_seconds:g} s")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self.settings.startup_seconds)
+        return not self._stop.is_set()
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        site = web.TCPSite(runner, self.settings.host, self.settings.port)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+    async def _drain(self) -> None:
+        say(f"stopping: {self._engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._engine.drained.wait(), self.settings.shutdown_timeout)
+        if self._engine.in_flight:
+            say(f"aborting {self._engine.in_flight} requests")
+            self._engine.abort_all()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[self._gate])
+        api = Api(self.settings, self._engine)
+        health = [web.get("/health", self._ready)]
+        metrics = web.get("/metrics", self._page)
+        if self._opens_before_loading:
+            health = [web.get("/v1/health/live", self._live), web.get("/v1/health/ready", self._ready)]
+            metrics = web.get("/v1/metrics", self._page)
+            health.append(web.get("/v1/metadata", self._metadata))
+        application.add_routes([*health, metrics, *api.routes()])
+        if self.settings.faults:
+            application.add_routes(self._faults.routes())
+        return application
+
+    @web.middleware
+    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse work while loading or shutting down; health and metrics answer for themselves."""
+        if request.method == "POST" and request.path.startswith("/v1/") and self.phase is not Phase.READY:
+            return refusal(f"The server is {self.phase.value}", 503, "ServiceUnavailableError")
+        return await handler(request)
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "health.response", "message": "live"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            {"object": "health.response", "message": self.phase.value}, status=200 if self.phase is Phase.READY else 503
+        )
+
+    async def _metadata(self, _request: web.Request) -> web.Response:
+        return web.json_response({
+            "modelInfo": [{"shortName": self.settings.model, "modelUrl": ""}],
+            "selectedModelProfileId": self.settings.profile,
+        })  # fmt: skip
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        if self.phase is Phase.LOADING:
+            return web.Response(status=503, text="the model is not loaded yet\n")
+        page = self._faults.distort(self._metrics.page.render())
+        return web.Response(body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def serve(settings: Settings) -> None:
+    """Run a server until SIGTERM or SIGINT."""
+    server = Server(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    await server.run()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
