@@ -1,0 +1,49 @@
+"""`python -m tests.kind`: the test cluster from the command line."""
+
+from typing import Annotated
+
+import typer
+
+from tests.kind import binaries as programs
+from tests.kind import docker
+from tests.kind.cluster import DEFAULT_GPUS, NODE, Cluster
+from tests.kind.paths import KUBECONFIG, cache_dir
+from tests.kind.progress import StepFailedError, fail, note
+
+app = typer.Typer(help="A kind cluster with simulated GPUs, also where no image registry answers.", no_args_is_help=True)
+
+
+@app.command()
+def up(gpus: Annotated[int, typer.Option(min=0, help="GPUs that the node offers.")] = DEFAULT_GPUS) -> None:
+    """Bring the cluster up; nothing happens when it is up already."""
+    Cluster().up(gpus)
+
+
+@app.command()
+def down() -> None:
+    """Delete the cluster and everything it made; build products stay in the cache."""
+    Cluster().down()
+
+
+@app.command()
+def binaries() -> None:
+    """Build the programs of the plain-process control plane and of the cluster."""
+    note(f"Programs are in {programs.ensure()}")
+
+
+@app.command()
+def kubeconfig() -> None:
+    """Print the path of the cluster's kubeconfig."""
+    print(KUBECONFIG)
+
+
+def main() -> None:
+    """Runs a command; a failed step ends with its message and exit status 1."""
+    try:
+        app()
+    except StepFailedError as error:
+        fail(error)
+        raise SystemExit(1) from None
+
+
+main()

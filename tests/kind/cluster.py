@@ -1,0 +1,178 @@
+"""The kind cluster `aifactory`: one node whose simulated GPUs are really scheduled.
+
+    cluster = Cluster().up(gpus=8)
+    cluster.kubectl("apply", "-k", "manifests/")
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from tests.kind import binaries, docker, node_image
+from tests.kind.host import exclusive
+from tests.kind.paths import FILES, KUBECONFIG, cache_dir
+from tests.kind.progress import StepFailedError, capture, note, run_step, step, succeeds
+
+NAME = "aifactory"
+NODE = f"{NAME}-control-plane"
+GPU_RESOURCE = "nvidia.com/gpu"
+GPU_PRODUCT = "NVIDIA-H100-80GB-HBM3"
+DEFAULT_GPUS = 8
+
+_OWN_NETWORK = {"disableDefaultCNI": True}
+_CONTAINERD_PATCH = '[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n'
+_READY_SECONDS = 120
+
+
+class Cluster:
+    """The cluster and its kubeconfig. Any number of these objects speak of the same cluster.
+
+    Attributes:
+        kubeconfig: path of the administrator's kubeconfig, inside the checkout.
+        node: the name of the node and of its Docker container.
+    """
+
+    def __init__(self, kubeconfig: Path = KUBECONFIG) -> None:
+        self.kubeconfig = kubeconfig
+        self.node = NODE
+
+    def up(self, gpus: int = DEFAULT_GPUS) -> Self:
+        """Makes sure that the cluster runs and its node offers `gpus` GPUs; does nothing when that is so already.
+
+        Raises:
+            StepFailedError: a step failed; says which, why and what to do next.
+        """
+        with exclusive("cluster"):
+            if self.ready(gpus):
+                note(f"Cluster {NAME} is up with {gpus} GPUs")
+                return self
+            binaries.ensure("kind", "kubectl")
+            docker.ensure_daemon()
+            image = node_image.ensure()
+            if not self._restarted(image):
+                self._create(image)
+            self._offer_gpus(gpus)
+            with step("Wait for cluster DNS", "10 s"):
+                self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=90s", timeout=100)
+        return self
+
+    def down(self) -> None:
+        """Deletes the cluster, its network, its kubeconfig, and stops the Docker daemon if this project started it."""
+        with exclusive("cluster"):
+            if docker.installed():
+                docker.ensure_daemon()
+                if self._state():
+                    self._delete()
+                capture(["docker", "volume", "prune", "--force"])
+                if succeeds(["docker", "network", "inspect", "kind"]):
+                    capture(["docker", "network", "rm", "kind"])
+                docker.stop_daemon()
+            self.kubeconfig.unlink(missing_ok=True)
+        note(f"Cluster {NAME} is gone")
+
+    def ready(self, gpus: int = DEFAULT_GPUS) -> bool:
+        """Whether the node is Ready, offers `gpus` GPUs and runs the pinned version."""
+        if not self.kubeconfig.exists() or binaries.missing("kubectl") or self._outdated():
+            return False
+        status = self._node().get("status", {})
+        conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
+        offered = status.get("allocatable", {}).get(GPU_RESOURCE, "0")
+        return conditions.get("Ready") == "True" and offered == str(gpus)
+
+    def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
+        """Runs kubectl as the administrator and returns what it prints.
+
+        Raises:
+            StepFailedError: kubectl failed or did not end in `timeout` seconds; carries its message.
+        """
+        argv = [binaries.folder() / "kubectl", "--kubeconfig", self.kubeconfig, *args]
+        return capture(argv, stdin=stdin.encode(), timeout=timeout)
+
+    def _create(self, image: str | None) -> None:
+        self._delete()
+        self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache_dir(), suffix=".yaml") as config:
+            config.write(_config(own_image=image is not None))
+            config.flush()
+            argv = [_kind(), "create", "cluster", "--name", NAME, "--config", config.name, "--wait", "120s"]
+            run_step(
+                f"Create the kind cluster {NAME}",
+                argv + ["--kubeconfig", self.kubeconfig] + (["--image", image] if image else []),
+                log_name="kind-create",
+                about="30 s",
+                hint=f"Look at the node with: docker logs {NODE}",
+            )
+
+    def _delete(self) -> None:
+        argv = [_kind(), "delete", "cluster", "--name", NAME, "--kubeconfig", self.kubeconfig]
+        run_step(f"Delete the kind cluster {NAME}", argv, log_name="kind-delete", hint=f"Try: docker rm -f {NODE}")
+
+    def _restarted(self, image: str | None) -> bool:
+        """Brings back a cluster whose node is there but stopped or not known to this checkout; False when it must be created."""
+        if not self._state() or self._outdated():
+            return False
+        with step(f"Wake the kind cluster {NAME}", "20 s"):
+            if self._state() != "running":
+                capture(["docker", "start", NODE])
+            self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+            deadline = time.monotonic() + _READY_SECONDS
+            while time.monotonic() < deadline:
+                if self._export_kubeconfig() and self._node_is_fresh():
+                    return True
+                time.sleep(0.5)
+        return False
+
+    def _export_kubeconfig(self) -> bool:
+        return succeeds([_kind(), "export", "kubeconfig", "--name", NAME, "--kubeconfig", self.kubeconfig])
+
+    def _node_is_fresh(self) -> bool:
+        """Whether the kubelet reports Ready itself: its lease was renewed after the container's last start."""
+        return succeeds(["docker", "exec", NODE, "systemctl", "is-active", "kubelet"]) and any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in self._node().get("status", {}).get("conditions", [])
+        )
+
+    def _offer_gpus(self, count: int) -> None:
+        """Advertises GPUs as extended resources in the node's status, which kubelet's own updates leave alone."""
+        resources = {GPU_RESOURCE: str(count)}
+        patch = json.dumps({"status": {"capacity": resources, "allocatable": resources}})
+        self.kubectl("patch", "node", NODE, "--subresource=status", "--type=merge", f"--patch={patch}")
+        self.kubectl("label", "node", NODE, "--overwrite", f"{GPU_RESOURCE}.product={GPU_PRODUCT}")
+        note(f"Node {NODE} offers {count} x {GPU_RESOURCE} ({GPU_PRODUCT})")
+
+    def _node(self) -> dict[str, Any]:
+        try:
+            node: dict[str, Any] = json.loads(self.kubectl("get", "node", NODE, "--output=json", timeout=10))
+        except StepFailedError:
+            return {}
+        return node
+
+    def _state(self) -> str:
+        return _inspect("{{.State.Status}}")
+
+    def _outdated(self) -> bool:
+        image = _inspect("{{.Config.Image}}")
+        return image.startswith("aifactory/node:") and image != node_image.tag()
+
+
+def _inspect(template: str) -> str:
+    try:
+        return capture(["docker", "container", "inspect", "--format", template, NODE], timeout=10).strip()
+    except StepFailedError:
+        return ""
+
+
+def _kind() -> Path:
+    return binaries.ensure("kind") / "kind"
+
+
+def _config(*, own_image: bool) -> str:
+    """kind's configuration: files/kind.yaml, and what our own image or a restricted host needs besides, as JSON lines of YAML."""
+    lines = [(FILES / "kind.yaml").read_text()]
+    if own_image:
+        lines.append(f"networking: {json.dumps(_OWN_NETWORK)}")
+    if docker.lacks_sys_resource():
+        lines.append(f"containerdConfigPatches: {json.dumps([_CONTAINERD_PATCH])}")
+    return "\n".join(lines)
