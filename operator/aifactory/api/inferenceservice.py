@@ -1,10 +1,12 @@
 """The kind `InferenceService`: identity, spec and status together."""
 
+import re
 from typing import Any
 
 from pydantic import Field
 
 from . import API_VERSION
+from .checks import Check
 from .meta import Model
 from .spec import InferenceServiceSpec
 from .status import InferenceServiceStatus
@@ -13,6 +15,7 @@ KIND = "InferenceService"
 PLURAL = "inferenceservices"
 # Children and pods carry longer names; 52 leaves room for what Kubernetes and the operator append.
 MAX_NAME_LENGTH = 52
+NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
 class ObjectMeta(Model):
@@ -36,6 +39,19 @@ class InferenceService(Model):
     metadata: ObjectMeta
     spec: InferenceServiceSpec
     status: InferenceServiceStatus = InferenceServiceStatus()
+
+    checks = (
+        Check(
+            cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('{NAME_PATTERN}')",
+            holds=lambda service: (
+                len(service.metadata.name) <= MAX_NAME_LENGTH
+                and re.fullmatch(NAME_PATTERN, service.metadata.name) is not None
+            ),
+            message=f"must be at most {MAX_NAME_LENGTH} lower-case letters, digits or '-', the first a letter and the "
+            "last not '-', because Services and pods are named after it",
+            field="metadata.name",
+        ),
+    )
 
     @property
     def key(self) -> tuple[str, str]:

@@ -3,23 +3,32 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-DURATION_PATTERN = r"^([0-9]+(ms|s|m|h))+$"
+from .checks import EXTENSION, Check, verify
+
+DURATION_PATTERN = r"^([0-9]{1,9}(ms|s|m|h))+$"
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)%$"
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+QUANTITY_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+INT_OR_PERCENT_PATTERN = r"^(100|[1-9]?[0-9])%$"
+LABEL_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+OWN_LABEL_PREFIX = "aifactory.dev/"
 _UNIT_MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -27,6 +36,18 @@ class Model(BaseModel):
     """Immutable object with camelCase field names; unknown fields are ignored when read from the cluster."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel, extra="ignore")
+    checks: ClassVar[tuple[Check, ...]] = ()
+
+    @model_validator(mode="after")
+    def _verify(self) -> Self:
+        return verify(self, self.checks)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if cls.checks:
+            handler.resolve_ref_schema(schema)[EXTENSION] = [check.rule() for check in cls.checks]
+        return schema
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -37,10 +58,10 @@ def parse_duration(value: Any) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+    if not isinstance(value, str) or len(value) > 16 or not re.fullmatch(DURATION_PATTERN, value):
         raise ValueError(f"{value!r} is not a duration; write whole numbers with ms, s, m or h, such as 500ms or 1m30s")
     parts = re.findall(r"([0-9]+)(ms|s|m|h)", value)
-    return timedelta(seconds=sum(int(number) * _UNIT_SECONDS[unit] for number, unit in parts))
+    return timedelta(milliseconds=sum(int(number) * _UNIT_MILLISECONDS[unit] for number, unit in parts))
 
 
 def format_duration(value: timedelta) -> str:
@@ -71,11 +92,50 @@ def format_percent(value: Decimal) -> str:
     return f"{(value * 100).quantize(Decimal('0.001')).normalize():f}%"
 
 
-def _check_quantity(value: Any) -> str:
+def parse_quantity(value: Any) -> str:
+    """Check a Kubernetes quantity such as `500m`, `4` or `16Gi`; a bare whole number becomes text.
+
+    Raises:
+        ValueError: if it is not a number that is at least 0, or has an unknown unit.
+    """
     text = str(value)
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", text):
-        raise ValueError(f"{text!r} is not a Kubernetes quantity; write for example 500m, 4, 16Gi")
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(QUANTITY_PATTERN, text):
+        raise ValueError(f"{value!r} is not a Kubernetes quantity; write for example 500m, 4 or 16Gi")
     return text
+
+
+def parse_int_or_percent(value: Any) -> int | str:
+    """Check a `maxSurge`-like value: a whole number of at least 0, or a percentage such as `25%`.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and re.fullmatch(INT_OR_PERCENT_PATTERN, value):
+        return value
+    raise ValueError(f'{value!r} is neither a whole number of at least 0 nor a percentage such as "25%"')
+
+
+def within(low: str, high: str) -> Check:
+    """Bounds of a `Duration`, both included."""
+    least, most = parse_duration(low), parse_duration(high)
+    return Check(
+        cel=f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')",
+        holds=lambda value: least <= value <= most,
+        message=f"must be from {low} to {high}",
+    )
+
+
+def between(low: str, high: str) -> Check:
+    """Bounds of a `Percent`, both included."""
+    least, most = parse_percent(low), parse_percent(high)
+    number = "double(self.replace('%', ''))"
+    return Check(
+        cel=f"{number} >= {float(least * 100)} && {number} <= {float(most * 100)}",
+        holds=lambda value: least <= value <= most,
+        message=f"must be from {low} to {high}",
+    )
 
 
 Duration = Annotated[
@@ -92,34 +152,31 @@ Percent = Annotated[
 ]
 Quantity = Annotated[
     str,
-    BeforeValidator(_check_quantity),
-    WithJsonSchema({"x-kubernetes-int-or-string": True}),
+    PlainValidator(parse_quantity),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN, "minimum": 0, "maxLength": 28}),
 ]
-
-
-def int_or_percent(value: int | str) -> int | str:
-    """Check a `maxSurge`-like value: a whole number or a percentage.
-
-    Raises:
-        ValueError: if it is neither.
-    """
-    if isinstance(value, int) or re.fullmatch(r"[0-9]{1,3}%", value):
-        return value
-    raise ValueError(f'{value!r} is neither a whole number nor a percentage such as "25%"')
-
-
 IntOrPercent = Annotated[
-    int | str, AfterValidator(int_or_percent), WithJsonSchema({"x-kubernetes-int-or-string": True})
+    int | str,
+    PlainValidator(parse_int_or_percent),
+    WithJsonSchema(
+        {"x-kubernetes-int-or-string": True, "pattern": INT_OR_PERCENT_PATTERN, "minimum": 0, "maxLength": 4}
+    ),
 ]
 ObjectName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
 ]
-LabelKey = Annotated[str, StringConstraints(max_length=317)]
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 FreeText = Annotated[str, StringConstraints(max_length=4096)]
-UserId = Annotated[int, Field(ge=1, le=4294967294)]
+UserId = Annotated[int, Field(ge=1, le=2147483647)]
 
-
-def rules(*checks: tuple[str, str]) -> dict[str, Any]:
-    """JSON schema extension with CEL checks, each an expression and the message shown when it is false."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in checks]}
+LABEL_KEYS = Check(
+    cel=f"self.all(key, key.matches('{LABEL_KEY_PATTERN}'))",
+    holds=lambda labels: all(re.fullmatch(LABEL_KEY_PATTERN, key) for key in labels),
+    message="keys must be label keys such as team or example.com/team",
+)
+FOREIGN_KEYS = Check(
+    cel=f"self.all(key, !key.startsWith('{OWN_LABEL_PREFIX}'))",
+    holds=lambda labels: not any(key.startswith(OWN_LABEL_PREFIX) for key in labels),
+    message=f"keys that start with {OWN_LABEL_PREFIX} belong to the operator",
+)

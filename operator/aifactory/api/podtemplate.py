@@ -2,11 +2,23 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 
-from .meta import FreeText, LabelKey, LabelValue, Model, ObjectName, Quantity, UserId, rules
+from .checks import Check, Unique, all_different, count_set
+from .meta import (
+    FOREIGN_KEYS,
+    LABEL_KEYS,
+    FreeText,
+    LabelKey,
+    LabelValue,
+    Model,
+    ObjectName,
+    Quantity,
+    UserId,
+)
 
 _ANY_OBJECT = WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+_SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 
 
@@ -23,13 +35,12 @@ class KeySelector(Model):
 class EnvSource(Model):
     """Where the value of an environment variable comes from."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "has(self.secretKeyRef) != has(self.configMapKeyRef)",
-                "set exactly one of secretKeyRef or configMapKeyRef",
-            )
-        )
+    checks = (
+        Check(
+            cel="has(self.secretKeyRef) != has(self.configMapKeyRef)",
+            holds=lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
+            message="set exactly one of secretKeyRef or configMapKeyRef",
+        ),
     )
     secret_key_ref: KeySelector | None = Field(default=None, description="Key of a Secret, resolved by the kubelet.")
     config_map_key_ref: KeySelector | None = Field(default=None, description="Key of a ConfigMap.")
@@ -38,8 +49,12 @@ class EnvSource(Model):
 class EnvVar(Model):
     """An environment variable of the model server."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"))
+    checks = (
+        Check(
+            cel="!(has(self.value) && has(self.valueFrom))",
+            holds=lambda variable: variable.value is None or variable.value_from is None,
+            message="set value or valueFrom, not both",
+        ),
     )
     name: EnvName = Field(description="Name of the variable.")
     value: FreeText | None = Field(default=None, description="Literal value.")
@@ -49,11 +64,11 @@ class EnvVar(Model):
 class Toleration(Model):
     """Lets pods run on tainted nodes."""
 
-    key: Annotated[str, StringConstraints(max_length=317)] | None = Field(default=None, description="Taint key.")
+    key: LabelKey | None = Field(default=None, description="Taint key.")
     operator: Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None = Field(
         default=None, description="Exists or Equal (the default)."
     )
-    value: Annotated[str, StringConstraints(max_length=63)] | None = Field(default=None, description="Taint value.")
+    value: LabelValue | None = Field(default=None, description="Taint value.")
     effect: Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
         default=None, description="Taint effect; all when absent."
     )
@@ -89,13 +104,18 @@ class EmptyDirVolume(Model):
 class Volume(Model):
     """A volume and the path where the model server sees it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "[has(self.persistentVolumeClaim), has(self.configMap), has(self.emptyDir)].filter(x, x).size() == 1",
-                "set exactly one of persistentVolumeClaim, configMap or emptyDir",
-            )
-        )
+    checks = (
+        Check(
+            cel="[has(self.persistentVolumeClaim), has(self.configMap), has(self.emptyDir)].filter(x, x).size() == 1",
+            holds=lambda volume: count_set(volume.persistent_volume_claim, volume.config_map, volume.empty_dir) == 1,
+            message="set exactly one of persistentVolumeClaim, configMap or emptyDir",
+        ),
+        Check(
+            cel=f"self.mountPath != '{_SHARED_MEMORY_PATH}'",
+            holds=lambda volume: volume.mount_path != _SHARED_MEMORY_PATH,
+            message=f"{_SHARED_MEMORY_PATH} is mounted already; size it with podTemplate.sharedMemory",
+            field="mountPath",
+        ),
     )
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] = Field(
         description="Name of the volume."
@@ -120,13 +140,21 @@ class SecurityContext(Model):
 class PodTemplate(Model):
     """Additions to the pods of the service."""
 
-    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = Field(
-        default=None, description="Extra pod labels; keys of the operator cannot be overridden."
+    checks = (
+        Check(
+            cel="!has(self.volumes) || self.volumes.all(v, self.volumes.exists_one(w, w.mountPath == v.mountPath))",
+            holds=lambda template: all_different(volume.mount_path for volume in template.volumes or ()),
+            message="two volumes must not share a mountPath",
+            field="volumes",
+        ),
     )
-    annotations: Annotated[dict[LabelKey, FreeText], Field(max_length=32)] | None = Field(
+    labels: Annotated[dict[str, LabelValue], Field(max_length=32), LABEL_KEYS, FOREIGN_KEYS] | None = Field(
+        default=None, description="Extra pod labels; keys that start with aifactory.dev/ are the operator's."
+    )
+    annotations: Annotated[dict[str, FreeText], Field(max_length=32), LABEL_KEYS, FOREIGN_KEYS] | None = Field(
         default=None, description="Extra pod annotations."
     )
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
+    node_selector: Annotated[dict[str, LabelValue], Field(max_length=16), LABEL_KEYS] | None = Field(
         default=None, description="Node labels that pods need, beside the accelerator's product."
     )
     tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = Field(
@@ -142,7 +170,9 @@ class PodTemplate(Model):
     shared_memory: Quantity | None = Field(
         default=None, description="Size of /dev/shm, such as 16Gi. Default 2Gi per GPU."
     )
-    volumes: Annotated[list[Volume], Field(max_length=16)] | None = Field(default=None, description="Extra volumes.")
+    volumes: Annotated[list[Volume], Field(max_length=16), Unique("name")] | None = Field(
+        default=None, description="Extra volumes, each with a name of its own."
+    )
     security_context: SecurityContext | None = Field(default=None, description="User and groups of the pods.")
     priority_class_name: ObjectName | None = Field(default=None, description="PriorityClass of the pods.")
     runtime_class_name: ObjectName | None = Field(default=None, description="RuntimeClass of the pods, such as nvidia.")

@@ -1,14 +1,17 @@
 """`InferenceService.spec`: what a user asks for."""
 
 from datetime import timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from .meta import Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, Percent, rules
+from .checks import Check, Unique
+from .meta import Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, within
+from .model import ModelSpec
 from .podtemplate import EnvVar, PodTemplate
+from .scaling import ScalingSpec
+from .slo import SLOSpec
 
 
 class Mode(StrEnum):
@@ -26,101 +29,6 @@ class Engine(StrEnum):
     NIM = "nim"
 
 
-class Precision(StrEnum):
-    """Number format of the weights."""
-
-    AUTO = "auto"
-    BF16 = "bf16"
-    FP8 = "fp8"
-    NVFP4 = "nvfp4"
-    MXFP4 = "mxfp4"
-    INT4 = "int4"
-
-
-class Workload(StrEnum):
-    """Preset of objectives."""
-
-    REALTIME = "realtime"
-    INTERACTIVE = "interactive"
-    OFFLINE = "offline"
-
-
-class ScalingMode(StrEnum):
-    """Whether decisions change the workload."""
-
-    APPLY = "Apply"
-    RECOMMEND = "Recommend"
-
-
-class ImageSource(Model):
-    """The weights are inside the container image."""
-
-    path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=1024)] | None = Field(
-        default=None, description="Absolute path of the weights in the image. Default: the engine knows it."
-    )
-
-
-class NGCSource(Model):
-    """NVIDIA NGC."""
-
-    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./:]*$", max_length=253)] | None = Field(
-        default=None, description="NGC model, such as nvidia/nemo/model:1.0. Default: the one the image is built for."
-    )
-    auth_secret: ObjectName | None = Field(default=None, description="Secret with the key NGC_API_KEY.")
-
-
-class HuggingFaceSource(Model):
-    """Hugging Face Hub or a mirror named by the engine's own environment variables."""
-
-    repo: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
-    ] = Field(description="Repository, such as meta-llama/Llama-3.1-8B-Instruct.")
-    revision: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_./]+$", max_length=253)] | None = Field(
-        default=None, description="Branch, tag or commit."
-    )
-    token_secret: ObjectName | None = Field(default=None, description="Secret with the key HF_TOKEN.")
-
-
-class ClaimSource(Model):
-    """Weights on an existing PersistentVolumeClaim."""
-
-    name: ObjectName = Field(description="Name of the claim in the service's namespace.")
-    path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024)] | None = Field(
-        default=None, description="Folder inside the claim. Default: its root."
-    )
-
-
-class ModelSource(Model):
-    """Where the weights come from; exactly one."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "[has(self.image), has(self.ngc), has(self.huggingFace), has(self.persistentVolumeClaim)]"
-                ".filter(x, x).size() == 1",
-                "set exactly one of image, ngc, huggingFace or persistentVolumeClaim",
-            )
-        )
-    )
-    image: ImageSource | None = Field(default=None, description="Inside the container image.")
-    ngc: NGCSource | None = Field(default=None, description="NVIDIA NGC.")
-    hugging_face: HuggingFaceSource | None = Field(default=None, description="Hugging Face Hub.")
-    persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
-
-
-class ModelSpec(Model):
-    """The model that clients ask for."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./:]*$", min_length=1, max_length=253)] = (
-        Field(description="Served model name, the `model` of OpenAI requests.")
-    )
-    source: ModelSource | None = Field(
-        default=None,
-        description="Where the weights come from. Default: Hugging Face repository of the same name for vllm, the image for nim.",
-    )
-    precision: Precision = Field(default=Precision.AUTO, description="Number format of the weights.")
-
-
 class RuntimeSpec(Model):
     """The engine and its container."""
 
@@ -131,17 +39,17 @@ class RuntimeSpec(Model):
     args: Annotated[list[FreeText], Field(max_length=64)] | None = Field(
         default=None, description="Extra engine arguments, one list item a word; no shell reads them."
     )
-    env: Annotated[list[EnvVar], Field(max_length=64)] | None = Field(
-        default=None, description="Extra environment variables."
+    env: Annotated[list[EnvVar], Field(max_length=64), Unique("name")] | None = Field(
+        default=None, description="Extra environment variables, each with a name of its own."
     )
-    image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] | None = Field(
+    image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8), Unique()] | None = Field(
         default=None, description="Names of Secrets for pulling the image."
     )
     nim_profile: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_.]+$", max_length=128)] | None = Field(
         default=None, description="NIM profile to use. Default: the NIM chooses by GPU and precision."
     )
     port: int = Field(default=8000, ge=1024, le=65535, description="Port of the OpenAI-compatible API.")
-    startup_timeout: Duration = Field(
+    startup_timeout: Annotated[Duration, within("1m", "24h")] = Field(
         default=timedelta(minutes=30), description="How long a replica may load before it is restarted, 1m to 24h."
     )
 
@@ -161,135 +69,18 @@ class AcceleratorSpec(Model):
     count: int = Field(default=1, ge=1, le=16, description="GPUs per replica; also the tensor-parallel size.")
 
 
-_LATENCY_RULE = (
-    "duration(self.target) > duration('0s') && duration(self.target) <= duration('1h')",
-    "target must be above 0 and at most 1h",
-)
-
-
-class LatencyObjective(Model):
-    """A percentile of a latency must stay at or below a target."""
-
-    model_config = ConfigDict(json_schema_extra=rules(_LATENCY_RULE))
-    percentile: int = Field(default=95, ge=50, le=99, description="Percentile of requests or tokens, 50 to 99.")
-    target: Duration = Field(description="Upper limit, such as 500ms.")
-
-
-class ThroughputObjective(Model):
-    """Output tokens per second of the whole service while there is work."""
-
-    tokens_per_second: int = Field(ge=1, le=1_000_000_000, description="Output tokens per second.")
-
-
-class Objectives(Model):
-    """Objectives; those left out come from the workload preset."""
-
-    time_to_first_token: LatencyObjective | None = Field(default=None, description="Time to first token.")
-    inter_token_latency: LatencyObjective | None = Field(default=None, description="Time between output tokens.")
-    end_to_end_latency: LatencyObjective | None = Field(default=None, description="Whole request.")
-    throughput: ThroughputObjective | None = Field(default=None, description="Output tokens per second.")
-
-
-class SLOSpec(Model):
-    """Service level objectives."""
-
-    workload: Workload = Field(
-        default=Workload.INTERACTIVE,
-        description="Preset: realtime (TTFT 250ms, ITL 25ms), interactive (TTFT 500ms, ITL 50ms), offline (none).",
-    )
-    objectives: Objectives | None = Field(default=None, description="Objectives that override the preset.")
-    attainment: Percent = Field(
-        default=Decimal("0.99"),
-        description="Share of requests within the target over an hour; the rest is the error budget.",
-    )
-
-
-class ScaleUp(Model):
-    """How fast replicas are added."""
-
-    threshold: Percent = Field(default=Decimal("0.55"), description="Observed / target above which replicas are added.")
-    max_percent: int = Field(default=100, ge=1, le=1000, description="Most replicas added per period, % of current.")
-    max_replicas: int = Field(default=4, ge=1, le=1000, description="Or this number, whichever is larger.")
-    period: Duration = Field(default=timedelta(seconds=60), description="Length of that period.")
-    panic_factor: int = Field(
-        default=2,
-        ge=2,
-        le=10,
-        description="Offered load this many times above what is completed starts panic: no scale-down.",
-    )
-    panic_hold: Duration = Field(
-        default=timedelta(seconds=60), description="How long panic lasts after its last trigger."
-    )
-
-
-class ScaleDown(Model):
-    """How slowly replicas are removed."""
-
-    threshold: Percent = Field(
-        default=Decimal("0.40"), description="Observed / target below which removing is considered."
-    )
-    stabilization_window: Duration = Field(
-        default=timedelta(minutes=5), description="The highest recommendation of this window counts."
-    )
-    max_replicas: int = Field(default=1, ge=1, le=1000, description="Most replicas removed per period.")
-    period: Duration = Field(default=timedelta(minutes=2), description="Length of that period.")
-
-
-class ScalingBehavior(Model):
-    """Constants of the control law; the defaults suit models that load in minutes."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "double(self.scaleDown.threshold.replace('%', '')) < double(self.scaleUp.threshold.replace('%', ''))",
-                "scaleDown.threshold must be below scaleUp.threshold",
-            )
-        )
-    )
-    averaging_window: Duration = Field(
-        default=timedelta(seconds=45), description="Signals are averaged over this time."
-    )
-    waiting_per_replica: int = Field(
-        default=5, ge=1, le=10_000, description="Waiting requests per replica that count as the limit."
-    )
-    kv_cache_usage: Percent = Field(default=Decimal("0.85"), description="KV-cache usage that counts as the limit.")
-    gpu_shortage_after: Duration = Field(
-        default=timedelta(minutes=2),
-        description="A pod unschedulable this long means GPU shortage: no more are asked for.",
-    )
-    stall_after: Duration = Field(
-        default=timedelta(seconds=60),
-        description="Requests wait but no token for this long means the engine is stalled.",
-    )
-    scale_up: ScaleUp = Field(default=ScaleUp(), description="Adding replicas.")
-    scale_down: ScaleDown = Field(default=ScaleDown(), description="Removing replicas.")
-
-
-class ScalingFallback(Model):
-    """What to do when signals stay away."""
-
-    replicas: int = Field(ge=1, le=10_000, description="Raise to this number, never lower.")
-    after: Duration = Field(default=timedelta(minutes=10), description="After this time without signals.")
-
-
-class ScalingSpec(Model):
-    """Replicas follow the objectives between two bounds."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            ("self.minReplicas <= self.maxReplicas", "minReplicas must not be above maxReplicas"),
-        )
-    )
-    min_replicas: int = Field(default=1, ge=1, le=10_000, description="Fewest replicas.")
-    max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
-    mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
-    behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
-    fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
-
-
 class RolloutSpec(Model):
     """How a changed spec replaces running replicas."""
 
+    checks = (
+        Check(
+            cel="(self.maxSurge != 0 && self.maxSurge != '0%') || "
+            "(self.maxUnavailable != 0 && self.maxUnavailable != '0%')",
+            holds=lambda rollout: not {rollout.max_surge, rollout.max_unavailable} <= {0, "0%"},
+            message="maxSurge and maxUnavailable must not both be 0: no replica could be replaced",
+            field="maxUnavailable",
+        ),
+    )
     max_surge: IntOrPercent = Field(default=1, description="Extra replicas during a rollout; needs free GPUs.")
     max_unavailable: IntOrPercent = Field(default=0, description="Replicas that may be missing during a rollout.")
 
@@ -297,7 +88,7 @@ class RolloutSpec(Model):
 class DrainSpec(Model):
     """How a replica leaves."""
 
-    timeout: Duration = Field(
+    timeout: Annotated[Duration, within("0s", "1h")] = Field(
         default=timedelta(minutes=2), description="Time that requests in flight get to finish, at most 1h."
     )
 
@@ -310,6 +101,10 @@ OWNED_FLAGS = (
     "--port",
     "--tensor-parallel-size",
     "-tp",
+    "--pipeline-parallel-size",
+    "-pp",
+    "--data-parallel-size",
+    "-dp",
     "--shutdown-timeout",
 )
 OWNED_ENV = (
@@ -322,40 +117,50 @@ OWNED_ENV = (
 )
 
 
-def _quoted(words: tuple[str, ...]) -> str:
-    return "[" + ", ".join(f"'{word}'" for word in words) + "]"
+def _flag(argument: str) -> str:
+    """The flag of a command-line word as the engine reads it: without its value, `_` the same as `-`."""
+    return argument.split("=")[0].replace("_", "-")
 
 
 class InferenceServiceSpec(Model):
     """A model, the engine that serves it, its GPUs, its objectives, its scaling."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            ("!(has(self.replicas) && has(self.scaling))", "set replicas or scaling, not both"),
-            (
-                f"!has(self.runtime.args) || self.runtime.args.all(a, !(a.split('=')[0] in {_quoted(OWNED_FLAGS)}))",
-                f"runtime.args must not contain {', '.join(OWNED_FLAGS)}: they follow model.name, runtime.port, "
-                "accelerator.count and drain.timeout",
+    checks = (
+        Check(
+            cel="!(has(self.replicas) && has(self.scaling))",
+            holds=lambda spec: spec.replicas is None or spec.scaling is None,
+            message="set replicas or scaling, not both",
+            field="replicas",
+        ),
+        Check(
+            cel="!has(self.runtime.args) || self.runtime.args.all(a, "
+            f"!(a.split('=')[0].replace('_', '-') in {list(OWNED_FLAGS)}))",
+            holds=lambda spec: not any(_flag(argument) in OWNED_FLAGS for argument in spec.runtime.args or ()),
+            message=f"must not contain {', '.join(OWNED_FLAGS)}: "
+            "they follow model.name, runtime.port, accelerator.count and drain.timeout",
+            field="runtime.args",
+        ),
+        Check(
+            cel=f"!has(self.runtime.env) || self.runtime.env.all(e, !(e.name in {list(OWNED_ENV)}))",
+            holds=lambda spec: not any(variable.name in OWNED_ENV for variable in spec.runtime.env or ()),
+            message=f"must not set {', '.join(OWNED_ENV)}: "
+            "they follow model.name, runtime.port, runtime.nimProfile and accelerator.count",
+            field="runtime.env",
+        ),
+        Check(
+            cel="self.runtime.engine == 'nim' || !has(self.runtime.nimProfile)",
+            holds=lambda spec: spec.runtime.engine == Engine.NIM or spec.runtime.nim_profile is None,
+            message="nimProfile needs runtime.engine nim",
+            field="runtime.nimProfile",
+        ),
+        Check(
+            cel="self.runtime.engine != 'vllm' || !has(self.model.source) || !has(self.model.source.ngc)",
+            holds=lambda spec: (
+                spec.runtime.engine != Engine.VLLM or spec.model.source is None or spec.model.source.ngc is None
             ),
-            (
-                f"!has(self.runtime.env) || self.runtime.env.all(e, !(e.name in {_quoted(OWNED_ENV)}))",
-                f"runtime.env must not set {', '.join(OWNED_ENV)}: they follow model.name, runtime.port, "
-                "runtime.nimProfile and accelerator.count",
-            ),
-            (
-                "self.runtime.engine == 'nim' || !has(self.runtime.nimProfile)",
-                "runtime.nimProfile needs runtime.engine nim",
-            ),
-            (
-                "self.runtime.engine != 'vllm' || !has(self.model.source) || !has(self.model.source.ngc)",
-                "engine vllm cannot read from model.source.ngc; use huggingFace, persistentVolumeClaim or image",
-            ),
-            (
-                "duration(self.runtime.startupTimeout) >= duration('1m') && duration(self.runtime.startupTimeout) <= duration('24h')",
-                "runtime.startupTimeout must be from 1m to 24h",
-            ),
-            ("duration(self.drain.timeout) <= duration('1h')", "drain.timeout must be at most 1h"),
-        )
+            message="engine vllm cannot read from ngc; use huggingFace, persistentVolumeClaim or image",
+            field="model.source.ngc",
+        ),
     )
     mode: Mode = Field(
         default=Mode.ACTIVE, description="Active; Plan: report only, change nothing; Paused: leave all as it is."

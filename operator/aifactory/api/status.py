@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .checks import Unique
 from .meta import FreeText, Model
 
 Text = Annotated[str, Field(max_length=512)]
@@ -52,8 +53,12 @@ class ObjectiveStatus(Model):
     target: Text = Field(description="Target, such as p95 <= 500ms.")
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
     observed: Text | None = Field(default=None, description="Observed now in the target's unit.")
-    attainment5m: Text | None = Field(default=None, description="Share of the last 5 minutes within the target.")
-    attainment1h: Text | None = Field(default=None, description="Share of the last hour within the target.")
+    attainment5m: Text | None = Field(
+        default=None, alias="attainment5m", description="Share of the last 5 minutes within the target."
+    )
+    attainment1h: Text | None = Field(
+        default=None, alias="attainment1h", description="Share of the last hour within the target."
+    )
     error_budget: Text | None = Field(default=None, description="Share of the hour's error budget that is left.")
 
 
@@ -98,11 +103,11 @@ class ScalingStatus(Model):
 
     decision: DecisionStatus | None = Field(default=None, description="The decision in force.")
     recommendations: Annotated[list[RecommendationStatus], Field(max_length=16)] = Field(
-        default=[], description="Each signal's own answer.", json_schema_extra={"x-kubernetes-list-type": "atomic"}
+        default=[], description="Each signal's own answer."
     )
     last_scale_time: Text | None = Field(default=None, description="When replicas last changed.")
     history: Annotated[list[DecisionStatus], Field(max_length=10)] = Field(
-        default=[], description="Last changes, newest first.", json_schema_extra={"x-kubernetes-list-type": "atomic"}
+        default=[], description="Last changes, newest first."
     )
 
 
@@ -110,20 +115,16 @@ class InferenceServiceStatus(Model):
     """What is, and why."""
 
     observed_generation: int | None = Field(default=None, description="metadata.generation that this status is about.")
-    conditions: Annotated[list[Condition], Field(max_length=32)] = Field(
-        default=[],
-        description="Aspects of the service; Ready sums them up.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    conditions: Annotated[list[Condition], Field(max_length=32), Unique("type")] = Field(
+        default=[], description="Aspects of the service; Ready sums them up."
     )
     url: Text | None = Field(default=None, description="OpenAI-compatible endpoint inside the cluster.")
     engine: Text | None = Field(default=None, description="Engine that serves.")
     model: Text | None = Field(default=None, description="Served model name.")
     replicas: ReplicasStatus | None = Field(default=None, description="Numbers of replicas.")
     resolved: ResolvedStatus | None = Field(default=None, description="Values that the operator chose or derived.")
-    slo: Annotated[list[ObjectiveStatus], Field(max_length=8)] = Field(
-        default=[],
-        description="Objectives and how well they hold.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["objective"]},
+    slo: Annotated[list[ObjectiveStatus], Field(max_length=8), Unique("objective")] = Field(
+        default=[], description="Objectives and how well they hold."
     )
     slo_attainment: Text | None = Field(
         default=None, description="Worst objective's share of the last 5 minutes within target."

@@ -1,0 +1,94 @@
+"""Rules told twice: in CEL for the API server, in Python for everything that reads objects offline."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+EXTENSION = "x-kubernetes-validations"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule on one value. As `Annotated` metadata it is about a field; in `Model.checks` about the whole object.
+
+    Args:
+        cel: CEL expression on `self`, true when the value is good. It sees the object after defaulting.
+        holds: the same in Python, on the parsed value.
+        message: what must be so, for people.
+        field: where below the value the error is shown, such as `runtime.args`.
+    """
+
+    cel: str
+    holds: Callable[[Any], bool]
+    message: str
+    field: str = ""
+
+    def problem(self, value: Any) -> InitErrorDetails | None:
+        """The error for `value`, or None when the rule holds."""
+        if self.holds(value):
+            return None
+        error = PydanticCustomError("rule", "{message}", {"message": self.message})
+        return InitErrorDetails(type=error, loc=tuple(self.field.split(".")) if self.field else (), input=value)
+
+    def rule(self) -> dict[str, str]:
+        """The rule as an entry of `x-kubernetes-validations`."""
+        rule = {"rule": self.cel, "message": self.message}
+        return rule | {"fieldPath": f".{self.field}"} if self.field else rule
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(lambda value: verify(value, (self,)), handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        schema.setdefault(EXTENSION, []).append(self.rule())
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """`Annotated` metadata of a list whose items differ, in the field `key` or, without one, as a whole.
+
+    Server-side apply then merges the list item by item.
+    """
+
+    key: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._verify, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        kind = {"x-kubernetes-list-type": "map" if self.key else "set"}
+        return handler(core) | kind | ({"x-kubernetes-list-map-keys": [self.key]} if self.key else {})
+
+    def _verify(self, items: list[Any]) -> list[Any]:
+        if not all_different(getattr(item, self.key) if self.key else item for item in items):
+            raise ValueError(f"items must differ in {self.key}" if self.key else "items must differ")
+        return items
+
+
+def count_set(*values: object) -> int:
+    """How many of `values` are there."""
+    return sum(value is not None for value in values)
+
+
+def all_different(values: Iterable[object]) -> bool:
+    """Whether no value comes twice."""
+    seen = list(values)
+    return len(set(seen)) == len(seen)
+
+
+def verify(value: T, checks: tuple[Check, ...]) -> T:
+    """Return `value` if every check holds.
+
+    Raises:
+        pydantic.ValidationError: names each check that does not.
+    """
+    problems = [problem for check in checks if (problem := check.problem(value))]
+    if problems:
+        raise ValidationError.from_exception_data(type(value).__name__, problems)
+    return value

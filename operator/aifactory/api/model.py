@@ -1,0 +1,91 @@
+"""`spec.model`: which weights, and where they come from."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from .checks import Check, count_set
+from .meta import Model, ObjectName
+
+
+class Precision(StrEnum):
+    """Number format of the weights."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP8 = "fp8"
+    NVFP4 = "nvfp4"
+    MXFP4 = "mxfp4"
+    INT4 = "int4"
+
+
+class ImageSource(Model):
+    """The weights are inside the container image."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=1024)] | None = Field(
+        default=None, description="Absolute path of the weights in the image. Default: the engine knows it."
+    )
+
+
+class NGCSource(Model):
+    """NVIDIA NGC."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./:]*$", max_length=253)] | None = Field(
+        default=None, description="NGC model, such as nvidia/nemo/model:1.0. Default: the one the image is built for."
+    )
+    auth_secret: ObjectName | None = Field(default=None, description="Secret with the key NGC_API_KEY.")
+
+
+class HuggingFaceSource(Model):
+    """Hugging Face Hub or a mirror named by the engine's own environment variables."""
+
+    repo: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
+    ] = Field(description="Repository, such as meta-llama/Llama-3.1-8B-Instruct.")
+    revision: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_./]+$", max_length=253)] | None = Field(
+        default=None, description="Branch, tag or commit."
+    )
+    token_secret: ObjectName | None = Field(default=None, description="Secret with the key HF_TOKEN.")
+
+
+class ClaimSource(Model):
+    """Weights on an existing PersistentVolumeClaim."""
+
+    name: ObjectName = Field(description="Name of the claim in the service's namespace.")
+    path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024)] | None = Field(
+        default=None, description="Folder inside the claim. Default: its root."
+    )
+
+
+class ModelSource(Model):
+    """Where the weights come from; exactly one."""
+
+    checks = (
+        Check(
+            cel="[has(self.image), has(self.ngc), has(self.huggingFace), has(self.persistentVolumeClaim)]"
+            ".filter(x, x).size() == 1",
+            holds=lambda source: (
+                count_set(source.image, source.ngc, source.hugging_face, source.persistent_volume_claim) == 1
+            ),
+            message="set exactly one of image, ngc, huggingFace or persistentVolumeClaim",
+        ),
+    )
+    image: ImageSource | None = Field(default=None, description="Inside the container image.")
+    ngc: NGCSource | None = Field(default=None, description="NVIDIA NGC.")
+    hugging_face: HuggingFaceSource | None = Field(default=None, description="Hugging Face Hub.")
+    persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
+
+
+class ModelSpec(Model):
+    """The model that clients ask for."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./:]*$", min_length=1, max_length=253)] = (
+        Field(description="Served model name, the `model` of OpenAI requests.")
+    )
+    source: ModelSource | None = Field(
+        default=None,
+        description="Where the weights come from. Default: the Hugging Face repository of the same name for vllm, "
+        "the image for nim.",
+    )
+    precision: Precision = Field(default=Precision.AUTO, description="Number format of the weights.")

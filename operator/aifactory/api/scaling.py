@@ -1,0 +1,120 @@
+"""`spec.scaling`: bounds of the number of replicas and the constants of the control law."""
+
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from .checks import Check
+from .meta import Duration, Model, Percent, between, within
+
+
+class ScalingMode(StrEnum):
+    """Whether decisions change the workload."""
+
+    APPLY = "Apply"
+    RECOMMEND = "Recommend"
+
+
+class ScaleUp(Model):
+    """How fast replicas are added."""
+
+    threshold: Annotated[Percent, between("1%", "100%")] = Field(
+        default=Decimal("0.55"), description="Observed / target above which replicas are added."
+    )
+    max_percent: int = Field(default=100, ge=1, le=1000, description="Most replicas added per period, % of current.")
+    max_replicas: int = Field(default=4, ge=1, le=1000, description="Or this number, whichever is larger.")
+    period: Annotated[Duration, within("1s", "1h")] = Field(
+        default=timedelta(seconds=60), description="Length of that period."
+    )
+    panic_factor: int = Field(
+        default=2,
+        ge=2,
+        le=10,
+        description="Offered load this many times above what is completed starts panic: no scale-down.",
+    )
+    panic_hold: Annotated[Duration, within("0s", "1h")] = Field(
+        default=timedelta(seconds=60), description="How long panic lasts after its last trigger."
+    )
+
+
+class ScaleDown(Model):
+    """How slowly replicas are removed."""
+
+    threshold: Annotated[Percent, between("1%", "100%")] = Field(
+        default=Decimal("0.40"), description="Observed / target below which removing is considered."
+    )
+    stabilization_window: Annotated[Duration, within("0s", "1h")] = Field(
+        default=timedelta(minutes=5), description="The highest recommendation of this window counts."
+    )
+    max_replicas: int = Field(default=1, ge=1, le=1000, description="Most replicas removed per period.")
+    period: Annotated[Duration, within("1s", "1h")] = Field(
+        default=timedelta(minutes=2), description="Length of that period."
+    )
+
+
+class ScalingBehavior(Model):
+    """Constants of the control law; the defaults suit models that load in minutes."""
+
+    checks = (
+        Check(
+            cel="double(self.scaleDown.threshold.replace('%', '')) < double(self.scaleUp.threshold.replace('%', ''))",
+            holds=lambda behavior: behavior.scale_down.threshold < behavior.scale_up.threshold,
+            message="scaleDown.threshold must be below scaleUp.threshold",
+            field="scaleDown.threshold",
+        ),
+    )
+    averaging_window: Annotated[Duration, within("1s", "10m")] = Field(
+        default=timedelta(seconds=45), description="Signals are averaged over this time."
+    )
+    waiting_per_replica: int = Field(
+        default=5, ge=1, le=10_000, description="Waiting requests per replica that count as the limit."
+    )
+    kv_cache_usage: Annotated[Percent, between("1%", "100%")] = Field(
+        default=Decimal("0.85"), description="KV-cache usage that counts as the limit."
+    )
+    gpu_shortage_after: Annotated[Duration, within("1s", "1h")] = Field(
+        default=timedelta(minutes=2),
+        description="A pod unschedulable this long means GPU shortage: no more are asked for.",
+    )
+    stall_after: Annotated[Duration, within("1s", "1h")] = Field(
+        default=timedelta(seconds=60),
+        description="Requests wait but no token for this long means the engine is stalled.",
+    )
+    scale_up: ScaleUp = Field(default=ScaleUp(), description="Adding replicas.")
+    scale_down: ScaleDown = Field(default=ScaleDown(), description="Removing replicas.")
+
+
+class ScalingFallback(Model):
+    """What to do when signals stay away."""
+
+    replicas: int = Field(ge=1, le=10_000, description="Raise to this number, never lower.")
+    after: Annotated[Duration, within("1s", "24h")] = Field(
+        default=timedelta(minutes=10), description="After this time without signals."
+    )
+
+
+class ScalingSpec(Model):
+    """Replicas follow the objectives between two bounds."""
+
+    checks = (
+        Check(
+            cel="self.minReplicas <= self.maxReplicas",
+            holds=lambda scaling: scaling.min_replicas <= scaling.max_replicas,
+            message="minReplicas must not be above maxReplicas",
+            field="minReplicas",
+        ),
+        Check(
+            cel="!has(self.fallback) || self.fallback.replicas <= self.maxReplicas",
+            holds=lambda scaling: scaling.fallback is None or scaling.fallback.replicas <= scaling.max_replicas,
+            message="fallback.replicas must not be above maxReplicas",
+            field="fallback.replicas",
+        ),
+    )
+    min_replicas: int = Field(default=1, ge=1, le=10_000, description="Fewest replicas.")
+    max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
+    mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
+    behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
+    fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")

@@ -1,0 +1,173 @@
+"""CustomResourceDefinitions from the pydantic models.
+
+A structural schema (Kubernetes' subset of OpenAPI v3 for custom resources) knows neither references nor null nor
+untagged unions. What pydantic says in those words is rewritten; what cannot be rewritten is refused.
+"""
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from . import GROUP, VERSION
+from .checks import EXTENSION
+from .inferenceservice import KIND, PLURAL, InferenceService
+from .meta import Model
+from .spec import InferenceServiceSpec
+from .status import InferenceServiceStatus
+
+Json = dict[str, Any]
+_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_KEYWORDS = frozenset(
+    "type description format default enum pattern minLength maxLength minimum maximum exclusiveMinimum "
+    "exclusiveMaximum multipleOf items minItems maxItems properties required additionalProperties minProperties "
+    f"maxProperties x-kubernetes-int-or-string x-kubernetes-list-type x-kubernetes-list-map-keys "
+    f"{_PRESERVE} {EXTENSION}".split()
+)
+_BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+
+
+class StructuralSchemaError(TypeError):
+    """A model says something that a structural schema cannot express."""
+
+
+class _Generator(GenerateJsonSchema):
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """An optional field is absent, never null."""
+        return self.generate_inner(schema["schema"])
+
+
+def structural_schema(model: type[Model], defaults: bool = True) -> Json:
+    """The OpenAPI v3 schema of `model` as a CustomResourceDefinition takes it.
+
+    Args:
+        model: its fields, by alias, become properties.
+        defaults: whether the API server is to fill in defaults.
+
+    Raises:
+        StructuralSchemaError: names the field and the keyword that Kubernetes refuses.
+    """
+    # Serialization mode writes defaults as a user would: `500ms`, not seconds.
+    raw = model.model_json_schema(mode="serialization", schema_generator=_Generator)
+    return _Inliner(raw.pop("$defs", {}), defaults).node(raw, "", ())
+
+
+class _Inliner:
+    """Copies a JSON schema, replaces references by what they refer to, and keeps to structural keywords."""
+
+    def __init__(self, definitions: Json, defaults: bool) -> None:
+        self._definitions = definitions
+        self._defaults = defaults
+
+    def node(self, schema: Json, path: str, parents: tuple[str, ...]) -> Json:
+        if reference := schema.get("$ref"):
+            name = reference.removeprefix("#/$defs/")
+            if name in parents:
+                raise StructuralSchemaError(f"{path}: {name} contains itself; a structural schema is finite")
+            siblings = {key: value for key, value in schema.items() if key != "$ref"}
+            return self.node(self._definitions[name] | siblings, path, (*parents, name))
+        result: Json = {}
+        for keyword, value in schema.items():
+            result |= self._keyword(keyword, value, path, parents)
+        return result
+
+    def _keyword(self, keyword: str, value: Any, path: str, parents: tuple[str, ...]) -> Json:
+        match keyword, value:
+            case "title", _:
+                return {}
+            case "default", _:
+                return {} if value is None or not self._defaults else {"default": _without_nulls(value)}
+            case "properties", _:
+                return {
+                    "properties": {name: self.node(each, f"{path}.{name}", parents) for name, each in value.items()}
+                }
+            case "items", dict():
+                return {"items": self.node(value, f"{path}[]", parents)}
+            case "additionalProperties", dict():
+                return {"additionalProperties": self.node(value, f"{path}[*]", parents)}
+            case "additionalProperties", bool():
+                return {_PRESERVE: True} if value else {}
+            case (("exclusiveMinimum" | "exclusiveMaximum"), _):
+                return {_BOUNDS[keyword]: value, keyword: True}
+            case ("type", "null") | ("type", list()):
+                raise StructuralSchemaError(f"{path}: a structural schema has no null and no list of types")
+        if keyword not in _KEYWORDS:
+            raise StructuralSchemaError(f"{path}: a structural schema has no {keyword!r}")
+        return {keyword: value}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def _column(name: str, path: str, kind: str = "string", wide: bool = False) -> Json:
+    return {"name": name, "type": kind, "jsonPath": path} | ({"priority": 1} if wide else {})
+
+
+_COLUMNS = [
+    _column("Engine", ".spec.runtime.engine"),
+    _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+    _column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+    _column("Replicas", ".status.replicas.ready", "integer"),
+    _column("Desired", ".status.replicas.desired", "integer"),
+    _column("SLO", ".status.sloAttainment"),
+    _column("Tokens/s", ".status.throughput.outputTokensPerSecond"),
+    _column("Age", ".metadata.creationTimestamp", "date"),
+    _column("URL", ".status.url", wide=True),
+    _column("Model", ".spec.model.name", wide=True),
+]
+
+
+def inference_service_schema() -> Json:
+    """The whole object as the API server checks it."""
+    return {
+        "description": "A model, the engine that serves it, its GPUs, its objectives and its scaling.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "spec": structural_schema(InferenceServiceSpec),
+            "status": structural_schema(InferenceServiceStatus, defaults=False),
+        },
+        EXTENSION: [check.rule() for check in InferenceService.checks],
+    }
+
+
+def inference_service_crd() -> Json:
+    """The CustomResourceDefinition of InferenceService."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["infsvc"],
+                "categories": ["aifactory"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _COLUMNS,
+                    "schema": {"openAPIV3Schema": inference_service_schema()},
+                }
+            ],
+        },
+    }
+
+
+def crds() -> dict[str, Json]:
+    """Every CustomResourceDefinition by its file name."""
+    return {f"{GROUP}_{PLURAL}.yaml": inference_service_crd()}
