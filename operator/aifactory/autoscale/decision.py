@@ -1,0 +1,77 @@
+"""The answer of the control law, with everything a person needs to understand it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import State
+
+
+class DecisionReason(StrEnum):
+    """Why the number of replicas is what it is."""
+
+    SCALE_UP = "ScaleUp"
+    SCALE_DOWN = "ScaleDown"
+    IDLE = "Idle"  # scaled down, or about to, because nobody asks
+    WITHIN_TARGET = "WithinTarget"
+    AT_MAXIMUM = "AtMaximum"
+    AT_MINIMUM = "AtMinimum"
+    BOUNDS_CHANGED = "BoundsChanged"  # replicas were outside minReplicas..maxReplicas
+    ADOPTED_REPLICAS = "AdoptedReplicas"  # someone else changed the Deployment
+    FALLBACK = "Fallback"
+    NO_DATA = "NoData"
+    METRICS_ERROR = "MetricsError"
+    PODS_NOT_SCRAPED = "PodsNotScraped"
+    NO_REPLICA_READY = "NoReplicaReady"
+    SCALING_IN_PROGRESS = "ScalingInProgress"
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress"
+    STARTUP_WINDOW = "StartupWindow"
+    STABILIZATION_WINDOW = "StabilizationWindow"
+    SCALE_DOWN_PERIOD = "ScaleDownPeriod"
+    SCALE_UP_PERIOD = "ScaleUpPeriod"
+    CONSOLIDATION_REFUSED = "ConsolidationRefused"
+    PANIC = "Panic"
+    GPU_SHORTAGE = "GPUShortage"
+    ENGINE_STALLED = "EngineStalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What one signal alone would choose.
+
+    `value` and `target` are in the signal's unit; `ratio` is value / target as the law compares it with its thresholds;
+    `replicas` is None where the signal has nothing to say.
+    """
+
+    signal: Signal
+    state: State
+    value: float | None = None
+    target: float | None = None
+    ratio: float | None = None
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Replicas before and after, the cause, and facts about the service that became apparent.
+
+    `infeasible` are latencies that one request alone already misses; `overdue_pods` have not started within the startup
+    timeout.
+    """
+
+    from_: int
+    to: int
+    reason: DecisionReason
+    message: str
+    signal: Signal | None = None
+    limited_by: str | None = None
+    recommendations: tuple[Recommendation, ...] = ()
+    infeasible: tuple[Signal, ...] = ()
+    gpu_shortage: bool = False
+    engine_stalled: bool = False
+    overdue_pods: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """The Deployment has to be resized."""
+        return self.to != self.from_

@@ -1,0 +1,51 @@
+"""The replicas of a service, sorted by what the control law may expect of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aifactory.observed import Observed, Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Counts of pods by what they are worth.
+
+    `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
+    wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
+    longer than the startup timeout and are not counted on.
+    """
+
+    replicas: int
+    ready: int
+    loading: int = 0
+    unschedulable: int = 0
+    unschedulable_since: float | None = None
+    overdue: int = 0
+    rolling_out: bool = False
+
+    @property
+    def pending(self) -> int:
+        """Capacity that was asked for and is expected to come."""
+        return self.loading + self.unschedulable
+
+    @classmethod
+    def of(cls, observed: Observed, startup_timeout: timedelta, now: float) -> "Fleet":
+        """Sort the pods of a service at `now` (epoch seconds). Without a Deployment, replicas are 0."""
+        waiting = [pod for pod in observed.pending_pods if pod.unschedulable]
+        starting = [pod for pod in observed.pending_pods if not pod.unschedulable]
+        overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
+        return cls(
+            replicas=observed.workload.replicas if observed.workload else 0,
+            ready=len(observed.serving_pods),
+            loading=len(starting) - overdue,
+            unschedulable=len(waiting),
+            unschedulable_since=min(
+                (pod.unschedulable_since for pod in waiting if pod.unschedulable_since is not None), default=None
+            ),
+            overdue=overdue,
+            rolling_out=observed.workload.rolling_out if observed.workload else False,
+        )
+
+
+def _started_at(pod: Pod) -> float:
+    return max(pod.created_at, pod.ready_at or 0.0)

@@ -1,0 +1,71 @@
+"""What a service promises: the objectives of `spec.slo`, presets filled in."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from aifactory.api.meta import format_duration
+from aifactory.api.spec import LatencyObjective, Objectives, SLOSpec, Workload
+
+
+class Signal(StrEnum):
+    """Something that can ask for replicas; objectives carry the same names as in `spec.slo.objectives`."""
+
+    TTFT = "timeToFirstToken"
+    ITL = "interTokenLatency"
+    E2E = "endToEndLatency"
+    THROUGHPUT = "throughput"
+    WAITING_REQUESTS = "waitingRequests"
+    KV_CACHE_USAGE = "kvCacheUsage"
+
+
+LATENCIES = (Signal.TTFT, Signal.ITL, Signal.E2E)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One promise.
+
+    A latency objective has a percentile (50 to 99) and a target in seconds that must not be exceeded; throughput has no
+    percentile and a target in output tokens per second that must be reached while requests wait.
+    """
+
+    signal: Signal
+    target: float
+    percentile: int | None = None
+
+    @property
+    def text(self) -> str:
+        """For people, such as `p95 <= 500ms` or `>= 5000 tokens/s`."""
+        if self.percentile is None:
+            return f">= {self.target:.0f} tokens/s"
+        return f"p{self.percentile} <= {format_duration(timedelta(seconds=self.target))}"
+
+
+_PRESETS = {
+    Workload.REALTIME: {Signal.TTFT: 0.250, Signal.ITL: 0.025},
+    Workload.INTERACTIVE: {Signal.TTFT: 0.500, Signal.ITL: 0.050},
+    Workload.OFFLINE: {},
+}
+_PRESET_PERCENTILE = 95
+
+
+def resolve(slo: SLOSpec) -> tuple[Objective, ...]:
+    """The objectives in force: those written down, and for the rest the preset of the workload."""
+    written = slo.objectives or Objectives()
+    latencies = (written.time_to_first_token, written.inter_token_latency, written.end_to_end_latency)
+    found = [
+        objective
+        for signal, latency in zip(LATENCIES, latencies, strict=True)
+        if (objective := _latency(signal, latency, slo.workload))
+    ]
+    if written.throughput:
+        found.append(Objective(Signal.THROUGHPUT, float(written.throughput.tokens_per_second)))
+    return tuple(found)
+
+
+def _latency(signal: Signal, written: LatencyObjective | None, workload: Workload) -> Objective | None:
+    if written:
+        return Objective(signal, written.target.total_seconds(), written.percentile)
+    preset = _PRESETS[workload].get(signal)
+    return Objective(signal, preset, _PRESET_PERCENTILE) if preset else None

@@ -1,0 +1,93 @@
+"""What was read about one service in one tick. Every value says how far it can be trusted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .objectives import Objective
+
+
+class State(StrEnum):
+    """How far a value can be trusted; only OK and IDLE are facts about the service."""
+
+    OK = "OK"
+    IDLE = "IDLE"  # exactly zero requests in the window, and every ready pod reports
+    STALE = "STALE"  # the newest sample is older than the window
+    MISSING = "MISSING"  # no series where there should be one
+    ERROR = "ERROR"  # Prometheus did not answer, or not sensibly
+    UNSUPPORTED = "UNSUPPORTED"  # the engine has no such series
+
+    @property
+    def unknown(self) -> bool:
+        """The value should be there and is not."""
+        return self in (State.STALE, State.MISSING, State.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value (None unless the state is OK), its state, and the age in seconds of the oldest sample behind it."""
+
+    value: float | None = None
+    state: State = State.MISSING
+    age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveReading:
+    """An objective as seen now.
+
+    `observed` is in the target's unit. Attainment is the share (0 to 1) of requests or tokens within the target over
+    the window, five minutes and one hour; it is counted at `edge`, the highest histogram edge (seconds) that is not
+    above the target, and is None where nothing was observed or no edge is that low. `edges` are all finite edges seen.
+    """
+
+    objective: Objective
+    observed: Reading = Reading()
+    attainment: float | None = None
+    attainment_5m: float | None = None
+    attainment_1h: float | None = None
+    edge: float | None = None
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodReading:
+    """Requests of one pod now; `kv_cache_usage` is 0 to 1, of its fullest rank."""
+
+    running: float = 0.0
+    waiting: float = 0.0
+    kv_cache_usage: float | None = None
+
+    @property
+    def in_flight(self) -> float:
+        """Requests that would be cut if the pod went now."""
+        return self.running + self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReadings:
+    """All signals of one service in one tick.
+
+    `pods` are the ready pods that report, by name; gauges are sums or means over them. Rates are per second over
+    `window_seconds`. `offered` is completions plus growth of the requests in the system.
+    `error` says what Prometheus answered if nothing could be read.
+    """
+
+    window_seconds: float
+    objectives: tuple[ObjectiveReading, ...] = ()
+    running: Reading = Reading()
+    waiting: Reading = Reading()
+    kv_cache_usage: Reading = Reading()
+    kv_cache_usage_worst: Reading = Reading()
+    completed: Reading = Reading()
+    offered: Reading = Reading()
+    prompt_tokens: Reading = Reading()
+    generation_tokens: Reading = Reading()
+    pods: Mapping[str, PodReading] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, nothing waits, nothing was completed in the window."""
+        counts = (self.running, self.waiting, self.completed)
+        return all(reading.state in (State.OK, State.IDLE) and not reading.value for reading in counts)
