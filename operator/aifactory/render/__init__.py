@@ -1,0 +1,7 @@
+"""Pure: a service and its engine in, Kubernetes objects out."""
+
+from .children import render
+from .naming import url
+from .resolved import resolved
+
+__all__ = ["render", "resolved", "url"]

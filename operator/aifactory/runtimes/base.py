@@ -27,23 +27,39 @@ class MetricDialect:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume and the one path where the container sees it; `source` is the Kubernetes volume source."""
+
+    name: str
+    path: str
+    source: Mapping[str, Any]
+    sub_path: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelServer:
-    """The container of one replica, engine-specific part only; render/ turns it into a pod."""
+    """The container of one replica, engine-specific part only; render/ turns it into a pod.
+
+    An empty `command` keeps the image's own entrypoint. `env` holds Kubernetes EnvVar objects, each name once.
+    A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish.
+    """
 
     image: str
     command: tuple[str, ...]
     args: tuple[str, ...]
     env: tuple[Mapping[str, Any], ...]
+    mounts: tuple[Mount, ...]
     startup_path: str
     liveness_path: str
     readiness_path: str
     metrics_path: str
-    volumes: tuple[Mapping[str, Any], ...]
-    volume_mounts: tuple[Mapping[str, Any], ...]
     run_as_user: int
     run_as_group: int
     fs_group: int
+    read_only_root: bool
     pre_stop_seconds: int
+    shutdown_seconds: int
     precision: str | None = None
     profile: str | None = None
 
@@ -51,7 +67,10 @@ class ModelServer:
 class Runtime(Protocol):
     """An engine."""
 
-    dialects: tuple[MetricDialect, ...]
+    @property
+    def dialects(self) -> tuple[MetricDialect, ...]:
+        """The metric names that its versions use; a pod speaks one of them."""
+        ...
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""

@@ -1,0 +1,103 @@
+"""The model-server container."""
+
+import math
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.podtemplate import EnvVar, KeySelector
+from aifactory.runtimes import ModelServer, Mount
+from aifactory.runtimes.parts import whole_seconds
+
+from .naming import CONTAINER, PORT_NAME
+from .quantity import canonical
+from .volumes import volume_mount
+
+# A server busy with long prompts answers its health endpoint late; NVIDIA's operator users met restarts at 1 s.
+PROBE_TIMEOUT_SECONDS = 5
+STARTUP_PERIOD_SECONDS = 5
+READINESS_PERIOD_SECONDS = 5
+LIVENESS_PERIOD_SECONDS = 10
+READINESS_FAILURES = 3
+LIVENESS_FAILURES = 6
+
+
+def container(service: InferenceService, server: ModelServer, mounts: tuple[Mount, ...]) -> dict[str, Any]:
+    """The container as Kubernetes stores it, without fields that are empty."""
+    fields = {
+        "name": CONTAINER,
+        "image": server.image,
+        "imagePullPolicy": _pull_policy(server.image),
+        "command": list(server.command),
+        "args": list(server.args),
+        "ports": [{"name": PORT_NAME, "containerPort": service.spec.runtime.port, "protocol": "TCP"}],
+        "env": _env(service, server),
+        "resources": resources(service),
+        "volumeMounts": [volume_mount(mount) for mount in mounts],
+        **_probes(service, server),
+        "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": server.read_only_root,
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    return {key: value for key, value in fields.items() if value != []}
+
+
+def resources(service: InferenceService) -> dict[str, Any]:
+    """GPUs and memory are limited to what is requested; CPU and disk may be exceeded when the node has more."""
+    gpus = {service.spec.accelerator.resource_name: str(service.spec.accelerator.count)}
+    template = service.spec.pod_template
+    wanted = template.resources if template else None
+    if wanted is None:
+        return {"requests": gpus, "limits": dict(gpus)}
+    memory = {"memory": canonical(wanted.memory)} if wanted.memory else {}
+    cpu = {"cpu": canonical(wanted.cpu)} if wanted.cpu else {}
+    disk = {"ephemeral-storage": canonical(wanted.ephemeral_storage)} if wanted.ephemeral_storage else {}
+    return {"requests": gpus | cpu | memory | disk, "limits": gpus | memory}
+
+
+def _pull_policy(image: str) -> str:
+    """What Kubernetes defaults to; unsaid, the first image's default would stick to every later one."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent"
+
+
+def _probes(service: InferenceService, server: ModelServer) -> dict[str, Any]:
+    startup = whole_seconds(service.spec.runtime.startup_timeout)
+    return {
+        "startupProbe": _probe(
+            server.startup_path, STARTUP_PERIOD_SECONDS, math.ceil(startup / STARTUP_PERIOD_SECONDS)
+        ),
+        "readinessProbe": _probe(server.readiness_path, READINESS_PERIOD_SECONDS, READINESS_FAILURES),
+        "livenessProbe": _probe(server.liveness_path, LIVENESS_PERIOD_SECONDS, LIVENESS_FAILURES),
+    }
+
+
+def _probe(path: str, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": PORT_NAME, "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": PROBE_TIMEOUT_SECONDS,
+        "failureThreshold": failures,
+    }
+
+
+def _env(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
+    """The engine's variables, then the user's; one that both set has the user's value."""
+    variables = {variable["name"]: dict(variable) for variable in server.env}
+    variables |= {user.name: _user_variable(user) for user in service.spec.runtime.env or ()}
+    return list(variables.values())
+
+
+def _user_variable(user: EnvVar) -> dict[str, Any]:
+    if user.value_from and user.value_from.secret_key_ref:
+        return {"name": user.name, "valueFrom": {"secretKeyRef": _key(user.value_from.secret_key_ref)}}
+    if user.value_from and user.value_from.config_map_key_ref:
+        return {"name": user.name, "valueFrom": {"configMapKeyRef": _key(user.value_from.config_map_key_ref)}}
+    return {"name": user.name, "value": user.value} if user.value else {"name": user.name}
+
+
+def _key(key: KeySelector) -> dict[str, Any]:
+    return {"name": key.name, "key": key.key} | ({"optional": True} if key.optional else {})

@@ -1,0 +1,69 @@
+"""The pod of one replica: restricted pod security, GPUs, the user's additions."""
+
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.podtemplate import PodTemplate, SecurityContext
+from aifactory.runtimes import ModelServer
+
+from . import labels, naming
+from .container import container
+from .volumes import mounts, volume
+
+PRODUCT_LABEL = "nvidia.com/gpu.product"
+GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+# After draining, an engine frees GPU memory and its worker processes end.
+TEARDOWN_SECONDS = 30
+
+
+def pod_template(service: InferenceService, server: ModelServer) -> dict[str, Any]:
+    """Metadata and spec of the pods, without fields that are empty."""
+    template = service.spec.pod_template or PodTemplate()
+    return {
+        "metadata": {
+            "labels": {**(template.labels or {}), **labels.child(service)},
+            "annotations": {**(template.annotations or {}), labels.METRICS_PATH: server.metrics_path},
+        },
+        "spec": _pod_spec(service, server, template),
+    }
+
+
+def _pod_spec(service: InferenceService, server: ModelServer, template: PodTemplate) -> dict[str, Any]:
+    all_mounts = mounts(service, server)
+    fields = {
+        "serviceAccountName": naming.service_account(service),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
+        "securityContext": _security_context(server, template.security_context or SecurityContext()),
+        "imagePullSecrets": [{"name": name} for name in service.spec.runtime.image_pull_secrets or ()],
+        "containers": [container(service, server, all_mounts)],
+        "volumes": [volume(mount) for mount in all_mounts],
+        **_placement(service, template),
+    }
+    return {key: value for key, value in fields.items() if value not in ([], {}, None)}
+
+
+def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, Any]:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": user.run_as_user or server.run_as_user,
+        "runAsGroup": user.run_as_group or server.run_as_group,
+        "fsGroup": user.fs_group or server.fs_group,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _placement(service: InferenceService, template: PodTemplate) -> dict[str, Any]:
+    product = service.spec.accelerator.product
+    tolerations = [user.model_dump(by_alias=True, exclude_none=True) for user in template.tolerations or ()]
+    return {
+        "nodeSelector": (template.node_selector or {}) | ({PRODUCT_LABEL: product} if product else {}),
+        "tolerations": [GPU_TOLERATION, *(user for user in tolerations if user != GPU_TOLERATION)],
+        "affinity": template.affinity,
+        "topologySpreadConstraints": template.topology_spread_constraints,
+        "priorityClassName": template.priority_class_name,
+        "runtimeClassName": template.runtime_class_name,
+        "schedulerName": template.scheduler_name,
+    }

@@ -1,0 +1,40 @@
+"""Kubernetes quantities in the one spelling that the API server stores, so that desired and live objects compare equal.
+
+The rules are those of k8s.io/apimachinery/pkg/api/resource: the largest suffix that leaves a whole number; binary
+suffixes only for whole numbers from 1024; and those of container resources: rounded up to thousandths.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+_DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_UNITS = {suffix: Fraction(1000) ** (power - 1) for power, suffix in enumerate(_DECIMAL)} | {
+    suffix: Fraction(1024) ** power for power, suffix in enumerate(_BINARY)
+}
+
+
+def canonical(text: str) -> str:
+    """Spell a quantity as the API server does: `0.5` is `500m`, `1024Mi` is `1Gi`.
+
+    Raises:
+        ValueError: if the text is not a quantity.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", text)
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is not a Kubernetes quantity; write for example 500m, 4, 16Gi")
+    number, suffix = match.groups()
+    thousandths = math.ceil(Fraction(number) * _UNITS[suffix] * 1000)
+    whole, rest = divmod(thousandths, 1000)
+    if suffix.endswith("i") and rest == 0 and whole >= 1024:
+        return _largest_suffix(whole, 1024, _BINARY)
+    return _largest_suffix(thousandths, 1000, _DECIMAL) if thousandths else "0"
+
+
+def _largest_suffix(mantissa: int, base: int, suffixes: tuple[str, ...]) -> str:
+    power = 0
+    while mantissa % base == 0 and power < len(suffixes) - 1:
+        mantissa //= base
+        power += 1
+    return f"{mantissa}{suffixes[power]}"

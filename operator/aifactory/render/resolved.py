@@ -1,0 +1,20 @@
+"""What the operator chose, for `status.resolved`."""
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.status import ResolvedStatus
+from aifactory.runtimes import RUNTIMES
+
+
+def resolved(service: InferenceService) -> ResolvedStatus:
+    """Every derived value but the objectives, which the caller adds."""
+    spec = service.spec
+    server = RUNTIMES[spec.runtime.engine].server(spec)
+    return ResolvedStatus(
+        image=server.image,
+        command=[*server.command, *server.args],
+        precision=server.precision,
+        profile=server.profile,
+        accelerator=f"{spec.accelerator.resource_name}: {spec.accelerator.count}",
+        probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
+        metrics_path=server.metrics_path,
+    )

@@ -1,0 +1,35 @@
+"""The Deployment that keeps the replicas."""
+
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import ModelServer
+from aifactory.runtimes.parts import whole_seconds
+
+from . import labels, naming
+from .pod import pod_template
+
+# Time for a node to be found and the image to be pulled before loading starts; engine images have 10 GB and more.
+PULL_SECONDS = 600
+REVISION_HISTORY = 3
+
+
+def deployment(service: InferenceService, server: ModelServer, replicas: int) -> dict[str, Any]:
+    """The Deployment with an explicit number of replicas."""
+    rollout = service.spec.rollout
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": labels.metadata(service, naming.child(service)),
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels.selector(service)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},
+            },
+            "progressDeadlineSeconds": whole_seconds(service.spec.runtime.startup_timeout) + PULL_SECONDS,
+            "revisionHistoryLimit": REVISION_HISTORY,
+            "template": pod_template(service, server),
+        },
+    }

@@ -1,0 +1,126 @@
+"""vLLM: `vllm serve` of the image vllm/vllm-openai."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aifactory.api.model import Precision
+from aifactory.api.spec import InferenceServiceSpec
+
+from .base import MetricDialect, ModelServer, Mount
+from .parts import (
+    ENDPOINT_PROPAGATION_SECONDS,
+    HUGGING_FACE_TOKEN,
+    claim,
+    hub,
+    image_path,
+    literal,
+    scratch,
+    secret,
+    whole_seconds,
+)
+
+IMAGE = "vllm/vllm-openai:v0.32.0"
+HOME = "/home/vllm"
+MODELS = "/models"
+# The user `vllm` of the image (vllm-project/vllm pull request 40275). Others work as well: USER and HOME are set.
+USER_ID = 2000
+GROUP_ID = 2000
+
+PRECISION_FLAGS: Mapping[Precision, tuple[str, ...]] = {
+    Precision.AUTO: (),
+    Precision.BF16: ("--dtype", "bfloat16"),
+    Precision.FP8: ("--quantization", "fp8"),
+    Precision.NVFP4: ("--quantization", "modelopt_fp4"),
+    Precision.MXFP4: ("--quantization", "mxfp4"),
+    Precision.INT4: ("--quantization", "compressed-tensors"),
+}
+"""Flags that ask for a number format (vLLM documentation, "Quantization": online, modelopt and llm_compressor/int4).
+
+fp8 and mxfp4 convert a BF16 checkpoint while loading. nvfp4 needs a checkpoint of NVIDIA Model Optimizer and int4 one
+of LLM Compressor: given another, vLLM ends with an error rather than serve another format. `auto` passes nothing, and
+vLLM reads the format, of whichever tool, from the checkpoint.
+"""
+
+DIALECT = MetricDialect(
+    time_to_first_token="vllm:time_to_first_token_seconds",  # noqa: S106
+    inter_token_latency="vllm:inter_token_latency_seconds",  # noqa: S106
+    end_to_end_latency="vllm:e2e_request_latency_seconds",
+    running="vllm:num_requests_running",
+    waiting="vllm:num_requests_waiting",
+    kv_cache_usage="vllm:kv_cache_usage_perc",
+    completed="vllm:request_success_total",
+    prompt_tokens="vllm:prompt_tokens_total",
+    generation_tokens="vllm:generation_tokens_total",
+)
+
+
+class VLLM:
+    """SIGTERM makes vLLM finish the requests in flight for at most `--shutdown-timeout` seconds."""
+
+    dialects = (DIALECT,)
+
+    def server(self, spec: InferenceServiceSpec) -> ModelServer:
+        """The container for this spec."""
+        drain = whole_seconds(spec.drain.timeout)
+        asked = spec.model.precision is not Precision.AUTO
+        return ModelServer(
+            image=spec.runtime.image or IMAGE,
+            command=("vllm", "serve", _model(spec)),
+            args=(*_flags(spec, drain), *(spec.runtime.args or ())),
+            env=_env(spec),
+            mounts=(scratch("aifactory-home", HOME), scratch("aifactory-tmp", "/tmp"), *_weights(spec)),  # noqa: S108
+            startup_path="/health",
+            liveness_path="/health",
+            readiness_path="/health",
+            metrics_path="/metrics",
+            run_as_user=USER_ID,
+            run_as_group=GROUP_ID,
+            fs_group=GROUP_ID,
+            read_only_root=True,
+            pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
+            shutdown_seconds=drain,
+            precision=spec.model.precision.value if asked else None,
+        )
+
+
+def _model(spec: InferenceServiceSpec) -> str:
+    """Path or Hugging Face repository that vLLM loads."""
+    if repository := hub(spec):
+        return repository.repo
+    if volume := claim(spec):
+        return f"{MODELS}/{volume.path}" if volume.path else MODELS
+    return image_path(spec) or spec.model.name
+
+
+def _flags(spec: InferenceServiceSpec, drain: int) -> tuple[str, ...]:
+    repository = hub(spec)
+    return (
+        *("--served-model-name", spec.model.name),
+        *("--host", "0.0.0.0"),  # noqa: S104
+        *("--port", str(spec.runtime.port)),
+        *("--tensor-parallel-size", str(spec.accelerator.count)),
+        *(("--revision", repository.revision) if repository and repository.revision else ()),
+        *PRECISION_FLAGS[spec.model.precision],
+        *("--shutdown-timeout", str(drain)),
+    )
+
+
+def _env(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:
+    repository = hub(spec)
+    local = claim(spec) or image_path(spec)
+    return (
+        literal("HOME", HOME),
+        literal("USER", "vllm"),
+        literal("HF_HOME", f"{HOME}/.cache/huggingface"),
+        literal("VLLM_NO_USAGE_STATS", 1),
+        *((literal("HF_HUB_OFFLINE", 1),) if local else ()),
+        *((secret(HUGGING_FACE_TOKEN, repository.token_secret),) if repository and repository.token_secret else ()),
+    )
+
+
+def _weights(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
+    volume = claim(spec)
+    if volume is None:
+        return ()
+    source = {"persistentVolumeClaim": {"claimName": volume.name, "readOnly": True}}
+    return (Mount(name="aifactory-model", path=MODELS, source=source, read_only=True),)
