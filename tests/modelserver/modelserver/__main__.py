@@ -1,4 +1,7 @@
-"""`python3 -m modelserver [flags]`, or `vllm serve MODEL [flags]`: what the image runs."""
+"""`python3 -m modelserver [flags]`, or `vllm serve MODEL [flags]`: what the image runs.
+
+A first argument that is no flag begins vLLM's command line, as with the entrypoint of vLLM's own image.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from .settings import Settings, SettingsError, from_environment, from_flags
 def resolve(arguments: list[str]) -> Settings:
     """Settings from the variables and the command line; the cache of a NIM is written here."""
     settings = from_environment(os.environ)
-    if arguments[:1] == ["serve"]:
-        return vllm.serve(settings, arguments[1:])
+    if arguments and not arguments[0].startswith("-"):
+        return vllm.serve(settings, arguments[1:] if arguments[0] == "serve" else arguments)
     settings = from_flags(settings, arguments)
     if settings.dialect in ("nim1", "nim2") or (settings.dialect == "auto" and nim.is_nim(os.environ)):
         settings = from_flags(nim.from_environment(settings, os.environ), arguments)

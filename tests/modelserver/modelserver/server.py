@@ -34,7 +34,8 @@ class Phase(enum.Enum):
 class Server:
     """One simulated model server on one port.
 
-    `run` returns when `stop` was called, after the work in flight was finished or the shutdown timeout cut it off.
+    `engine` holds the batch; `port` is the one it listens on, once it does. `run` returns when `stop` was called, after
+    the work in flight was finished or the shutdown timeout cut it off.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,17 +44,21 @@ class Server:
         self.port: int | None = None
         self._stop = asyncio.Event()
         self._power = PowerMeter(settings.idle_watts, settings.full_watts)
-        self._engine = Engine(settings.timing, settings.limits, self._power)
-        self._metrics = measure(settings, self._engine)
+        self.engine = Engine(settings.timing, settings.limits, self._power)
+        self._metrics = measure(settings, self.engine)
         add_gpus(self._metrics.page, self._power, settings.gpus, asyncio.get_running_loop().time)
-        self._faults = Faults(self._engine)
+        self._faults = Faults(self.engine)
 
     def stop(self) -> None:
         """Begin to shut down, as SIGTERM does."""
         self._stop.set()
 
+    def page(self) -> bytes:
+        """The metrics in Prometheus text format."""
+        return self._metrics.page.render()
+
     async def run(self) -> None:
-        engine = asyncio.create_task(self._engine.run(self._metrics))
+        engine = asyncio.create_task(self.engine.run(self._metrics))
         runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
         try:
@@ -88,21 +93,21 @@ class Server:
         self.port = runner.addresses[0][1]
 
     async def _drain(self) -> None:
-        say(f"stopping: {self._engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
+        say(f"stopping: {self.engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._engine.drained.wait(), self.settings.shutdown_timeout)
-        if self._engine.in_flight:
-            say(f"aborting {self._engine.in_flight} requests")
-            self._engine.abort_all()
+            await asyncio.wait_for(self.engine.drained.wait(), self.settings.shutdown_timeout)
+        if self.engine.in_flight:
+            say(f"aborting {self.engine.in_flight} requests")
+            self.engine.abort_all()
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._gate])
-        api = Api(self.settings, self._engine)
+        api = Api(self.settings, self.engine)
         health = [web.get("/health", self._ready)]
-        metrics = web.get("/metrics", self._page)
+        metrics = web.get("/metrics", self._scrape)
         if self._opens_before_loading:
             health = [web.get("/v1/health/live", self._live), web.get("/v1/health/ready", self._ready)]
-            metrics = web.get("/v1/metrics", self._page)
+            metrics = web.get("/v1/metrics", self._scrape)
             health.append(web.get("/v1/metadata", self._metadata))
         application.add_routes([*health, metrics, *api.routes()])
         if self.settings.faults:
@@ -130,10 +135,10 @@ class Server:
             "selectedModelProfileId": self.settings.profile,
         })  # fmt: skip
 
-    async def _page(self, _request: web.Request) -> web.Response:
+    async def _scrape(self, _request: web.Request) -> web.Response:
         if self.phase is Phase.LOADING:
             return web.Response(status=503, text="the model is not loaded yet\n")
-        page = self._faults.distort(self._metrics.page.render())
+        page = self._faults.distort(self.page())
         return web.Response(body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
