@@ -32,6 +32,13 @@ def binaries() -> None:
 
 
 @app.command()
+def images() -> None:
+    """Build the operator, the model server and Prometheus, and load into the cluster what changed."""
+    for tag in Cluster().up().load_images():
+        note(f"{tag} is new in the cluster")
+
+
+@app.command()
 def kubeconfig() -> None:
     """Print the path of the cluster's kubeconfig."""
     print(KUBECONFIG)

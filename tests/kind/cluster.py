@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from tests.kind import binaries, docker, node_image
+from tests.kind import binaries, docker, images, node_image
 from tests.kind.host import exclusive
 from tests.kind.paths import FILES, KUBECONFIG, cache_dir
 from tests.kind.progress import StepFailedError, capture, note, run_step, step, succeeds
@@ -80,6 +80,10 @@ class Cluster:
         conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
         offered = status.get("allocatable", {}).get(GPU_RESOURCE, "0")
         return conditions.get("Ready") == "True" and offered == str(gpus)
+
+    def load_images(self, *chosen: images.PythonImage) -> list[str]:
+        """Builds and loads what changed among the named images, or among all and Prometheus; returns the tags that are new."""
+        return images.ensure(*chosen, node=self.node)
 
     def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
         """Runs kubectl as the administrator and returns what it prints.

@@ -84,10 +84,15 @@ def registry_answers() -> bool:
     return succeeds(["docker", "pull", "--quiet", "hello-world"], timeout=15)
 
 
-def pull(image: str, tag: str) -> None:
+def pull(image: str, name: str) -> None:
     """Pulls an image and gives it a second name."""
     run_step(f"Pull {image}", ["docker", "pull", image], log_name="docker-pull", hint="Check the image registry.", about="30 s")
-    capture(["docker", "tag", image, tag])
+    tag(image, name)
+
+
+def tag(image: str, name: str) -> None:
+    """Gives an image a second name."""
+    capture(["docker", "tag", image, name])
 
 
 def has_image(tag: str) -> bool:

@@ -1,0 +1,146 @@
+"""The images that the tests run in the cluster: the operator, the model-server simulator, Prometheus.
+
+A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a source
+edit rebuilds and sends only the last layer:
+    site/  the packages of the image's lock file, installed on this machine for the image's Python
+    src/   the image's own packages
+Its Dockerfile starts with `ARG BASE` / `FROM ${BASE}` and finds python3 in BASE.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kind import docker, image_load, versions
+from tests.kind.host import exclusive, find
+from tests.kind.paths import FILES, ROOT, cache_dir, content_key
+from tests.kind.progress import StepFailedError, note, run_step
+from tests.kind.rootfs import ensure_debian
+
+INPUTS_LABEL = "aifactory.dev/inputs"
+PROMETHEUS = "aifactory/prometheus:dev"
+
+
+@dataclass(frozen=True)
+class PythonImage:
+    """An image of Python packages: its name, Dockerfile, hash-pinned lock file and the package folders it carries."""
+
+    tag: str
+    dockerfile: Path
+    lock: Path
+    packages: tuple[Path, ...]
+
+    def key(self) -> str:
+        """Changes when anything that goes into the image changes."""
+        return content_key(self.dockerfile, self.lock, *self.packages, _python_tag())
+
+
+OPERATOR = PythonImage(
+    "aifactory/operator:dev", ROOT / "operator/Dockerfile", ROOT / "requirements.lock", (ROOT / "operator/aifactory",)
+)
+MODELSERVER = PythonImage(
+    "aifactory/modelserver:dev",
+    ROOT / "tests/modelserver/Dockerfile",
+    ROOT / "tests/modelserver/requirements.lock",
+    (ROOT / "tests/modelserver/modelserver", ROOT / "tests/modelserver/loadgen"),
+)
+
+
+def ensure(*chosen: PythonImage, node: str) -> list[str]:
+    """Builds what changed among the images (all when none is named, and Prometheus) and loads into the node what it lacks.
+
+    Returns:
+        The tags that are new in the node: pods that run an older image of that name need a restart.
+
+    Raises:
+        StepFailedError: a build or a load failed.
+    """
+    with exclusive("images"):
+        docker.ensure_daemon()
+        loaded = []
+        for image in chosen or (OPERATOR, MODELSERVER):
+            if image_load.loaded_inputs(node, image.tag) == image.key():
+                note(f"{image.tag} is up to date")
+                continue
+            build(image)
+            image_load.load(node, image.tag, image.key())
+            loaded.append(image.tag)
+        if not chosen and image_load.loaded_inputs(node, PROMETHEUS) != _prometheus_tag():
+            _ensure_prometheus()
+            image_load.load(node, PROMETHEUS, _prometheus_tag())
+            loaded.append(PROMETHEUS)
+    return loaded
+
+
+def build(image: PythonImage) -> None:
+    """Builds an image unless the daemon has it with the same inputs."""
+    if docker.label(image.tag, INPUTS_LABEL) == image.key():
+        return
+    base, site = _ensure_python(), _ensure_site(image.lock)
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as folder:
+        context = Path(folder)
+        shutil.copytree(site, context / "site", copy_function=os.link)
+        for package in image.packages:
+            shutil.copytree(package, context / "src" / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        labels = {INPUTS_LABEL: image.key()}
+        docker.build(image.tag, context, image.dockerfile, about="20 s", labels=labels, BASE=base)
+
+
+def _ensure_python() -> str:
+    """The shared Python base: the official image where a registry answers, otherwise Debian's Python."""
+
+    def make() -> None:
+        if docker.registry_answers():
+            docker.pull(versions.STOCK_PYTHON_IMAGE, tag)
+        else:
+            docker.build(tag, FILES / "python", FILES / "python" / "Dockerfile", about="20 s", BASE=ensure_debian())
+
+    tag = _python_tag()
+    return docker.ensure_image(tag, make)
+
+
+def _ensure_prometheus() -> None:
+    def make() -> None:
+        if docker.registry_answers():
+            docker.pull(versions.STOCK_PROMETHEUS_IMAGE, tag)
+        else:
+            folder = FILES / "prometheus"
+            docker.build(tag, folder, folder / "Dockerfile", about="30 s", BASE=ensure_debian())
+
+    tag = _prometheus_tag()
+    docker.ensure_image(tag, make)
+    docker.tag(tag, PROMETHEUS)
+
+
+def _ensure_site(lock: Path) -> Path:
+    """The folder with a lock file's packages for the images' Python, installed by uv from wheels only."""
+    site = cache_dir() / "site" / content_key(lock, versions.PYTHON)
+    if site.exists():
+        return site
+    uv = find(str(Path(sys.executable).parent / "uv")) or find("uv")
+    if uv is None:
+        raise StepFailedError("uv is not installed. Install it into this Python's environment: pip install uv")
+    site.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=site.parent) as staging:
+        target = Path(staging) / "site"
+        run_step(
+            f"Install the packages of {lock.relative_to(ROOT)} for Python {versions.PYTHON}",
+            [uv, "pip", "install", "--quiet", "--target", target, "--python-version", versions.PYTHON]
+            + ["--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", lock],
+            log_name="uv-install",
+            about="10 s",
+            hint="Check that Python packages can be downloaded, and that the lock file is current.",
+        )
+        target.rename(site)
+    return site
+
+
+def _python_tag() -> str:
+    return f"aifactory/python:{versions.PYTHON}-{content_key(FILES / 'python', versions.STOCK_PYTHON_IMAGE, versions.DEBIAN)}"
+
+
+def _prometheus_tag() -> str:
+    return f"aifactory/prometheus:{content_key(FILES / 'prometheus', versions.STOCK_PROMETHEUS_IMAGE, versions.DEBIAN)}"
