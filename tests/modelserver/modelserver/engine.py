@@ -99,8 +99,9 @@ class Engine:
                 alive = await queue.get()
                 if not alive:
                     raise Aborted
-                yield sequence.generated - sent
-                sent = sequence.generated
+                if sequence.generated > sent:
+                    yield sequence.generated - sent
+                    sent = sequence.generated
         finally:
             del self._streams[sequence]
             if not self._streams:

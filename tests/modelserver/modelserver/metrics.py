@@ -131,6 +131,7 @@ class VllmMetrics:
 
     def iteration(self, batch: Batch, outputs: list[Output]) -> None:
         self._batch_tokens.observe(batch.decodes + batch.prefill_tokens)
+        self._preemptions.inc(batch.preemptions)
         self._generation_tokens.inc(len(outputs))
         for output in outputs:
             if output.interval is None:
@@ -141,7 +142,6 @@ class VllmMetrics:
 
     def finished(self, sequence: Sequence) -> None:
         self._success[sequence.finish_reason].inc()
-        self._preemptions.inc(sequence.preemptions)
         first, last, scheduled = sequence.first_token_at, sequence.finished_at, sequence.scheduled_at
         if sequence.finish_reason == "abort" or first is None or last is None or scheduled is None:
             return

@@ -79,6 +79,7 @@ class Batch:
     decodes: int = 0
     prefill_tokens: int = 0
     kv_tokens: int = 0
+    preemptions: int = 0
 
     def add(self, sequence: Sequence, tokens: int) -> None:
         self.tokens[sequence] = tokens
@@ -146,7 +147,8 @@ class Scheduler:
             if tokens and self._make_room(sequence, tokens):
                 batch.add(sequence, tokens)
                 budget -= tokens
-        if self.preemptions == preempted:
+        batch.preemptions = self.preemptions - preempted
+        if not batch.preemptions:
             self._admit(batch, budget, now)
         return batch
 

@@ -59,6 +59,7 @@ class Server:
 
     async def run(self) -> None:
         engine = asyncio.create_task(self.engine.run(self._metrics))
+        engine.add_done_callback(lambda _: self.stop())
         runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
         try:
@@ -75,6 +76,8 @@ class Server:
         finally:
             engine.cancel()
             await runner.cleanup()
+            with suppress(asyncio.CancelledError):
+                await engine
 
     @property
     def _opens_before_loading(self) -> bool:

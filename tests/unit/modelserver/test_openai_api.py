@@ -103,7 +103,7 @@ async def test_a_bad_request_is_refused_with_the_reason(
     assert message in body["error"]["message"]
 
 
-async def test_a_client_that_leaves_frees_its_place_in_the_batch(
+async def test_a_client_that_leaves_frees_its_place_in_the_batch_and_is_counted(
     start: Start, http: aiohttp.ClientSession, eventually: Eventually
 ) -> None:
     server = await start(base_seconds=0.02)
@@ -114,6 +114,8 @@ async def test_a_client_that_leaves_frees_its_place_in_the_batch(
         response.close()
 
     await eventually(lambda: server.engine.scheduler.idle)
+    abort = 'vllm:request_success_total{engine="0",finished_reason="abort",model_name="m"} 1.0'
+    assert abort in server.page().decode()
 
 
 async def test_requests_share_the_batch(start: Start, http: aiohttp.ClientSession) -> None:
