@@ -1,0 +1,1 @@
+"""What a user reads: conditions, numbers, events. Pure."""

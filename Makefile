@@ -1,0 +1,93 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KIND := $(BIN)/python -m tests.kind
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "installing the Python environment into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Make the Python environment
+
+.PHONY: lock
+lock: install ## Renew the lock files
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+
+.PHONY: fmt
+fmt: install ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: install check-crds ## Lint, types, layers, standard-library guard
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@test ! -e operator/__init__.py || { echo "operator/__init__.py would shadow the standard library's operator: delete it"; exit 1; }
+
+.PHONY: crds
+crds: install ## Write the CRDs from the models
+	$(BIN)/aifactory crds --output crds
+
+.PHONY: check-crds
+check-crds: install ## Fail if crds/ differs from the models
+	@$(BIN)/aifactory crds --output .build/crds
+	@diff -u crds/aifactory.dev_inferenceservices.yaml .build/crds/aifactory.dev_inferenceservices.yaml || { echo "crds/ is out of date: run make crds"; exit 1; }
+
+.PHONY: test-unit
+test-unit: install ## Unit and golden tests only
+	$(BIN)/pytest tests/unit tests/golden
+
+.PHONY: test-fast
+test-fast: install ## Lint, unit, golden; integration when the control plane is built
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest tests/unit tests/golden $$($(KIND) binaries --check >/dev/null 2>&1 && echo tests/integration)
+
+.PHONY: test
+test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest tests/unit tests/golden
+	$(KIND) binaries
+	$(BIN)/pytest tests/integration
+	$(KIND) up
+	$(KIND) images
+	$(BIN)/pytest tests/e2e
+
+.PHONY: kind-up
+kind-up: install ## Bring up the kind cluster with all images
+	$(KIND) up
+	$(KIND) images
+
+.PHONY: kind-down
+kind-down: install ## Remove the kind cluster
+	$(KIND) down
+
+.PHONY: demo
+demo: kind-up ## Show the operator scale simulated GPU model servers under load
+	$(BIN)/python -m tests.demo
+
+.PHONY: demo-down
+demo-down: kind-down ## Remove everything the demo made
+
+.PHONY: bench-reconcile
+bench-reconcile: install ## Measure reconcile speed and memory against the control plane's own limit
+	$(KIND) binaries
+	$(BIN)/python -m tests.bench.reconcile
+
+.PHONY: clean-cache
+clean-cache: install ## Delete cached build results
+	$(KIND) clean-cache

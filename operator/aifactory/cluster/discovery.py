@@ -1,0 +1,19 @@
+"""Which optional kinds the cluster serves."""
+
+from .client import ApiError, Client
+from .kinds import Resource
+
+
+async def served(client: Client, resource: Resource) -> bool:
+    """The API server has this resource now.
+
+    Raises:
+        ApiError: if it could not be asked.
+    """
+    try:
+        _, answer = await client.request("GET", resource.prefix, "discovery")
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
+    return any(item["name"] == resource.plural for item in answer.get("resources", []))

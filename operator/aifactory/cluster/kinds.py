@@ -1,0 +1,38 @@
+"""Kinds that the operator writes or watches, and where the API server keeps them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A namespaced resource; `prefix` is the path before `/namespaces`."""
+
+    group: str
+    version: str
+    plural: str
+
+    @property
+    def prefix(self) -> str:
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    def collection(self, namespace: str) -> str:
+        """Path of all objects of a namespace."""
+        return f"{self.prefix}/namespaces/{namespace}/{self.plural}"
+
+    def path(self, namespace: str, name: str, subresource: str = "") -> str:
+        """Path of one object."""
+        path = f"{self.collection(namespace)}/{name}"
+        return f"{path}/{subresource}" if subresource else path
+
+
+INFERENCE_SERVICE = Resource("aifactory.dev", "v1alpha1", "inferenceservices")
+EVENT = Resource("", "v1", "events")
+POD = Resource("", "v1", "pods")
+CHILDREN = {
+    "ServiceAccount": Resource("", "v1", "serviceaccounts"),
+    "Service": Resource("", "v1", "services"),
+    "Deployment": Resource("apps", "v1", "deployments"),
+    "PodDisruptionBudget": Resource("policy", "v1", "poddisruptionbudgets"),
+    "NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies"),
+    "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
+}

@@ -1,0 +1,56 @@
+"""Kubernetes objects as the plain values of `aifactory.observed`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from aifactory.observed import Pod, Workload
+
+_ENDED = ("Succeeded", "Failed")
+
+
+def epoch(text: str | None) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time."""
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def pod_of(obj: Mapping[str, Any]) -> Pod:
+    """A pod of a model server; one that ended counts as leaving."""
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
+    unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+    containers = status.get("containerStatuses") or [{}]
+    waiting = (containers[0].get("state") or {}).get("waiting") or {}
+    return Pod(
+        name=metadata["name"],
+        created_at=epoch(metadata.get("creationTimestamp")) or 0.0,
+        ready=ready.get("status") == "True",
+        ready_at=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
+        terminating=metadata.get("deletionTimestamp") is not None or status.get("phase") in _ENDED,
+        scheduled=scheduled.get("status") == "True",
+        unschedulable_since=epoch(scheduled.get("lastTransitionTime")) if unschedulable else None,
+        unschedulable_message=scheduled.get("message", "") if unschedulable else "",
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        restarts=containers[0].get("restartCount", 0),
+        template_hash=(metadata.get("labels") or {}).get("pod-template-hash", ""),
+    )
+
+
+def workload_of(deployment: Mapping[str, Any]) -> Workload:
+    """A Deployment's numbers and troubles."""
+    status = deployment.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    failure = conditions.get("ReplicaFailure", {})
+    return Workload(
+        replicas=deployment["spec"].get("replicas", 1),
+        generation=deployment["metadata"].get("generation", 0),
+        observed_generation=status.get("observedGeneration", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        total=status.get("replicas", 0),
+        progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
+        replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
+    )

@@ -1,0 +1,112 @@
+"""The newest known version of every object that matters, fed by watch events and by answers to own writes."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aifactory.observed import Observed, Pod
+
+from .read import pod_of, workload_of
+
+Key = tuple[str, str]
+SERVICE_LABEL = "aifactory.dev/inferenceservice"
+_TOMBSTONES = 4096
+
+
+def service_key(kind: str, metadata: Mapping[str, Any]) -> Key | None:
+    """Namespace and name of the service that an object is or belongs to."""
+    namespace = metadata.get("namespace", "")
+    if kind == "InferenceService":
+        return namespace, metadata["name"]
+    name = (metadata.get("labels") or {}).get(SERVICE_LABEL)
+    return (namespace, name) if name else None
+
+
+class Store:
+    """Not thread-safe: one event loop owns it. Objects are trimmed of what nobody reads."""
+
+    def __init__(self) -> None:
+        self._services: dict[Key, dict[str, Any]] = {}
+        self._children: dict[Key, dict[tuple[str, str], dict[str, Any]]] = {}
+        self._pods: dict[Key, dict[str, tuple[int, Pod]]] = {}
+        self._gone: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def put(self, kind: str, obj: Mapping[str, Any]) -> bool:
+        """Remember an object; False if nothing new was learned: an older version, or a pod that differs in no known way."""
+        metadata = obj["metadata"]
+        key, version = service_key(kind, metadata), int(metadata["resourceVersion"])
+        if key is None or version <= max(self._version(kind, key, metadata["name"]), self._gone.get(_id(metadata), 0)):
+            return False
+        if kind == "InferenceService":
+            self._services[key] = _trim(obj)
+        elif kind == "Pod":
+            pods, pod = self._pods.setdefault(key, {}), pod_of(obj)
+            before = pods.get(metadata["name"])
+            pods[metadata["name"]] = (version, pod)
+            return before is None or before[1] != pod
+        else:
+            self._children.setdefault(key, {})[kind, metadata["name"]] = _trim(obj)
+        return True
+
+    def drop(self, kind: str, obj: Mapping[str, Any]) -> None:
+        """Forget an object that is gone; late answers about it are ignored."""
+        metadata = obj["metadata"]
+        self._gone[_id(metadata)] = int(metadata["resourceVersion"])
+        if len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+        key = service_key(kind, metadata)
+        if key is None:
+            return
+        if kind == "InferenceService":
+            self._services.pop(key, None)
+        elif kind == "Pod":
+            _remove(self._pods, key, metadata["name"])
+        else:
+            _remove(self._children, key, (kind, metadata["name"]))
+
+    def service(self, key: Key) -> dict[str, Any] | None:
+        """The InferenceService as last seen."""
+        return self._services.get(key)
+
+    def keys(self) -> Iterable[Key]:
+        """All services."""
+        return tuple(self._services)
+
+    def statuses(self) -> dict[Key, dict[str, Any]]:
+        """The status of every service."""
+        return {key: service.get("status") or {} for key, service in self._services.items()}
+
+    def observe(self, key: Key) -> Observed:
+        """What the cluster holds for one service; objects of an earlier service of the same name are left out."""
+        service = self._services.get(key)
+        uid = service["metadata"]["uid"] if service else ""
+        children = {
+            child_id: child
+            for child_id, child in self._children.get(key, {}).items()
+            if any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences") or [])
+        }
+        deployment = children.get(("Deployment", key[1]))
+        pods = tuple(pod for _, pod in self._pods.get(key, {}).values())
+        return Observed(children, workload_of(deployment) if deployment else None, pods)
+
+    def _version(self, kind: str, key: Key, name: str) -> int:
+        if kind == "Pod":
+            return self._pods.get(key, {}).get(name, (0,))[0]
+        known = self._services.get(key) if kind == "InferenceService" else self._children.get(key, {}).get((kind, name))
+        return int(known["metadata"]["resourceVersion"]) if known else 0
+
+
+def _id(metadata: Mapping[str, Any]) -> tuple[str, str]:
+    return metadata.get("namespace", ""), metadata["uid"]
+
+
+def _remove(table: dict[Key, dict[Any, Any]], key: Key, item: Any) -> None:
+    table.get(key, {}).pop(item, None)
+    if not table.get(key):
+        table.pop(key, None)
+
+
+def _trim(obj: Mapping[str, Any]) -> dict[str, Any]:
+    kept = dict(obj)
+    kept["metadata"] = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return kept

@@ -1,0 +1,142 @@
+"""All writes of the operator: server-side apply of children and status, replicas, deletion costs, events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aifactory.api import API_VERSION
+from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.status.transitions import Event
+
+from .client import ApiError, Client
+from .kinds import CHILDREN, EVENT, INFERENCE_SERVICE, POD
+from .store import Store
+
+FIELD_MANAGER = "aifactory"
+STATUS_MANAGER = "aifactory-status"
+SCALE_MANAGER = "aifactory-scaler"
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+
+
+class NameTakenError(Exception):
+    """An object of the same kind and name exists and belongs to somebody else."""
+
+
+class Writer:
+    """Writes objects and remembers the answers in the store."""
+
+    def __init__(self, client: Client, store: Store) -> None:
+        self._client = client
+        self._store = store
+
+    async def apply(self, child: Mapping[str, Any], *, exists: bool) -> dict[str, Any]:
+        """Server-side apply of a child. Fields of other managers survive; ours are taken back only on own objects.
+
+        Raises:
+            NameTakenError: if `exists` is false and another object of that name has conflicting fields.
+            ApiError: if the API server refuses.
+        """
+        kind, name = child["kind"], child["metadata"]["name"]
+        resource = CHILDREN[kind]
+        try:
+            _, answer = await self._client.request(
+                "PATCH",
+                resource.path(child["metadata"]["namespace"], name),
+                resource.plural,
+                body=child,
+                content_type=_APPLY,
+                fieldManager=FIELD_MANAGER,
+                force="true" if exists else "false",
+            )
+        except ApiError as error:
+            if error.status == 409 and not exists:
+                raise NameTakenError(f"{kind} {name} exists and is not part of this service") from error
+            raise
+        self._store.put(kind, answer)
+        return answer
+
+    async def delete(self, child: Mapping[str, Any]) -> None:
+        """Delete a child that is no longer wanted; one that is gone already is fine."""
+        resource, metadata = CHILDREN[child["kind"]], child["metadata"]
+        try:
+            await self._client.request(
+                "DELETE",
+                resource.path(metadata["namespace"], metadata["name"]),
+                resource.plural,
+                body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}},
+            )
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    async def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Set the replicas of a Deployment and nothing else."""
+        resource = CHILDREN["Deployment"]
+        _, answer = await self._client.request(
+            "PATCH",
+            resource.path(namespace, name),
+            resource.plural,
+            body={"spec": {"replicas": replicas}},
+            content_type=_MERGE,
+            fieldManager=SCALE_MANAGER,
+        )
+        self._store.put("Deployment", answer)
+
+    async def set_deletion_cost(self, namespace: str, pod: str, cost: int) -> None:
+        """Mark a pod to leave before pods of higher cost; a pod that is gone is fine."""
+        body = {"metadata": {"annotations": {"controller.kubernetes.io/pod-deletion-cost": str(cost)}}}
+        try:
+            await self._client.request(
+                "PATCH", POD.path(namespace, pod), POD.plural, body=body, content_type=_MERGE, fieldManager=SCALE_MANAGER
+            )
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    async def status(self, service: InferenceService, status: Mapping[str, Any]) -> None:
+        """Write the status of this very object; one of the same name but another uid is left alone."""
+        metadata = service.metadata
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid},
+            "status": status,
+        }
+        try:
+            _, answer = await self._client.request(
+                "PATCH",
+                INFERENCE_SERVICE.path(metadata.namespace, metadata.name, "status"),
+                "inferenceservices/status",
+                body=body,
+                content_type=_APPLY,
+                fieldManager=STATUS_MANAGER,
+                force="true",
+            )
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+        else:
+            self._store.put(KIND, answer)
+
+    async def event(self, service: InferenceService, event: Event, time: str) -> None:
+        """Post an Event about the service."""
+        metadata = service.metadata
+        body = {
+            "metadata": {"generateName": f"{metadata.name}.", "namespace": metadata.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": metadata.name,
+                "namespace": metadata.namespace,
+                "uid": metadata.uid,
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:1024],
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": "aifactory.dev/operator",
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        }
+        await self._client.request("POST", EVENT.collection(metadata.namespace), EVENT.plural, body=body)

@@ -1,0 +1,78 @@
+"""The only place where kopf calls us. Handlers remember what they see and enqueue a key; they never act.
+
+Only low-level handlers (`index`, `event`) are used: kopf then writes nothing to a user's object, no annotation and no
+finalizer. kopf fills all indices before it calls the first event handler, so no service is reconciled before all of
+its children are known.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD, Resource
+from aifactory.cluster.store import SERVICE_LABEL, Key, Store, service_key
+
+KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
+Enqueue = Callable[[Key, float], Awaitable[None]]
+# News about children come in bursts; waiting this long lets one reconcile answer them all.
+CHILD_DELAY_SECONDS = 0.2
+
+
+class Feed:
+    """Turns watch events into a filled store and due keys."""
+
+    def __init__(self, store: Store, enqueue: Enqueue) -> None:
+        self._store = store
+        self._enqueue = enqueue
+        self._news: set[str] = set()
+        self.synced = False
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Add an index and an event handler for every kind."""
+        for kind, resource in KINDS.items():
+            selector = (resource.group, resource.version, resource.plural)
+            kopf.index(*selector, registry=registry, id=f"index-{resource.plural}")(self._index(kind))
+            kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
+
+    def _index(self, kind: str) -> Callable[..., None]:
+        def index(body: kopf.Body, **_: Any) -> None:
+            if self._store.put(kind, {"kind": kind, **body}):
+                self._news.add(body["metadata"]["uid"])
+
+        return index
+
+    def _event(self, kind: str) -> Callable[..., Awaitable[None]]:
+        delay = 0.0 if kind == "InferenceService" else CHILD_DELAY_SECONDS
+
+        async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+            self.synced = True
+            metadata = body["metadata"]
+            news = metadata["uid"] in self._news
+            self._news.discard(metadata["uid"])
+            if type == "DELETED":
+                self._store.drop(kind, body)
+            elif not news:
+                return
+            key = service_key(kind, metadata)
+            if key is not None:
+                await self._enqueue(key, delay)
+
+        return event
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf settings: bounded waits everywhere, server-side filtering, no posting of logs as Events."""
+    result = kopf.OperatorSettings()
+    result.peering.standalone = True
+    result.posting.enabled = False
+    result.watching.server_timeout = 300
+    result.watching.client_timeout = 310
+    result.watching.connect_timeout = 10
+    result.watching.chunk_size = 500
+    result.networking.request_timeout = 30
+    result.queueing.worker_limit = 100
+    result.queueing.idle_timeout = 1.0
+    for resource in (POD, *CHILDREN.values()):
+        result.watching.label_selectors[resource.group, resource.version, resource.plural] = SERVICE_LABEL
+    return result

@@ -1,0 +1,250 @@
+"""observe -> decide -> apply -> report, for one service at a time."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from aifactory.api.conditions import Reason
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScalingMode, ScalingSpec
+from aifactory.api.spec import Mode
+from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale import Decision, Fleet, Memory, decide_replicas
+from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.discovery import served
+from aifactory.cluster.kinds import CHILDREN
+from aifactory.cluster.store import Key, Store
+from aifactory.cluster.writer import NameTakenError, Writer
+from aifactory.decide import Plan, plan
+from aifactory.observed import Observed
+from aifactory.settings import Settings
+from aifactory.signals.objectives import resolve
+from aifactory.signals.readings import ServiceReadings
+from aifactory.signals.snapshot import Snapshot
+from aifactory.status.facts import Facts
+from aifactory.status.numbers import timestamp
+from aifactory.status.pods import Trouble
+from aifactory.status.report import dump, rejected, report, same, steady
+from aifactory.status.transitions import Event, transitions
+from aifactory.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+DISCOVERY_SECONDS = 60.0
+REFUSED_RETRY_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
+
+    uid: str
+    service: InferenceService
+    memory: Memory
+    snapshot: Snapshot | None = None
+    readings: ServiceReadings | None = None
+    decision: Decision | None = None
+    converged: object = None
+    refused: Trouble | None = None
+    status_written: float = 0.0
+
+
+class Reconciler:
+    """Brings services to what their specs and signals ask for. `clock` gives epoch seconds."""
+
+    def __init__(
+        self, store: Store, writer: Writer, settings: Settings, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._known: dict[Key, _Known] = {}
+        self._pod_monitor = False
+        self.snapshot: Snapshot | None = None
+
+    async def discover_forever(self, client: Client) -> None:
+        """Keep up with optional kinds; a cluster that cannot be asked changes nothing."""
+        while True:
+            try:
+                self._pod_monitor = await served(client, CHILDREN["PodMonitor"])
+            except ApiError as error:
+                logger.warning("discovery failed: %s", error)
+            await asyncio.sleep(DISCOVERY_SECONDS)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One round for one service; the result is the time until the next, in seconds."""
+        started, outcome = time.monotonic(), "error"
+        try:
+            outcome, delay = await self._reconcile(key)
+        finally:
+            self._metrics.reconciles.labels(outcome).observe(time.monotonic() - started)
+        return delay
+
+    async def _reconcile(self, key: Key) -> tuple[str, float | None]:
+        raw = self._store.service(key)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self._known.pop(key, None)
+            return "gone", None
+        before = _status_of(raw)
+        try:
+            known = self._recall(key, raw)
+        except ValidationError as error:
+            service = _identity(raw)
+            status = rejected(before, service.metadata.generation, _problems(error), self._clock())
+            await self._write_status(service, None, raw, before, status)
+            return "rejected", self._settings.resync
+        observed = self._store.observe(key)
+        self._decide(known, observed)
+        replicas = _wanted_replicas(known, observed, before)
+        changed = await self._apply(known, observed, replicas)
+        await self._report(known, raw, before)
+        if known.refused is not None:
+            return "refused", REFUSED_RETRY_SECONDS
+        return "changed" if changed else "unchanged", self._settings.resync
+
+    def _recall(self, key: Key, raw: dict[str, Any]) -> _Known:
+        metadata = raw["metadata"]
+        known = self._known.get(key)
+        if known is None or known.uid != metadata["uid"]:
+            known = _Known(metadata["uid"], InferenceService.model_validate(raw), Memory(started=self._clock()))
+            self._known[key] = known
+        elif known.service.metadata.generation != metadata["generation"]:
+            known.service = InferenceService.model_validate(raw)
+            known.memory = known.memory.spec_changed(self._clock())
+        return known
+
+    def _decide(self, known: _Known, observed: Observed) -> None:
+        """Run the control law once for each new snapshot."""
+        snapshot, spec = self.snapshot, known.service.spec
+        if snapshot is None or snapshot is known.snapshot:
+            return
+        known.snapshot = snapshot
+        objectives = resolve(spec.slo)
+        serving = frozenset(pod.name for pod in observed.serving_pods)
+        known.readings = snapshot.service(known.service, serving, objectives)
+        known.decision = None
+        if spec.scaling is not None and observed.workload is not None:
+            now = self._clock()
+            fleet = Fleet.of(observed, spec.runtime.startup_timeout, now)
+            known.decision, known.memory = decide_replicas(
+                spec.scaling, objectives, fleet, known.readings, known.memory, now
+            )
+
+    async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:
+        if known.service.spec.mode is not Mode.ACTIVE:
+            return False
+        if known.converged == (state := self._state(known, observed, replicas)):
+            return False
+        in_flight = {name: pod.in_flight for name, pod in known.readings.pods.items()} if known.readings else {}
+        todo = plan(known.service, observed, replicas, in_flight, pod_monitor=self._pod_monitor)
+        known.refused = None
+        try:
+            await self._execute(known.service, observed, todo)
+        except NameTakenError as error:
+            known.refused = Trouble(Reason.NAME_TAKEN, f"{error}; rename the service or remove that object")
+        except ApiError as error:
+            if not error.rejected:
+                raise
+            known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
+        else:
+            state = self._state(known, self._store.observe(known.service.key), replicas)
+            known.converged = state
+        return bool(todo.apply or todo.delete or todo.replicas is not None)
+
+    def _state(self, known: _Known, observed: Observed, replicas: int) -> object:
+        """Equal when there is nothing to compare again."""
+        versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
+        return known.service.metadata.generation, self._pod_monitor, replicas, versions
+
+    async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
+        namespace, name = service.key
+        for pod, cost in todo.deletion_costs.items():
+            await self._writer.set_deletion_cost(namespace, pod, cost)
+        for child in todo.apply:
+            exists = (child["kind"], child["metadata"]["name"]) in observed.children
+            await self._writer.apply(child, exists=exists)
+        for child in todo.delete:
+            await self._writer.delete(child)
+        if todo.replicas is not None and not any(child["kind"] == "Deployment" for child in todo.apply):
+            await self._writer.scale(namespace, name, todo.replicas)
+
+    async def _report(self, known: _Known, raw: dict[str, Any], before: InferenceServiceStatus) -> None:
+        now = self._clock()
+        observed = self._store.observe(known.service.key)
+        facts = Facts(known.service, observed, before, now, known.decision, known.readings, known.refused)
+        await self._write_status(known.service, known, raw, before, report(facts))
+        decision = known.decision
+        if decision is not None and decision.changes and _applies(known):
+            self._metrics.decisions.labels(decision.reason).inc()
+            direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
+            await self._tell(known.service, Event("Normal", direction, decision.message))
+            known.decision = dataclasses.replace(decision, from_=decision.to)
+
+    async def _write_status(
+        self,
+        service: InferenceService,
+        known: _Known | None,
+        raw: dict[str, Any],
+        before: InferenceServiceStatus,
+        status: InferenceServiceStatus,
+    ) -> None:
+        now, old, new = self._clock(), raw.get("status") or {}, dump(status)
+        due = known is None or now - known.status_written >= self._settings.status_interval
+        if same(old, new) or (steady(old) == steady(new) and not due):
+            return
+        await self._writer.status(service, new)
+        if known is not None:
+            known.status_written = now
+        for event in transitions(before.conditions, status.conditions):
+            await self._tell(service, event)
+
+    async def _tell(self, service: InferenceService, event: Event) -> None:
+        try:
+            await self._writer.event(service, event, timestamp(self._clock()))
+        except ApiError as error:
+            logger.warning("no Event about %s/%s: %s", *service.key, error)
+
+
+def _wanted_replicas(known: _Known, observed: Observed, before: InferenceServiceStatus) -> int:
+    """Replicas for the Deployment: fixed, decided, or as they are; a lost Deployment comes back at its last size."""
+    spec = known.service.spec
+    if spec.scaling is None:
+        return 1 if spec.replicas is None else spec.replicas
+    if observed.workload is None:
+        return _within(before.replicas.desired if before.replicas else 0, spec.scaling)
+    if known.decision is not None and _applies(known):
+        return known.decision.to
+    return _within(observed.workload.replicas, spec.scaling)
+
+
+def _applies(known: _Known) -> bool:
+    spec = known.service.spec
+    return spec.mode is Mode.ACTIVE and spec.scaling is not None and spec.scaling.mode is ScalingMode.APPLY
+
+
+def _within(replicas: int, scaling: ScalingSpec) -> int:
+    return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
+
+
+def _status_of(raw: dict[str, Any]) -> InferenceServiceStatus:
+    try:
+        return InferenceServiceStatus.model_validate(raw.get("status") or {})
+    except ValidationError:
+        return InferenceServiceStatus()
+
+
+def _identity(raw: dict[str, Any]) -> InferenceService:
+    """The object's metadata with the spec left unread."""
+    return InferenceService.model_construct(metadata=InferenceService.model_fields["metadata"].annotation(**raw["metadata"]))
+
+
+def _problems(error: ValidationError) -> str:
+    problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    return "; ".join(problems)

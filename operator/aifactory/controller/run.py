@@ -1,0 +1,109 @@
+"""The process: connects everything, waits for the Lease, runs until told to stop."""
+
+import asyncio
+import logging
+import time
+
+import kopf
+
+from aifactory.cluster.client import Client
+from aifactory.cluster.store import Key, Store
+from aifactory.cluster.writer import Writer
+from aifactory.settings import Settings
+from aifactory.signals.prometheus import PrometheusSource
+from aifactory.telemetry import http, logs
+from aifactory.telemetry.metrics import Metrics
+
+from . import handlers, lease
+from .queue import WorkQueue
+from .reconcile import Reconciler
+from .tick import tick_forever
+
+logger = logging.getLogger(__name__)
+
+
+class Operator:
+    """The parts of one process."""
+
+    def __init__(self, settings: Settings, client: Client, metrics: Metrics) -> None:
+        self.settings = settings
+        self.client = client
+        self.metrics = metrics
+        self.store = Store()
+        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.feed = handlers.Feed(self.store, self.queue.add)
+        self.reconciler = Reconciler(self.store, Writer(client, self.store), settings, metrics, time.time)
+        metrics.watch_queue(lambda: self.queue.depth, lambda: self.queue.age)
+        metrics.watch_services(self.store.statuses)
+
+    def healthy(self) -> str | None:
+        """Liveness: what is wrong, or None."""
+        age = self.queue.age
+        return None if age < self.settings.stuck_after else f"a service has been waiting for {age:.0f} s"
+
+    async def work(self) -> None:
+        """Watch, reconcile and scale until kopf is told to stop."""
+        self.metrics.leading.set(1)
+        registry = kopf.OperatorRegistry()
+        self.feed.register(registry)
+        background = [
+            asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
+            asyncio.create_task(self._tick()),
+            asyncio.create_task(self.reconciler.discover_forever(self.client)),
+        ]
+        watching = asyncio.create_task(
+            kopf.operator(
+                registry=registry,
+                settings=handlers.settings(),
+                standalone=True,
+                clusterwide=not self.settings.namespaces,
+                namespaces=self.settings.namespaces,
+            )
+        )
+        done, pending = await asyncio.wait([watching, *background], return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        self.metrics.leading.set(0)
+        for task in done:
+            task.result()
+
+    async def _tick(self) -> None:
+        settings = self.settings
+        source = PrometheusSource(
+            settings.prometheus_url,
+            timeout_seconds=settings.prometheus_timeout,
+            window_seconds=settings.metrics_window,
+            on_query=self.metrics.observe_query,
+        )
+        await tick_forever(source, self.reconciler, self.feed, self.store, self.queue, settings.tick)
+
+    def _failed(self, key: Key, error: Exception, delay: float) -> None:
+        logger.warning("%s/%s: %s: %s; again in %.1f s", *key, type(error).__name__, error, delay, exc_info=error)
+
+
+async def operate(settings: Settings) -> None:
+    """Run the operator until SIGINT or SIGTERM.
+
+    Raises:
+        aifactory.controller.lease.LeaseLostError: if another operator may have taken over.
+    """
+    metrics = Metrics()
+    client = await Client.connect(metrics.observe_request)
+    operator = Operator(settings, client, metrics)
+    runner = await http.serve(metrics.registry, settings.port, operator.healthy, lambda: None)
+    try:
+        if settings.lease_namespace is None:
+            await operator.work()
+        else:
+            await lease.lead(client, settings.lease_namespace, settings.lease_duration, operator.work)
+    finally:
+        await runner.cleanup()
+        await client.close()
+
+
+def run() -> None:
+    """Entry point of `aifactory run`."""
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    asyncio.run(operate(settings))

@@ -1,0 +1,27 @@
+"""The heartbeat of scaling: read the signals of all services at once, then make every service due."""
+
+import asyncio
+import logging
+import time
+
+from aifactory.cluster.store import Key, Store
+from aifactory.signals.prometheus import SignalSource
+
+from .handlers import Feed
+from .queue import WorkQueue
+from .reconcile import Reconciler
+
+logger = logging.getLogger(__name__)
+
+
+async def tick_forever(
+    source: SignalSource, reconciler: Reconciler, feed: Feed, store: Store, queue: WorkQueue[Key], period: float
+) -> None:
+    """Run until cancelled; the period is in seconds and counts from start to start."""
+    while True:
+        started = time.monotonic()
+        if feed.synced:
+            reconciler.snapshot = await source.read(time.time())
+            for key in store.keys():
+                await queue.add(key)
+        await asyncio.sleep(max(0.0, period - (time.monotonic() - started)))

@@ -1,0 +1,68 @@
+"""What to change for one service: pure functions from what is wanted and what is, to a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.observed import Observed
+from aifactory.render import render
+from aifactory.render.drift import holds, stamp
+
+Child = dict[str, Any]
+# Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
+_LEAVES_FIRST = -1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Writes that bring the children to what is wanted; empty when they are.
+
+    `replicas` is set when nothing of the Deployment but its number of replicas changes. `deletion_costs` maps pods that
+    should leave to their pod-deletion-cost.
+    """
+
+    apply: tuple[Child, ...] = ()
+    delete: tuple[Child, ...] = ()
+    replicas: int | None = None
+    deletion_costs: Mapping[str, int] = field(default_factory=dict)
+
+
+def plan(
+    service: InferenceService,
+    observed: Observed,
+    replicas: int,
+    in_flight: Mapping[str, float],
+    *,
+    pod_monitor: bool,
+) -> Plan:
+    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to their running and waiting requests."""
+    wanted = [stamp(child) for child in render(service, replicas, pod_monitor=pod_monitor)]
+    names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
+    current = observed.workload.replicas if observed.workload else replicas
+    return Plan(
+        apply=tuple(child for child in wanted if not _in_place(observed, child)),
+        delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
+        replicas=replicas if current != replicas else None,
+        deletion_costs=_leaving(observed, current - replicas, in_flight),
+    )
+
+
+def _in_place(observed: Observed, child: Child) -> bool:
+    live = observed.children.get((child["kind"], child["metadata"]["name"]))
+    return live is not None and holds(live, _without_replicas(child))
+
+
+def _without_replicas(child: Child) -> Child:
+    if child["kind"] != "Deployment":
+        return child
+    return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
+
+
+def _leaving(observed: Observed, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
+    """The `count` idlest pods; a pod without readings counts as busy, as it may hold requests."""
+    if count <= 0:
+        return {}
+    busy = max(in_flight.values(), default=0.0) + 1
+    pods = sorted(observed.serving_pods, key=lambda pod: (in_flight.get(pod.name, busy), -pod.created_at))
+    return {pod.name: _LEAVES_FIRST + rank for rank, pod in enumerate(pods[:count])}

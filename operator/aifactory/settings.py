@@ -1,0 +1,35 @@
+"""Settings of the operator process, read from environment variables with the prefix AIFACTORY_."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="AIFACTORY_", frozen=True)
+
+    prometheus_url: str = Field(
+        default="http://prometheus.aifactory-system.svc:9090", description="Where the signals are read."
+    )
+    prometheus_timeout: float = Field(default=5.0, gt=0, le=60, description="Limit of one query.")
+    metrics_window: int = Field(
+        default=60, ge=10, le=600, description="Window of rates; at least four scrape intervals."
+    )
+    tick: float = Field(default=15.0, ge=1, le=300, description="Time between two readings of the signals.")
+    workers: int = Field(default=32, ge=1, le=256, description="Services reconciled at the same time.")
+    resync: float = Field(default=600.0, ge=10, description="Every service is looked at again after this time.")
+    status_interval: float = Field(
+        default=30.0, ge=1, description="Live numbers in a status are written at most this often; the rest at once."
+    )
+    namespaces: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Namespaces served; all when empty.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz.")
+    lease_namespace: str | None = Field(
+        default=None, description="Namespace of the Lease that elects one active operator; no election when absent."
+    )
+    lease_duration: float = Field(default=15.0, ge=5, description="A silent leader is replaced after this time.")
+    stuck_after: float = Field(default=120.0, ge=10, description="/healthz fails when a key waits longer than this.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"

@@ -1,0 +1,41 @@
+"""Merging of conditions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.status import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A condition without its history. `status` None means Unknown."""
+
+    type: ConditionType
+    status: bool | None
+    reason: Reason
+    message: str = ""
+
+
+_TEXT = {True: "True", False: "False", None: "Unknown"}
+
+
+def merge(
+    before: Iterable[Condition], verdicts: Iterable[Verdict], generation: int, now: str
+) -> tuple[Condition, ...]:
+    """Conditions to write: `lastTransitionTime` moves only when the status of a type changes; absent types are dropped."""
+    known: Mapping[str, Condition] = {condition.type: condition for condition in before}
+    return tuple(_condition(known.get(verdict.type), verdict, generation, now) for verdict in verdicts)
+
+
+def _condition(before: Condition | None, verdict: Verdict, generation: int, now: str) -> Condition:
+    status = _TEXT[verdict.status]
+    unchanged = before is not None and before.status == status
+    return Condition(
+        type=verdict.type,
+        status=status,
+        observed_generation=generation,
+        last_transition_time=before.last_transition_time if before and unchanged else now,
+        reason=verdict.reason,
+        message=verdict.message,
+    )

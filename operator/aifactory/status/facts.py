@@ -1,0 +1,56 @@
+"""Everything that a status is made from."""
+
+from dataclasses import dataclass
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale.decision import Decision
+from aifactory.observed import Observed, Workload
+from aifactory.signals.readings import ServiceReadings
+
+from .pods import Trouble, trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One service at `now` (epoch seconds).
+
+    `decision` and `readings` are None until signals were read once; `refused` is what kept the last writes from
+    happening. `before` is the status that was written last.
+    """
+
+    service: InferenceService
+    observed: Observed
+    before: InferenceServiceStatus
+    now: float
+    decision: Decision | None = None
+    readings: ServiceReadings | None = None
+    refused: Trouble | None = None
+
+    @property
+    def workload(self) -> Workload:
+        """The Deployment, all zero while there is none."""
+        return self.observed.workload or Workload(replicas=0)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What keeps the service from being as asked for; a failing pod beyond the required ones is not such a thing."""
+        short = self.workload.available < self.required or self.rolling_out
+        return self.refused or (trouble(self.observed) if short else None)
+
+    @property
+    def required(self) -> int:
+        """Replicas that must serve for the service to count as ready."""
+        spec = self.service.spec
+        return spec.scaling.min_replicas if spec.scaling else 1 if spec.replicas is None else spec.replicas
+
+    @property
+    def rolling_out(self) -> bool:
+        """Replicas of an earlier spec are still there, or the Deployment has not yet been looked at since the spec changed.
+
+        A change of replicas alone also makes the Deployment's controller lag for a moment; that is no rollout.
+        """
+        lagging = self.workload.observed_generation < self.workload.generation
+        changed = self.before.observed_generation != self.service.metadata.generation
+        was_rolling = any(condition.type == "Reconciling" for condition in self.before.conditions)
+        return self.workload.total > self.workload.updated or (lagging and (changed or was_rolling))

@@ -1,0 +1,136 @@
+"""Numbers of a status as text."""
+
+from datetime import UTC, datetime, timedelta
+
+from aifactory.api.meta import format_duration
+from aifactory.api.status import (
+    DecisionStatus,
+    ObjectiveStatus,
+    RecommendationStatus,
+    ReplicasStatus,
+    ScalingStatus,
+    ThroughputStatus,
+)
+from aifactory.autoscale.decision import Decision, Recommendation
+from aifactory.signals.objectives import LATENCIES, Signal
+from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
+
+from .facts import Facts
+
+HISTORY = 10
+
+
+def timestamp(now: float) -> str:
+    """RFC 3339 in UTC, whole seconds."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def replicas(facts: Facts) -> ReplicasStatus:
+    """Counts of pods."""
+    pods = [pod for pod in facts.observed.pods if not pod.terminating]
+    return ReplicasStatus(
+        desired=facts.workload.replicas,
+        current=len(pods),
+        ready=len(facts.observed.serving_pods),
+        pending=sum(pod.pending and not pod.unschedulable for pod in pods),
+        unschedulable=sum(pod.unschedulable for pod in pods),
+    )
+
+
+def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
+    """Each objective; `goal` is the attainment asked for, 0 to 1."""
+    return [
+        ObjectiveStatus(
+            objective=item.objective.signal,
+            target=item.objective.text,
+            state=item.observed.state,
+            observed=_value(item.objective.signal, item.observed.value),
+            attainment5m=_percent(item.attainment_5m),
+            attainment1h=_percent(item.attainment_1h),
+            error_budget=_percent(_budget_left(item, goal)),
+        )
+        for item in readings.objectives
+    ]
+
+
+def worst_attainment(readings: ServiceReadings) -> str | None:
+    """The lowest attainment of the last five minutes over all objectives."""
+    known = [item.attainment_5m for item in readings.objectives if item.attainment_5m is not None]
+    return _percent(min(known, default=None))
+
+
+def throughput(readings: ServiceReadings) -> ThroughputStatus:
+    """Rates and requests in the system."""
+    return ThroughputStatus(
+        requests_per_second=_rate(readings.completed),
+        offered_requests_per_second=_rate(readings.offered),
+        input_tokens_per_second=_rate(readings.prompt_tokens),
+        output_tokens_per_second=_rate(readings.generation_tokens),
+        running=_rate(readings.running),
+        waiting=_rate(readings.waiting),
+    )
+
+
+def scaling(facts: Facts, decision: Decision) -> ScalingStatus:
+    """The decision in force, each signal's answer, and the last changes, newest first."""
+    before = facts.before.scaling or ScalingStatus()
+    now = timestamp(facts.now)
+    entry = _entry(decision, now)
+    if not decision.changes and before.decision and _same(before.decision, entry):
+        entry = entry.model_copy(update={"time": before.decision.time, "from_": before.decision.from_})
+    history = [entry, *before.history] if decision.changes else list(before.history)
+    return ScalingStatus(
+        decision=entry,
+        recommendations=[_recommendation(item) for item in decision.recommendations],
+        last_scale_time=now if decision.changes else before.last_scale_time,
+        history=history[:HISTORY],
+    )
+
+
+def _same(before: DecisionStatus, after: DecisionStatus) -> bool:
+    return (before.to, before.reason) == (after.to, after.reason)
+
+
+def _entry(decision: Decision, now: str) -> DecisionStatus:
+    return DecisionStatus(
+        time=now,
+        from_=decision.from_,
+        to=decision.to,
+        reason=decision.reason,
+        signal=decision.signal,
+        limited_by=decision.limited_by,
+        message=decision.message,
+    )
+
+
+def _recommendation(item: Recommendation) -> RecommendationStatus:
+    return RecommendationStatus(
+        signal=item.signal,
+        state=item.state,
+        value=_value(item.signal, item.value),
+        target=_value(item.signal, item.target),
+        ratio=None if item.ratio is None else f"{item.ratio:.2f}",
+        replicas=item.replicas,
+    )
+
+
+def _value(signal: Signal, value: float | None) -> str | None:
+    if value is None:
+        return None
+    if signal in LATENCIES:
+        return format_duration(timedelta(milliseconds=round(value * 1000)))
+    return _percent(value) if signal is Signal.KV_CACHE_USAGE else f"{value:.1f}"
+
+
+def _rate(reading: Reading) -> str | None:
+    return None if reading.value is None else f"{reading.value:.1f}"
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value * 100:.1f}%"
+
+
+def _budget_left(item: ObjectiveReading, goal: float) -> float | None:
+    if item.attainment_1h is None or goal >= 1:
+        return None
+    return 1 - (1 - item.attainment_1h) / (1 - goal)

@@ -1,0 +1,56 @@
+"""`Ready`, computed in this one place."""
+
+from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.spec import Mode
+
+from .conditions import Verdict
+from .facts import Facts
+from .pods import lacks_gpus, unschedulable
+
+
+def ready(facts: Facts) -> Verdict:
+    """True: the replicas asked for serve the current spec. Unknown: on the way there. False: somebody should look."""
+    status, reason, message = _judge(facts)
+    return Verdict(ConditionType.READY, status, reason, message)
+
+
+def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
+    available, total = facts.workload.available, facts.required
+    serving = f"{available} of {total} required replicas serve"
+    if facts.trouble is not None:
+        kept = f"; {available} earlier replicas keep serving" if available else ""
+        return False, facts.trouble.reason, facts.trouble.message + kept
+    if facts.observed.workload is None:
+        return _absent(facts.service.spec.mode)
+    if facts.rolling_out:
+        return None, Reason.ROLLING_OUT, f"{facts.workload.updated} replicas run the current spec; {available} serve"
+    if total == 0 and facts.workload.replicas == 0:
+        return True, Reason.SCALED_TO_ZERO, "0 replicas are asked for; no request is answered"
+    if available >= total:
+        return True, Reason.AVAILABLE, "all required replicas serve"
+    waiting = unschedulable(facts.observed.pods)
+    if waiting:
+        return False, _shortage(facts), f"{serving}; {waiting[0].unschedulable_message}"
+    if facts.workload.progress_deadline_exceeded:
+        return False, Reason.STARTUP_TIMEOUT, f"{serving}; loading takes longer than spec.runtime.startupTimeout"
+    if any(pod.restarts for pod in facts.observed.pending_pods) or _was_ready(facts):
+        return False, Reason.WAITING_FOR_REPLICAS, serving
+    return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
+
+
+def _absent(mode: Mode) -> tuple[bool | None, Reason, str]:
+    if mode is Mode.PLAN:
+        return None, Reason.PLAN_ONLY, "spec.mode is Plan: nothing is created"
+    if mode is Mode.PAUSED:
+        return None, Reason.PAUSED, "spec.mode is Paused: nothing is created"
+    return None, Reason.CREATING, "the workload is being created"
+
+
+def _shortage(facts: Facts) -> Reason:
+    waiting = unschedulable(facts.observed.pods)
+    resource = facts.service.spec.accelerator.resource_name
+    return Reason.INSUFFICIENT_GPUS if any(lacks_gpus(pod, resource) for pod in waiting) else Reason.UNSCHEDULABLE
+
+
+def _was_ready(facts: Facts) -> bool:
+    return any(condition.type == ConditionType.READY and condition.status != "Unknown" for condition in facts.before.conditions)

@@ -1,0 +1,146 @@
+"""Every condition but `Ready`. Conditions that name a trouble are present only while it lasts."""
+
+from collections.abc import Iterator
+
+from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.scaling import ScalingMode
+from aifactory.api.spec import Mode
+from aifactory.autoscale.decision import Decision
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
+
+from .conditions import Verdict
+from .facts import Facts
+from .pods import lacks_gpus, unschedulable
+
+T = ConditionType
+
+
+def verdicts(facts: Facts) -> Iterator[Verdict]:
+    """Conditions in the order in which a reader needs them."""
+    yield Verdict(T.ACCEPTED, True, Reason.VALID, "the spec can be acted on")
+    yield from _rollout(facts)
+    yield from _model(facts)
+    yield from _gpu_shortage(facts)
+    if facts.readings is not None:
+        yield _metrics(facts, facts.readings)
+        yield from _objectives(facts.readings)
+    if facts.service.spec.scaling is not None and facts.decision is not None:
+        yield from _scaling(facts, facts.decision)
+
+
+def _rollout(facts: Facts) -> Iterator[Verdict]:
+    if facts.trouble is not None:
+        yield Verdict(T.STALLED, True, facts.trouble.reason, facts.trouble.message)
+    if facts.observed.workload is None:
+        if facts.service.spec.mode is Mode.ACTIVE and facts.trouble is None:
+            yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
+        return
+    if facts.workload.progress_deadline_exceeded:
+        message = "replicas take longer than spec.runtime.startupTimeout to load"
+        yield Verdict(T.PROGRESSING, False, Reason.STARTUP_TIMEOUT, message)
+    elif facts.rolling_out or facts.workload.available < facts.required:
+        reason = Reason.ROLLING_OUT if facts.rolling_out else Reason.WAITING_FOR_REPLICAS
+        yield Verdict(T.PROGRESSING, True, reason, "replicas of the current spec are starting")
+        if facts.trouble is None:
+            yield Verdict(T.RECONCILING, True, reason, "replicas of the current spec are starting")
+    else:
+        yield Verdict(T.PROGRESSING, True, Reason.ROLLOUT_COMPLETE, "all replicas run the current spec")
+
+
+def _model(facts: Facts) -> Iterator[Verdict]:
+    if facts.observed.workload is None:
+        return
+    if facts.observed.serving_pods:
+        yield Verdict(T.MODEL_READY, True, Reason.AVAILABLE, "the model is loaded and answers")
+    elif facts.workload.replicas == 0:
+        yield Verdict(T.MODEL_READY, False, Reason.SCALED_TO_ZERO, "0 replicas are asked for")
+    else:
+        yield Verdict(T.MODEL_READY, False, Reason.MODEL_LOADING, "no replica has the model loaded yet")
+
+
+def _gpu_shortage(facts: Facts) -> Iterator[Verdict]:
+    resource = facts.service.spec.accelerator.resource_name
+    waiting = [pod for pod in unschedulable(facts.observed.pods) if lacks_gpus(pod, resource)]
+    known = facts.decision is not None and facts.decision.gpu_shortage
+    if known or (waiting and facts.service.spec.scaling is None):
+        message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
+        yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, message)
+
+
+def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
+    serving = facts.observed.serving_pods
+    if readings.error:
+        return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
+    if not serving:
+        return Verdict(T.METRICS_AVAILABLE, None, Reason.MODEL_LOADING, "no replica serves yet")
+    silent = sorted(pod.name for pod in serving if pod.name not in readings.pods)
+    if silent:
+        return Verdict(T.METRICS_AVAILABLE, False, Reason.PODS_NOT_SCRAPED, f"Prometheus has no fresh sample of {', '.join(silent[:5])}")
+    for objective in readings.objectives:
+        if objective.observed.state.unknown:
+            reason = Reason.METRICS_STALE if objective.observed.state is State.STALE else Reason.METRICS_MISSING
+            return Verdict(T.METRICS_AVAILABLE, False, reason, f"{objective.objective.signal} cannot be read: {objective.observed.state}")
+    return Verdict(T.METRICS_AVAILABLE, True, Reason.METRICS_READ, "every replica reports")
+
+
+def _objectives(readings: ServiceReadings) -> Iterator[Verdict]:
+    if not readings.objectives:
+        return
+    yield _slo_met(readings)
+    unsupported = [o.objective.signal for o in readings.objectives if o.observed.state is State.UNSUPPORTED]
+    between = [o for o in readings.objectives if _between_buckets(o)]
+    if unsupported:
+        message = f"the engine does not measure {', '.join(unsupported)}"
+        yield Verdict(T.SLO_RESOLUTION, False, Reason.OBJECTIVE_UNSUPPORTED, message)
+    elif between:
+        worst = between[0]
+        message = (
+            f"{worst.objective.signal} target {worst.objective.target:g} s lies between the engine's histogram edges; "
+            f"attainment is counted at {worst.edge or 0:g} s"
+        )
+        yield Verdict(T.SLO_RESOLUTION, False, Reason.BETWEEN_BUCKETS, message)
+
+
+def _slo_met(readings: ServiceReadings) -> Verdict:
+    seen = [o for o in readings.objectives if o.observed.state is State.OK and o.observed.value is not None]
+    missed = [o.objective.signal for o in seen if _missed(o)]
+    if missed:
+        return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"above target: {', '.join(missed)}")
+    if seen:
+        return Verdict(T.SLO_MET, True, Reason.OBJECTIVES_MET, "every objective that is measured is met")
+    if any(o.observed.state is State.IDLE for o in readings.objectives):
+        return Verdict(T.SLO_MET, None, Reason.IDLE, "no requests in the window")
+    return Verdict(T.SLO_MET, None, Reason.METRICS_MISSING, "no objective can be read")
+
+
+def _missed(reading: ObjectiveReading) -> bool:
+    value, target = reading.observed.value or 0.0, reading.objective.target
+    if reading.objective.signal is Signal.THROUGHPUT:
+        return False
+    return value > target
+
+
+def _between_buckets(reading: ObjectiveReading) -> bool:
+    return bool(reading.edges) and reading.edge is not None and reading.edge < reading.objective.target
+
+
+def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
+    scaling = facts.service.spec.scaling
+    readings = facts.readings
+    unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
+    if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
+        yield Verdict(T.SCALING_ACTIVE, False, Reason.RECOMMEND_ONLY, "spec.scaling.mode is Recommend: decisions are only reported")
+    elif not facts.observed.serving_pods:
+        yield Verdict(T.SCALING_ACTIVE, None, Reason.MODEL_LOADING, "no replica serves yet")
+    elif unknown:
+        yield Verdict(T.SCALING_ACTIVE, False, Reason.HOLDING, "signals are missing: replicas are held, never lowered")
+    else:
+        yield Verdict(T.SCALING_ACTIVE, True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives")
+    if decision.limited_by:
+        yield Verdict(T.SCALING_LIMITED, True, Reason.AT_MAXIMUM if decision.limited_by == "maxReplicas" else Reason.HOLDING, f"limited by {decision.limited_by}")
+    if decision.infeasible:
+        message = f"one request alone misses {', '.join(decision.infeasible)}: more replicas do not help, another GPU or a higher target does"
+        yield Verdict(T.SLO_INFEASIBLE, True, Reason.BASE_LATENCY_ABOVE_OBJECTIVE, message)
+    if decision.engine_stalled:
+        yield Verdict(T.ENGINE_STALLED, True, Reason.NO_TOKENS, "requests wait but no token comes out; look at the engine's log")
