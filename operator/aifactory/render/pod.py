@@ -3,7 +3,7 @@
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.podtemplate import PodTemplate, SecurityContext
+from aifactory.api.podtemplate import PodTemplate, SecurityContext, Toleration
 from aifactory.runtimes import ModelServer
 
 from . import labels, naming
@@ -57,13 +57,30 @@ def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, A
 
 def _placement(service: InferenceService, template: PodTemplate) -> dict[str, Any]:
     product = service.spec.accelerator.product
-    tolerations = [user.model_dump(by_alias=True, exclude_none=True) for user in template.tolerations or ()]
+    tolerations = [_toleration(user) for user in template.tolerations or ()]
     return {
         "nodeSelector": (template.node_selector or {}) | ({PRODUCT_LABEL: product} if product else {}),
         "tolerations": [GPU_TOLERATION, *(user for user in tolerations if user != GPU_TOLERATION)],
-        "affinity": template.affinity,
-        "topologySpreadConstraints": template.topology_spread_constraints,
+        "affinity": _as_stored(template.affinity),
+        "topologySpreadConstraints": _as_stored(template.topology_spread_constraints),
         "priorityClassName": template.priority_class_name,
         "runtimeClassName": template.runtime_class_name,
         "schedulerName": template.scheduler_name,
     }
+
+
+def _toleration(user: Toleration) -> dict[str, Any]:
+    fields = user.model_dump(by_alias=True, exclude_none=True)
+    return {key: value for key, value in fields.items() if value != ""}
+
+
+def _as_stored(value: Any) -> Any:
+    """The user's own Kubernetes fields without what the API server drops; an empty selector stays, it selects all."""
+    if isinstance(value, list):
+        return [_as_stored(item) for item in value]
+    if isinstance(value, dict):
+        kept = {key: _as_stored(item) for key, item in value.items()}
+        return {
+            key: item for key, item in kept.items() if item not in (None, []) and (key, item) != ("matchLabels", {})
+        }
+    return value

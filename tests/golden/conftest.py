@@ -1,0 +1,83 @@
+"""Every file of cases/ and of manifests/samples/ is a service; rendered/ holds what the operator makes of it.
+
+`pytest tests/golden --update-golden` writes rendered/ anew; read the difference before committing it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.render import render
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / "manifests" / "samples"
+UID = "3f2a9c1e-0b7d-4e6f-8a5b-9c0d1e2f3a4b"
+REPLICAS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A service and its children."""
+
+    name: str
+    service: InferenceService
+    children: tuple[dict[str, Any], ...]
+
+    @property
+    def golden(self) -> Path:
+        return HERE / "rendered" / f"{self.name}.yaml"
+
+    def child(self, kind: str) -> dict[str, Any]:
+        """The only child of this kind."""
+        (found,) = (child for child in self.children if child["kind"] == kind)
+        return found
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        """Spec of the pods."""
+        spec: dict[str, Any] = self.child("Deployment")["spec"]["template"]["spec"]
+        return spec
+
+    @property
+    def container(self) -> dict[str, Any]:
+        (container,) = self.pod["containers"]
+        found: dict[str, Any] = container
+        return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden/rendered anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden", default=False))
+
+
+def _files() -> Iterator[tuple[str, Path]]:
+    yield from ((path.stem, path) for path in sorted((HERE / "cases").glob("*.yaml")))
+    yield from ((f"sample-{path.stem}", path) for path in sorted(SAMPLES.glob("*.yaml")) if _is_service(path))
+
+
+def _is_service(path: Path) -> bool:
+    return yaml.safe_load(path.read_text()).get("kind") == "InferenceService"
+
+
+def _case(name: str, path: Path) -> Case:
+    manifest = yaml.safe_load(path.read_text())
+    service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
+    return Case(name, service, tuple(render(service, REPLICAS, pod_monitor=True)))
+
+
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files()])
+def case(request: pytest.FixtureRequest) -> Case:
+    return _case(*request.param)
+
+
+@pytest.fixture
+def all_names() -> set[str]:
+    return {name for name, _ in _files()}

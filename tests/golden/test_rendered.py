@@ -1,0 +1,19 @@
+"""What is rendered is what was reviewed."""
+
+from pathlib import Path
+
+import yaml
+
+RENDERED = Path(__file__).parent / "rendered"
+
+
+def test_children_are_as_reviewed(case, update_golden):
+    text = yaml.safe_dump_all(case.children, sort_keys=False, width=120)
+    if update_golden:
+        case.golden.write_text(text)
+    assert case.golden.is_file(), "no golden file yet: run pytest tests/golden --update-golden and review it"
+    assert text == case.golden.read_text(), "rendered objects changed: review with pytest tests/golden --update-golden"
+
+
+def test_no_golden_file_is_left_over(all_names):
+    assert {path.stem for path in RENDERED.glob("*.yaml")} == all_names

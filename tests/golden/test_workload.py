@@ -1,0 +1,103 @@
+"""What a user of any service can rely on."""
+
+import pytest
+
+
+def test_children_come_in_the_order_to_apply_them(case):
+    kinds = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment", "PodMonitor"]
+    assert [child["kind"] for child in case.children] == kinds
+
+
+def test_gpus_are_limited_to_what_is_requested(case):
+    name, count = case.service.spec.accelerator.resource_name, str(case.service.spec.accelerator.count)
+    resources = case.container["resources"]
+    assert resources["requests"][name] == resources["limits"][name] == count
+
+
+def test_memory_is_limited_to_what_is_requested(case):
+    resources = case.container["resources"]
+    assert resources["requests"].get("memory") == resources["limits"].get("memory")
+
+
+def test_selectors_find_the_pods(case):
+    labels = case.child("Deployment")["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        case.child("Deployment")["spec"]["selector"]["matchLabels"],
+        case.child("Service")["spec"]["selector"],
+        case.child("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        case.child("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        case.child("PodMonitor")["spec"]["selector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector
+        assert selector.items() <= labels.items()
+
+
+def test_children_and_pods_name_their_service(case):
+    pods = case.child("Deployment")["spec"]["template"]
+    for item in [*case.children, pods]:
+        assert item["metadata"]["labels"]["aifactory.dev/inferenceservice"] == case.service.metadata.name
+
+
+def test_children_are_owned_by_the_service(case):
+    for child in case.children:
+        (owner,) = child["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["uid"], owner["controller"]) == (
+            "InferenceService",
+            case.service.metadata.uid,
+            True,
+        )
+        assert child["metadata"]["namespace"] == case.service.metadata.namespace
+
+
+def test_grace_period_outlasts_propagation_drain_and_teardown(case):
+    drain = case.service.spec.drain.timeout.total_seconds()
+    pre_stop = case.container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    arguments = case.container.get("args", [])
+    after_sigterm = int(arguments[arguments.index("--shutdown-timeout") + 1]) if arguments else 0
+    assert pre_stop >= 5
+    assert pre_stop + after_sigterm >= drain
+    assert case.pod["terminationGracePeriodSeconds"] >= pre_stop + after_sigterm + 10
+
+
+def test_startup_probe_waits_as_long_as_the_user_says(case):
+    probe, budget = case.container["startupProbe"], case.service.spec.runtime.startup_timeout.total_seconds()
+    assert budget <= probe["periodSeconds"] * probe["failureThreshold"] < budget + probe["periodSeconds"]
+
+
+def test_a_rollout_may_take_longer_than_loading(case):
+    deadline = case.child("Deployment")["spec"]["progressDeadlineSeconds"]
+    assert deadline > case.service.spec.runtime.startup_timeout.total_seconds()
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_probes_give_a_busy_server_time(case, probe):
+    assert case.container[probe]["timeoutSeconds"] >= 5
+    assert case.container[probe]["httpGet"]["port"] == "http"
+
+
+def test_all_ways_in_lead_to_the_serving_port(case):
+    port = case.service.spec.runtime.port
+    (container_port,) = case.container["ports"]
+    (service_port,) = case.child("Service")["spec"]["ports"]
+    (rule,) = case.child("NetworkPolicy")["spec"]["ingress"]
+    assert container_port["containerPort"] == port
+    assert service_port["targetPort"] == container_port["name"] == "http"
+    assert rule == {"ports": [{"port": port, "protocol": "TCP"}]}
+
+
+def test_prometheus_finds_the_metrics_with_either_configuration(case):
+    annotations = case.child("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    (endpoint,) = case.child("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["path"] == annotations["aifactory.dev/metrics-path"]
+    assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == {"namespace", "pod", "inferenceservice"}
+
+
+def test_the_engine_may_write_where_it_caches(case):
+    writable = {mount["mountPath"] for mount in case.container["volumeMounts"] if not mount.get("readOnly")}
+    assert "/dev/shm" in writable
+    if case.service.spec.runtime.engine == "nim":
+        assert "/opt/nim/.cache" in writable
+    else:
+        assert {"/tmp", "/home/vllm"} <= writable
+        assert case.container["securityContext"]["readOnlyRootFilesystem"] is True
