@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .arrivals import Arrival, LoadError
@@ -37,7 +37,7 @@ def read_trace(lines: Iterable[str], rate_scale: float = 1.0) -> Iterator[Arriva
 def _seconds(text: str, column: str, line: int) -> float:
     try:
         # Azure writes seven decimals of a second, datetime reads six.
-        return float(text) if column == PLAIN[0] else datetime.fromisoformat(text[:26]).timestamp()
+        return float(text) if column == PLAIN[0] else datetime.fromisoformat(text[:26]).replace(tzinfo=UTC).timestamp()
     except ValueError as error:
         raise LoadError(f"line {line}: {column} {text!r} is not a time") from error
 
