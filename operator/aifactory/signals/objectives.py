@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from aifactory.api.meta import format_duration
-from aifactory.api.spec import LatencyObjective, Objectives, SLOSpec, Workload
+from aifactory.api.slo import LatencyObjective, Objectives, SLOSpec, Workload
 
 
 class Signal(StrEnum):

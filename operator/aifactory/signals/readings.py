@@ -68,11 +68,12 @@ class PodReading:
 class ServiceReadings:
     """All signals of one service in one tick.
 
-    `pods` are the ready pods that report, by name; gauges are sums or means over them. Rates are per second over
-    `window_seconds`. `offered` is completions plus growth of the requests in the system.
+    Read at `time` (epoch seconds). `pods` are the ready pods that report, by name; gauges are sums or means over them.
+    Rates are per second over `window_seconds`. `offered` is completions plus growth of the requests in the system.
     `error` says what Prometheus answered if nothing could be read.
     """
 
+    time: float
     window_seconds: float
     objectives: tuple[ObjectiveReading, ...] = ()
     running: Reading = Reading()

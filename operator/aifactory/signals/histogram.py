@@ -1,0 +1,60 @@
+"""Percentiles and shares from the cumulative buckets of a Prometheus histogram."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """`counts[i]` observations were at or below `edges[i]` (finite, rising); `total` counts all of them."""
+
+    edges: tuple[float, ...]
+    counts: tuple[float, ...]
+    total: float
+
+    @classmethod
+    def of(cls, buckets: Mapping[float, float]) -> "Histogram | None":
+        """From upper edge -> cumulative count; None without the +Inf bucket, which every histogram has.
+
+        Counts that fall with rising edges, a rounding artefact of `rate`, are lifted to the highest before them.
+        """
+        if inf not in buckets:
+            return None
+        edges = sorted(buckets)
+        counts = tuple(_rising(buckets[edge] for edge in edges))
+        return cls(tuple(edges[:-1]), counts[:-1], counts[-1])
+
+    def quantile(self, q: float) -> float | None:
+        """The q-quantile (0 < q <= 1), a straight line inside its bucket; None without observations.
+
+        As `histogram_quantile` of PromQL: the lowest bucket starts at 0, above the highest finite edge the answer is
+        that edge.
+        """
+        if self.total <= 0 or not self.edges:
+            return None
+        rank = q * self.total
+        index = bisect_left(self.counts, rank)
+        if index == len(self.counts):
+            return self.edges[-1]
+        low, below = (self.edges[index - 1], self.counts[index - 1]) if index else (min(0.0, self.edges[0]), 0.0)
+        inside = self.counts[index] - below
+        return low + (self.edges[index] - low) * (rank - below) / inside if inside else self.edges[index]
+
+    def edge_below(self, target: float) -> float | None:
+        """The highest edge that is not above the target; None if there is none."""
+        index = bisect_right(self.edges, target * (1 + 1e-9))
+        return self.edges[index - 1] if index else None
+
+    def share_within(self, target: float) -> float | None:
+        """The share of observations (0 to 1) surely within the target: counted at `edge_below`."""
+        edge = self.edge_below(target)
+        if edge is None or self.total <= 0:
+            return None
+        return self.counts[self.edges.index(edge)] / self.total
+
+
+def _rising(counts: Iterable[float]) -> Iterable[float]:
+    return accumulate(counts, max)

@@ -1,0 +1,97 @@
+"""PromQL: one query per signal for all services at once.
+
+Series carry `namespace`, `inferenceservice` and `pod`, because the scrape configuration copies the pods' labels.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aifactory.runtimes.base import MetricDialect
+
+_SELECTOR = '{inferenceservice!=""}'
+_SERVICE = "namespace, inferenceservice"
+_POD = "namespace, inferenceservice, pod"
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+# Fields of MetricDialect, which are also the names of the queries.
+HISTOGRAMS = ("time_to_first_token", "inter_token_latency", "end_to_end_latency")
+COUNTERS = ("completed", "prompt_tokens", "generation_tokens")
+GAUGES = ("running", "waiting", "kv_cache_usage")
+GROWTH = "growth"
+SAMPLE_AGE = "sample_age"
+ATTAINMENT_WINDOWS = ("5m", "1h")
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Query name -> PromQL, sorted by the shape of their answers.
+
+    `histograms`: per service and le. `rates`: one number per service. `gauges`: one number per pod. `slow` are
+    histograms over long windows that need not be read in every tick, named like `time_to_first_token_5m`.
+    """
+
+    histograms: Mapping[str, str]
+    rates: Mapping[str, str]
+    gauges: Mapping[str, str]
+    slow: Mapping[str, str]
+
+
+def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:
+    """Queries that cover all dialects, over a window of whole seconds.
+
+    Raises:
+        ValueError: if a name in a dialect is not a metric name.
+    """
+    names = _names(tuple(dialects))
+    window = f"{window_seconds}s"
+    counters = {counter: _rate(names[counter], window) for counter in COUNTERS if names[counter]}
+    growth = " + ".join(f"({_by_service(names[gauge], f'deriv(%s[{window}])')})" for gauge in ("running", "waiting"))
+    return Queries(
+        histograms={name: _buckets(names[name], window) for name in HISTOGRAMS if names[name]},
+        rates={**counters, GROWTH: growth},
+        gauges={
+            "running": _by_pod("sum", names["running"], "%s"),
+            "waiting": _by_pod("sum", names["waiting"], "%s"),
+            "kv_cache_usage": _by_pod("max", names["kv_cache_usage"], "%s"),
+            SAMPLE_AGE: "time() - (" + _by_pod("max", names["running"], "timestamp(%s)") + ")",
+        },
+        slow={
+            f"{name}_{window}": _buckets(names[name], window)
+            for name in HISTOGRAMS
+            for window in ATTAINMENT_WINDOWS
+            if names[name]
+        },
+    )
+
+
+def _names(dialects: tuple[MetricDialect, ...]) -> dict[str, tuple[str, ...]]:
+    """Field of MetricDialect -> its distinct metric names, in order."""
+    fields = (*HISTOGRAMS, *COUNTERS, *GAUGES)
+    found = {field: tuple(dict.fromkeys(filter(None, (getattr(d, field) for d in dialects)))) for field in fields}
+    for name in (name for names in found.values() for name in names):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a Prometheus metric name: letters, digits, _ and :")
+    return found
+
+
+def _buckets(names: tuple[str, ...], window: str) -> str:
+    return _either(_SERVICE, [f"sum by ({_SERVICE}, le) (rate({name}_bucket{_SELECTOR}[{window}]))" for name in names])
+
+
+def _rate(names: tuple[str, ...], window: str) -> str:
+    return _by_service(names, f"rate(%s[{window}])")
+
+
+def _by_service(names: tuple[str, ...], inner: str) -> str:
+    return _either(_SERVICE, [f"sum by ({_SERVICE}) ({inner % (name + _SELECTOR)})" for name in names])
+
+
+def _by_pod(aggregate: str, names: tuple[str, ...], inner: str) -> str:
+    """Ranks of one pod are separate series: requests add up, usage counts at its fullest."""
+    return _either(_POD, [f"{aggregate} by ({_POD}) ({inner % (name + _SELECTOR)})" for name in names])
+
+
+def _either(labels: str, alternatives: list[str]) -> str:
+    """The first alternative that has anything for these labels; a series under two names is never counted twice."""
+    return f" or on ({labels}) ".join(alternatives)

@@ -1,0 +1,144 @@
+"""All services in one reading of Prometheus, and one service's share of it, joined with its live pods."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from aifactory.runtimes.base import MetricDialect
+
+from .answers import Histograms, Numbers, NumbersByPod, Service
+from .histogram import Histogram
+from .objectives import Objective, Signal
+from .queries import GROWTH, SAMPLE_AGE
+from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
+
+_HISTOGRAM_OF = {
+    Signal.TTFT: "time_to_first_token",
+    Signal.ITL: "inter_token_latency",
+    Signal.E2E: "end_to_end_latency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Tables by query name (`queries.py`), read at `time` (epoch seconds); a query that failed has no table.
+
+    `error` says why nothing could be read at all.
+    """
+
+    time: float
+    window_seconds: float
+    histograms: Mapping[str, Histograms] = field(default_factory=dict)
+    rates: Mapping[str, Numbers] = field(default_factory=dict)
+    gauges: Mapping[str, NumbersByPod] = field(default_factory=dict)
+    error: str = ""
+
+    def service(
+        self,
+        namespace: str,
+        name: str,
+        ready_pods: Collection[str],
+        objectives: Iterable[Objective],
+        dialects: Iterable[MetricDialect],
+    ) -> ServiceReadings:
+        """What is known about one service. Series of pods that are not ready are left out of gauges."""
+        return _View(self, (namespace, name), frozenset(ready_pods), tuple(dialects)).readings(objectives)
+
+
+class _View:
+    """One service in a snapshot."""
+
+    def __init__(
+        self, snapshot: Snapshot, service: Service, ready: frozenset[str], dialects: tuple[MetricDialect, ...]
+    ) -> None:
+        self.snapshot = snapshot
+        self.service = service
+        self.ready = ready
+        self.dialects = dialects
+        self.ages = {pod: age for pod, age in self._by_pod(SAMPLE_AGE).items() if pod in ready}
+        fresh = {pod for pod, age in self.ages.items() if age <= snapshot.window_seconds}
+        self.reporting = sorted(fresh & self._by_pod("running").keys())
+        self.age = max((self.ages[pod] for pod in self.reporting), default=None)
+
+    def readings(self, objectives: Iterable[Objective]) -> ServiceReadings:
+        return ServiceReadings(
+            time=self.snapshot.time,
+            window_seconds=self.snapshot.window_seconds,
+            objectives=tuple(self._objective(objective) for objective in objectives),
+            running=self._gauge("running", sum),
+            waiting=self._gauge("waiting", sum),
+            kv_cache_usage=self._gauge("kv_cache_usage", fmean),
+            kv_cache_usage_worst=self._gauge("kv_cache_usage", max),
+            completed=self._rate("completed"),
+            offered=self._offered(),
+            prompt_tokens=self._rate("prompt_tokens"),
+            generation_tokens=self._rate("generation_tokens"),
+            pods=self._pods(),
+            error=self.snapshot.error,
+        )
+
+    def _objective(self, objective: Objective) -> ObjectiveReading:
+        if objective.percentile is None:
+            return ObjectiveReading(objective, self._rate("generation_tokens"))
+        name = _HISTOGRAM_OF[objective.signal]
+        histogram = self._histogram(name)
+        return ObjectiveReading(
+            objective=objective,
+            observed=self._latency(name, histogram, objective.percentile / 100),
+            attainment=_share(histogram, objective),
+            attainment_5m=_share(self._histogram(f"{name}_5m"), objective),
+            attainment_1h=_share(self._histogram(f"{name}_1h"), objective),
+            edge=histogram.edge_below(objective.target) if histogram else None,
+            edges=histogram.edges if histogram else (),
+        )
+
+    def _latency(self, name: str, histogram: Histogram | None, q: float) -> Reading:
+        value = histogram.quantile(q) if histogram else None
+        if value is not None:
+            return Reading(value, State.OK, self.age)
+        none_seen = histogram.total == 0 if histogram else self._rate("completed").value == 0
+        if none_seen and self.reporting and len(self.reporting) >= len(self.ready):
+            return Reading(None, State.IDLE, self.age)
+        return self._absent(name, self.snapshot.histograms)
+
+    def _gauge(self, name: str, summary: Callable[[list[float]], float]) -> Reading:
+        values = self._by_pod(name)
+        if not self.reporting or not values.keys() >= set(self.reporting):
+            return self._absent(name, self.snapshot.gauges)
+        return Reading(summary([values[pod] for pod in self.reporting]), State.OK, self.age)
+
+    def _rate(self, name: str) -> Reading:
+        value = self.snapshot.rates.get(name, {}).get(self.service)
+        sensible = value is not None and value >= 0
+        return Reading(value, State.OK, self.age) if sensible else self._absent(name, self.snapshot.rates)
+
+    def _offered(self) -> Reading:
+        completed = self._rate("completed")
+        if completed.value is None or GROWTH not in self.snapshot.rates:
+            return Reading(None, completed.state if completed.value is None else State.ERROR)
+        growth = self.snapshot.rates[GROWTH].get(self.service, 0.0)
+        return Reading(max(0.0, completed.value + growth), State.OK, self.age)
+
+    def _pods(self) -> dict[str, PodReading]:
+        running, waiting, usage = (self._by_pod(name) for name in ("running", "waiting", "kv_cache_usage"))
+        return {pod: PodReading(running[pod], waiting.get(pod, 0.0), usage.get(pod)) for pod in self.reporting}
+
+    def _absent(self, name: str, tables: Mapping[str, object]) -> Reading:
+        """Why there is no value."""
+        if not any(getattr(dialect, name) for dialect in self.dialects):
+            return Reading(None, State.UNSUPPORTED)
+        if name not in tables:
+            return Reading(None, State.ERROR)
+        if self.ages and not self.reporting:
+            return Reading(None, State.STALE, min(self.ages.values()))
+        return Reading(None, State.MISSING)
+
+    def _histogram(self, name: str) -> Histogram | None:
+        return self.snapshot.histograms.get(name, {}).get(self.service)
+
+    def _by_pod(self, name: str) -> Mapping[str, float]:
+        return self.snapshot.gauges.get(name, {}).get(self.service, {})
+
+
+def _share(histogram: Histogram | None, objective: Objective) -> float | None:
+    return histogram.share_within(objective.target) if histogram else None
