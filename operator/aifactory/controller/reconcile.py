@@ -23,6 +23,7 @@ from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
 from aifactory.observed import Observed
+from aifactory.runtimes import RUNTIMES
 from aifactory.settings import Settings
 from aifactory.signals.objectives import resolve
 from aifactory.signals.readings import ServiceReadings
@@ -128,7 +129,9 @@ class Reconciler:
         known.snapshot = snapshot
         objectives = resolve(spec.slo)
         serving = frozenset(pod.name for pod in observed.serving_pods)
-        known.readings = snapshot.service(known.service, serving, objectives)
+        known.readings = snapshot.service(
+            *known.service.key, serving, objectives, RUNTIMES[spec.runtime.engine].dialects
+        )
         known.decision = None
         if spec.scaling is not None and observed.workload is not None:
             now = self._clock()
