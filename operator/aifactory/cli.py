@@ -1,13 +1,22 @@
 """The command line: `aifactory run | crds | render | lint | version`."""
 
+import sys
+from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 import yaml
 
+from aifactory.api import GROUP
+from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.schema import crds as all_crds
+from aifactory.lint import problems
+from aifactory.manifest import Document, ManifestError, read_documents
+from aifactory.render import render as render_children
+
+Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,9 +46,75 @@ def crds(
 
 
 @app.command()
+def render(
+    filename: Files,
+    pod_monitor: Annotated[bool, typer.Option(help="As in a cluster with the Prometheus Operator.")] = False,
+) -> None:
+    """Print the objects that the operator makes of each InferenceService, without a cluster."""
+    documents = _services(filename)
+    _refuse(documents)
+    children: list[dict[str, Any]] = []
+    for document in documents:
+        service = InferenceService.model_validate(document.data)
+        children += render_children(service, service.spec.initial_replicas, pod_monitor=pod_monitor)
+    typer.echo("---\n".join(map(_dump, children)), nl=False)
+
+
+@app.command()
+def lint(filename: Files) -> None:
+    """Check InferenceServices as strictly as the API server does, without a cluster; exit 1 on any problem."""
+    documents = _services(filename)
+    _refuse(documents)
+    typer.echo(f"{len(documents)} {KIND}{'s' if len(documents) > 1 else ''}: no problems", err=True)
+
+
+@app.command()
+def run() -> None:
+    """Start the operator; settings come from environment variables AIFACTORY_*."""
+    from aifactory.controller.run import run as run_operator  # kopf takes a second to import
+
+    run_operator()
+
+
+@app.command()
 def version() -> None:
     """Print the version of the operator."""
     typer.echo(installed_version("aifactory-operator"))
+
+
+def _services(filenames: list[str]) -> list[Document]:
+    """The InferenceServices of some files; ends the program when a file cannot be read or none is in them."""
+    try:
+        documents = [document for name in filenames for document in _read(name) if _is_service(document.data)]
+    except (OSError, UnicodeDecodeError, ManifestError) as error:
+        _fail(str(error))
+    if not documents:
+        _fail(f"no {KIND} of {GROUP} in {', '.join(filenames)}")
+    return documents
+
+
+def _read(name: str) -> Iterator[Document]:
+    return read_documents(name, sys.stdin.read() if name == "-" else Path(name).read_text())
+
+
+def _is_service(data: dict[str, Any]) -> bool:
+    """Whether it is, or means to be, ours; other objects share files with ours."""
+    return str(data.get("apiVersion", GROUP)).startswith(GROUP) and data.get("kind", KIND) == KIND
+
+
+def _refuse(documents: list[Document]) -> None:
+    lines = []
+    for document in documents:
+        for problem in problems(document.data):
+            lines.append(f"{document.source}:{document.line(problem.location)}: {problem}")
+    if lines:
+        typer.echo("\n".join(lines))
+        raise typer.Exit(1)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)
 
 
 def _dump(document: object) -> str:

@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints
 from .checks import Check, count_set
 from .meta import Model, ObjectName
 
+_NO_PARENT = Check(cel="!self.contains('..')", holds=lambda path: ".." not in path, message="must not contain '..'")
+
 
 class Precision(StrEnum):
     """Number format of the weights."""
@@ -53,9 +55,9 @@ class ClaimSource(Model):
     """Weights on an existing PersistentVolumeClaim."""
 
     name: ObjectName = Field(description="Name of the claim in the service's namespace.")
-    path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024)] | None = Field(
-        default=None, description="Folder inside the claim. Default: its root."
-    )
+    path: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024), _NO_PARENT] | None
+    ) = Field(default=None, description="Folder inside the claim. Default: its root.")
 
 
 class ModelSource(Model):

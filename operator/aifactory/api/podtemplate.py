@@ -19,6 +19,7 @@ from .meta import (
 
 _ANY_OBJECT = WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
+_OWN_VOLUMES = "aifactory-"
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 
 
@@ -72,7 +73,9 @@ class Toleration(Model):
     effect: Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
         default=None, description="Taint effect; all when absent."
     )
-    toleration_seconds: int | None = Field(default=None, ge=0, description="Seconds tolerated, for NoExecute.")
+    toleration_seconds: int | None = Field(
+        default=None, ge=0, le=2147483647, description="Seconds tolerated, for NoExecute."
+    )
 
 
 class ComputeResources(Model):
@@ -116,12 +119,18 @@ class Volume(Model):
             message=f"{_SHARED_MEMORY_PATH} is mounted already; size it with podTemplate.sharedMemory",
             field="mountPath",
         ),
+        Check(
+            cel=f"!self.name.startsWith('{_OWN_VOLUMES}')",
+            holds=lambda volume: not volume.name.startswith(_OWN_VOLUMES),
+            message=f"names that start with {_OWN_VOLUMES} belong to the operator",
+            field="name",
+        ),
     )
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] = Field(
         description="Name of the volume."
     )
-    mount_path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=1024)] = Field(
-        description="Absolute path in the container."
+    mount_path: Annotated[str, StringConstraints(pattern=r"^/[^:]*[^:/]$", max_length=1024)] = Field(
+        description="Absolute path in the container, without a slash at its end."
     )
     read_only: bool = Field(default=False, description="Mount without write access.")
     persistent_volume_claim: ClaimVolume | None = Field(default=None, description="An existing claim.")
@@ -149,7 +158,7 @@ class PodTemplate(Model):
         ),
     )
     labels: Annotated[dict[str, LabelValue], Field(max_length=32), LABEL_KEYS, FOREIGN_KEYS] | None = Field(
-        default=None, description="Extra pod labels; keys that start with aifactory.dev/ are the operator's."
+        default=None, description="Extra pod labels; the operator's own win."
     )
     annotations: Annotated[dict[str, FreeText], Field(max_length=32), LABEL_KEYS, FOREIGN_KEYS] | None = Field(
         default=None, description="Extra pod annotations."

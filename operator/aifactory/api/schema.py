@@ -17,12 +17,12 @@ from .spec import InferenceServiceSpec
 from .status import InferenceServiceStatus
 
 Json = dict[str, Any]
-_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _KEYWORDS = frozenset(
     "type description format default enum pattern minLength maxLength minimum maximum exclusiveMinimum "
     "exclusiveMaximum multipleOf items minItems maxItems properties required additionalProperties minProperties "
     f"maxProperties x-kubernetes-int-or-string x-kubernetes-list-type x-kubernetes-list-map-keys "
-    f"{_PRESERVE} {EXTENSION}".split()
+    f"{PRESERVE} {EXTENSION}".split()
 )
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
@@ -76,7 +76,7 @@ class _Inliner:
             case "title", _:
                 return {}
             case "default", _:
-                return {} if value is None or not self._defaults else {"default": _without_nulls(value)}
+                return {} if value is None or not self._defaults else {"default": without_nulls(value)}
             case "properties", _:
                 return {
                     "properties": {name: self.node(each, f"{path}.{name}", parents) for name, each in value.items()}
@@ -86,7 +86,7 @@ class _Inliner:
             case "additionalProperties", dict():
                 return {"additionalProperties": self.node(value, f"{path}[*]", parents)}
             case "additionalProperties", bool():
-                return {_PRESERVE: True} if value else {}
+                return {PRESERVE: True} if value else {}
             case (("exclusiveMinimum" | "exclusiveMaximum"), _):
                 return {_BOUNDS[keyword]: value, keyword: True}
             case ("type", "null") | ("type", list()):
@@ -96,10 +96,11 @@ class _Inliner:
         return {keyword: value}
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Drop fields that are null, as the API server does."""
     if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _column(name: str, path: str, kind: str = "string", wide: bool = False) -> Json:

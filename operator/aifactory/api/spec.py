@@ -176,3 +176,10 @@ class InferenceServiceSpec(Model):
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a changed spec replaces running replicas.")
     drain: DrainSpec = Field(default=DrainSpec(), description="How a replica leaves.")
     pod_template: PodTemplate | None = Field(default=None, description="Additions to the pods.")
+
+    @property
+    def initial_replicas(self) -> int:
+        """Replicas of a service that has not been measured yet."""
+        if self.scaling:
+            return self.scaling.min_replicas
+        return 1 if self.replicas is None else self.replicas

@@ -1,0 +1,107 @@
+"""Offline validation: the problems that the API server would find in an InferenceService, and how to mend them."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from aifactory.api import API_VERSION
+from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.api.schema import PRESERVE, inference_service_schema, without_nulls
+from aifactory.manifest import Location
+
+_LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A wrong field and what must be so instead."""
+
+    location: Location
+    message: str
+
+    @property
+    def path(self) -> str:
+        """The field as the API server writes it, such as `spec.runtime.env[0].name`."""
+        return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.location).lstrip(".")
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def problems(manifest: dict[str, Any]) -> list[Problem]:
+    """Everything wrong with a manifest of an InferenceService, as strict as `kubectl apply`; empty when it is good."""
+    manifest = without_nulls(manifest)
+    found = [
+        Problem((field,), f"must be {expected}, not {manifest.get(field)!r}")
+        for field, expected in (("apiVersion", API_VERSION), ("kind", KIND))
+        if manifest.get(field) != expected
+    ]
+    found += _unknown_fields(manifest, _schema(), ())
+    try:
+        InferenceService.model_validate_json(json.dumps(manifest, default=str), strict=True)
+    except ValidationError as error:
+        found += explain(error)
+    return found
+
+
+def explain(error: ValidationError) -> list[Problem]:
+    """The problems behind an error of `InferenceService.model_validate`."""
+    return [Problem(details["loc"], _message(details)) for details in error.errors(include_url=False)]
+
+
+def _message(details: ErrorDetails) -> str:
+    purpose = _schema_at(details["loc"]).get("description", "")
+    if details["type"] == "missing":
+        return f"is required. {purpose}".rstrip()
+    text = re.sub(r"^\w+ should", "must", details["msg"].removeprefix("Value error, "))
+    if details["type"] in ("rule", "value_error"):
+        return text
+    value = details["input"]
+    if isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST_VALUE:
+        text += f", not {value!r}"
+    return f"{text}. {purpose}".rstrip(". ") + "."
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return inference_service_schema()
+
+
+def _schema_at(location: Location) -> dict[str, Any]:
+    schema = _schema()
+    for step in location:
+        schema = schema.get("items", {}) if isinstance(step, int) else _property(schema, step)
+    return schema
+
+
+def _property(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema.get("properties", {}).get(name) or schema.get("additionalProperties", {})
+    return found
+
+
+def _unknown_fields(value: Any, schema: dict[str, Any], location: Location) -> Iterator[Problem]:
+    if PRESERVE in schema or location == ("metadata",):
+        return
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown_fields(item, schema.get("items", {}), (*location, index))
+    elif isinstance(value, dict):
+        known = schema.get("properties")
+        for name, each in value.items():
+            if known is not None and name not in known:
+                yield Problem((*location, name), _unknown(name, list(known)))
+            else:
+                yield from _unknown_fields(each, _property(schema, name), (*location, name))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if close := get_close_matches(str(name), known, 1):
+        return f"unknown field; did you mean {close[0]}?"
+    return f"unknown field; known here: {', '.join(known)}"

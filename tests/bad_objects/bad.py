@@ -1,0 +1,430 @@
+"""Objects that must be refused, grouped by what is wrong with them."""
+
+from typing import Any
+
+from . import Bad
+
+
+def _objectives(**objective: Any) -> dict[str, Any]:
+    return {"slo": {"objectives": {"timeToFirstToken": objective}}}
+
+
+def _scaling(**fields: Any) -> dict[str, Any]:
+    return {"scaling": {"maxReplicas": 8, **fields}}
+
+
+def _source(**source: Any) -> dict[str, Any]:
+    return {"model": {"source": source}}
+
+
+def _volume(**volume: Any) -> dict[str, Any]:
+    return {"podTemplate": {"volumes": [{"name": "data", "mountPath": "/data", **volume}]}}
+
+
+_NAMES = (
+    Bad(
+        "a name of 300 characters", name="a" * 300, path="metadata.name", says="at most 52", server_says="no more than"
+    ),
+    Bad("a name of 53 characters", name="a" * 53, path="metadata.name", says="at most 52"),
+    Bad("an upper-case name", name="Chat", path="metadata.name", says="lower-case", server_says="lowercase"),
+    Bad("a name that begins with a digit", name="8b-chat", path="metadata.name", says="the first a letter"),
+    Bad("a name with a dot", name="llama-3.1", path="metadata.name", says="lower-case letters, digits or '-'"),
+)
+
+_TYPES = (
+    Bad("replicas as text", {"replicas": "2"}, path="spec.replicas", says="integer"),
+    Bad("GPUs as text", {"accelerator": {"count": "four"}}, path="spec.accelerator.count", says="integer"),
+    Bad("half a GPU", {"accelerator": {"count": 0.5}}, path="spec.accelerator.count", says="integer"),
+    Bad(
+        "arguments as one string",
+        {"runtime": {"args": "--max-model-len 8192"}},
+        path="spec.runtime.args",
+        says="must be a valid array",
+        server_says="must be of type array",
+    ),
+    Bad(
+        "a number for a variable",
+        {"runtime": {"env": [{"name": "LEVEL", "value": 5}]}},
+        path="spec.runtime.env[0].value",
+        says="string",
+    ),
+    Bad("the model as a string", {"model": "meta/llama"}, path="spec.model", says="object"),
+    Bad(
+        "a latency as a number",
+        _objectives(target=500),
+        path="spec.slo.objectives.timeToFirstToken.target",
+        says="500",
+        server_says="must be of type string",
+    ),
+    Bad(
+        "a percentage as a number",
+        {"slo": {"attainment": 99}},
+        path="spec.slo.attainment",
+        says="99",
+        server_says="must be of type string",
+    ),
+)
+
+_MISSING = (
+    Bad(
+        "no engine", {"runtime": {"engine": None}}, path="spec.runtime.engine", says="required", server_says="Required"
+    ),
+    Bad("no model", {"model": None}, path="spec.model", says="required", server_says="Required"),
+    Bad("no model name", {"model": {"name": None}}, path="spec.model.name", says="required", server_says="Required"),
+    Bad(
+        "scaling without a maximum",
+        {"scaling": {}},
+        path="spec.scaling.maxReplicas",
+        says="required",
+        server_says="Required",
+    ),
+    Bad(
+        "an objective without a target",
+        _objectives(percentile=95),
+        path="spec.slo.objectives.timeToFirstToken.target",
+        says="required",
+        server_says="Required",
+    ),
+)
+
+_WORDS = (
+    Bad(
+        "an unknown engine",
+        {"runtime": {"engine": "tgi"}},
+        path="spec.runtime.engine",
+        says="'vllm' or 'nim'",
+        server_says='"vllm", "nim"',
+    ),
+    Bad(
+        "an unknown precision",
+        {"model": {"precision": "fp16"}},
+        path="spec.model.precision",
+        says="'bf16'",
+        server_says='"bf16"',
+    ),
+    Bad(
+        "an unknown workload",
+        {"slo": {"workload": "batch"}},
+        path="spec.slo.workload",
+        says="'offline'",
+        server_says='"offline"',
+    ),
+    Bad("an unknown mode", {"mode": "Stopped"}, path="spec.mode", says="'Paused'", server_says='"Paused"'),
+    Bad("an empty model name", {"model": {"name": ""}}, path="spec.model.name", says="at least 1"),
+    Bad("a model name with a quote", {"model": {"name": 'x"} or vector(1)'}}, path="spec.model.name", says="match"),
+    Bad("an image with a space", {"runtime": {"image": "vllm :latest"}}, path="spec.runtime.image", says="match"),
+    Bad(
+        "a resource without a domain",
+        {"accelerator": {"resourceName": "gpu"}},
+        path="spec.accelerator.resourceName",
+        says="match",
+    ),
+    Bad(
+        "a product that is no label value",
+        {"accelerator": {"product": "NVIDIA H100"}},
+        path="spec.accelerator.product",
+        says="match",
+    ),
+    Bad(
+        "a Secret in another namespace",
+        _source(huggingFace={"repo": "a/b", "tokenSecret": "other/hf-token"}),
+        path="spec.model.source.huggingFace.tokenSecret",
+        says="match",
+    ),
+    Bad(
+        "a label key with a space",
+        {"podTemplate": {"labels": {"my team": "a"}}},
+        path="spec.podTemplate.labels",
+        says="must be label keys",
+    ),
+    Bad(
+        "a label value with a space",
+        {"podTemplate": {"labels": {"team": "a b"}}},
+        path="spec.podTemplate.labels",
+        says="match",
+    ),
+    Bad(
+        "a bad quantity",
+        {"podTemplate": {"resources": {"memory": "64 gigabytes"}}},
+        path="spec.podTemplate.resources.memory",
+        says="is not a Kubernetes quantity",
+        server_says="should match",
+    ),
+    Bad(
+        "a negative quantity",
+        {"podTemplate": {"resources": {"cpu": -1}}},
+        path="spec.podTemplate.resources.cpu",
+        says="is not a Kubernetes quantity",
+        server_says="greater than or equal to 0",
+    ),
+)
+
+_BOUNDS = (
+    Bad("no GPU", {"accelerator": {"count": 0}}, path="spec.accelerator.count", says="greater than or equal to 1"),
+    Bad("17 GPUs", {"accelerator": {"count": 17}}, path="spec.accelerator.count", says="less than or equal to 16"),
+    Bad("negative replicas", {"replicas": -1}, path="spec.replicas", says="greater than or equal to 0"),
+    Bad("a privileged port", {"runtime": {"port": 80}}, path="spec.runtime.port", says="greater than or equal to 1024"),
+    Bad(
+        "a latency of 0", _objectives(target="0s"), path="spec.slo.objectives.timeToFirstToken.target", says="from 1ms"
+    ),
+    Bad(
+        "a latency of 10 h", _objectives(target="10h"), path="spec.slo.objectives.timeToFirstToken.target", says="to 1h"
+    ),
+    Bad(
+        "a latency beyond all clocks",
+        _objectives(target="999999999h"),
+        path="spec.slo.objectives.timeToFirstToken.target",
+        says="to 1h",
+        server_says="Invalid value",
+    ),
+    Bad(
+        "a latency in days",
+        _objectives(target="1d"),
+        path="spec.slo.objectives.timeToFirstToken.target",
+        says="is not a duration",
+        server_says="should match",
+    ),
+    Bad(
+        "the 100th percentile",
+        _objectives(target="1s", percentile=100),
+        path="spec.slo.objectives.timeToFirstToken.percentile",
+        says="less than or equal to 99",
+    ),
+    Bad(
+        "an attainment of 101%",
+        {"slo": {"attainment": "101%"}},
+        path="spec.slo.attainment",
+        says="is not a percentage",
+        server_says="should match",
+    ),
+    Bad(
+        "an attainment that leaves no error budget",
+        {"slo": {"attainment": "100%"}},
+        path="spec.slo.attainment",
+        says="to 99.999%",
+    ),
+    Bad(
+        "a start-up in a second",
+        {"runtime": {"startupTimeout": "1s"}},
+        path="spec.runtime.startupTimeout",
+        says="from 1m to 24h",
+    ),
+    Bad("a drain of two hours", {"drain": {"timeout": "2h"}}, path="spec.drain.timeout", says="to 1h"),
+    Bad(
+        "a minimum of no replicas",
+        _scaling(minReplicas=0),
+        path="spec.scaling.minReplicas",
+        says="greater than or equal to 1",
+    ),
+    Bad(
+        "a period of nothing",
+        _scaling(behavior={"scaleUp": {"period": "0s"}}),
+        path="spec.scaling.behavior.scaleUp.period",
+        says="from 1s to 1h",
+    ),
+    Bad("65 arguments", {"runtime": {"args": ["--verbose"] * 65}}, path="spec.runtime.args", says="64"),
+    Bad(
+        "65 variables", {"runtime": {"env": [{"name": f"V{n}"} for n in range(65)]}}, path="spec.runtime.env", says="64"
+    ),
+    Bad(
+        "an argument of 5,000 characters", {"runtime": {"args": ["-" * 5000]}}, path="spec.runtime.args[0]", says="4096"
+    ),
+    Bad(
+        "33 labels",
+        {"podTemplate": {"labels": {f"l{n}": "x" for n in range(33)}}},
+        path="spec.podTemplate.labels",
+        says="32",
+    ),
+    Bad(
+        "surge beyond 100%",
+        {"rollout": {"maxSurge": "200%"}},
+        path="spec.rollout.maxSurge",
+        says="200%",
+        server_says="should match",
+    ),
+)
+
+_CONTRADICTIONS = (
+    Bad("replicas and scaling", {"replicas": 2, **_scaling()}, path="spec.replicas", says="not both"),
+    Bad(
+        "a minimum above the maximum",
+        _scaling(minReplicas=9),
+        path="spec.scaling.minReplicas",
+        says="must not be above maxReplicas",
+    ),
+    Bad(
+        "a fallback above the maximum",
+        _scaling(fallback={"replicas": 9}),
+        path="spec.scaling.fallback.replicas",
+        says="must not be above maxReplicas",
+    ),
+    Bad(
+        "thresholds the wrong way round",
+        _scaling(behavior={"scaleUp": {"threshold": "30%"}, "scaleDown": {"threshold": "50%"}}),
+        path="spec.scaling.behavior.scaleDown.threshold",
+        says="must be below scaleUp.threshold",
+    ),
+    Bad(
+        "a rollout that cannot replace anything",
+        {"rollout": {"maxSurge": "0%", "maxUnavailable": 0}},
+        path="spec.rollout.maxUnavailable",
+        says="must not both be 0",
+    ),
+    Bad(
+        "two sources of the model",
+        _source(image={}, huggingFace={"repo": "a/b"}),
+        path="spec.model.source",
+        says="exactly one",
+    ),
+    Bad("a source that is none", {"model": {"source": {}}}, path="spec.model.source", says="exactly one"),
+    Bad("NGC with vLLM", _source(ngc={}), path="spec.model.source.ngc", says="cannot read from ngc"),
+    Bad(
+        "a NIM profile with vLLM",
+        {"runtime": {"nimProfile": "fp8-tp1"}},
+        path="spec.runtime.nimProfile",
+        says="needs runtime.engine nim",
+    ),
+    Bad(
+        "a tensor-parallel size that is not the GPUs'",
+        {"runtime": {"args": ["--tensor-parallel-size", "4"]}},
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "the same with an equals sign and underscores",
+        {"runtime": {"args": ["--tensor_parallel_size=4"]}},
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "the same for a NIM",
+        {"runtime": {"engine": "nim", "env": [{"name": "NIM_TENSOR_PARALLEL_SIZE", "value": "4"}]}},
+        path="spec.runtime.env",
+        says="follow",
+    ),
+    Bad("pipeline stages that have no GPUs", {"runtime": {"args": ["-pp=2"]}}, path="spec.runtime.args", says="follow"),
+    Bad(
+        "another port behind the operator's back",
+        {"runtime": {"args": ["--port", "9000"]}},
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "value and valueFrom",
+        {"runtime": {"env": [{"name": "A", "value": "b", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}},
+        path="spec.runtime.env[0]",
+        says="not both",
+    ),
+    Bad(
+        "a variable from nowhere",
+        {"runtime": {"env": [{"name": "A", "valueFrom": {}}]}},
+        path="spec.runtime.env[0].valueFrom",
+        says="exactly one",
+    ),
+    Bad(
+        "a variable given twice",
+        {"runtime": {"env": [{"name": "A"}, {"name": "A"}]}},
+        path="spec.runtime.env",
+        says="differ in name",
+        server_says="Duplicate value",
+    ),
+    Bad(
+        "a volume of two kinds",
+        _volume(emptyDir={}, configMap={"name": "c"}),
+        path="spec.podTemplate.volumes[0]",
+        says="exactly one",
+    ),
+    Bad("a volume of no kind", _volume(), path="spec.podTemplate.volumes[0]", says="exactly one"),
+    Bad(
+        "two volumes at one path",
+        {"podTemplate": {"volumes": [{"name": n, "mountPath": "/data", "emptyDir": {}} for n in ("a", "b")]}},
+        path="spec.podTemplate.volumes",
+        says="must not share",
+    ),
+    Bad(
+        "a second shared memory",
+        _volume(mountPath="/dev/shm", emptyDir={}),
+        path="spec.podTemplate.volumes[0].mountPath",
+        says="sharedMemory",
+    ),
+)
+
+_INTRUSIONS = (
+    Bad(
+        "root",
+        {"podTemplate": {"securityContext": {"runAsUser": 0}}},
+        path="spec.podTemplate.securityContext.runAsUser",
+        says="greater than or equal to 1",
+    ),
+    Bad(
+        "a privileged container",
+        {"podTemplate": {"securityContext": {"privileged": True}}},
+        path="spec.podTemplate.securityContext.privileged",
+        says="unknown field",
+    ),
+    Bad(
+        "added capabilities",
+        {"podTemplate": {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}},
+        path="spec.podTemplate.securityContext.capabilities",
+        says="unknown field",
+    ),
+    Bad(
+        "a host path",
+        _volume(hostPath={"path": "/"}),
+        path="spec.podTemplate.volumes[0].hostPath",
+        says="unknown field",
+    ),
+    Bad(
+        "the host's network",
+        {"podTemplate": {"hostNetwork": True}},
+        path="spec.podTemplate.hostNetwork",
+        says="unknown field",
+    ),
+    Bad(
+        "another service account",
+        {"podTemplate": {"serviceAccountName": "admin"}},
+        path="spec.podTemplate.serviceAccountName",
+        says="unknown field",
+    ),
+    Bad(
+        "an extra container",
+        {"podTemplate": {"containers": []}},
+        path="spec.podTemplate.containers",
+        says="unknown field",
+    ),
+    Bad(
+        "a Prometheus of its own",
+        {"scaling": {"maxReplicas": 2, "prometheusUrl": "http://169.254.169.254"}},
+        path="spec.scaling.prometheusUrl",
+        says="unknown field",
+    ),
+    Bad(
+        "a way out of the claim",
+        _source(persistentVolumeClaim={"name": "weights", "path": "a/../../b"}),
+        path="spec.model.source.persistentVolumeClaim.path",
+        says="must not contain",
+    ),
+    Bad(
+        "a label of the operator",
+        {"podTemplate": {"labels": {"aifactory.dev/inferenceservice": "other"}}},
+        path="spec.podTemplate.labels",
+        says="belong to the operator",
+    ),
+    Bad(
+        "a volume in the operator's name",
+        _volume(name="aifactory-cache", emptyDir={}),
+        path="spec.podTemplate.volumes[0].name",
+        says="belong to the operator",
+    ),
+    Bad(
+        "a typing mistake", {"runtime": {"imgae": "vllm/vllm-openai"}}, path="spec.runtime.imgae", says="unknown field"
+    ),
+    Bad(
+        "a field in snake case",
+        {"accelerator": {"resource_name": "nvidia.com/gpu"}},
+        path="spec.accelerator.resource_name",
+        says="unknown field",
+    ),
+)
+
+BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS)

@@ -1,0 +1,127 @@
+"""Objects that must be accepted: a check that refuses one of them is too strict."""
+
+from . import Good
+
+GOOD = (
+    Good("the smallest one"),
+    Good("a name of 52 characters", name="a" * 52),
+    Good("a fixed number of replicas", {"replicas": 3}),
+    Good("no replicas", {"replicas": 0}),
+    Good("scaling with all defaults", {"scaling": {"maxReplicas": 8}}),
+    Good(
+        "scaling with every knob",
+        {
+            "scaling": {
+                "minReplicas": 2,
+                "maxReplicas": 64,
+                "mode": "Recommend",
+                "behavior": {
+                    "averagingWindow": "10s",
+                    "waitingPerReplica": 3,
+                    "kvCacheUsage": "90%",
+                    "gpuShortageAfter": "30s",
+                    "stallAfter": "20s",
+                    "scaleUp": {"threshold": "60%", "maxPercent": 50, "maxReplicas": 2, "period": "15s"},
+                    "scaleDown": {"threshold": "35.5%", "stabilizationWindow": "0s", "maxReplicas": 2, "period": "5s"},
+                },
+                "fallback": {"replicas": 8, "after": "5m"},
+            }
+        },
+    ),
+    Good(
+        "a NIM with its secrets and profile",
+        {
+            "model": {"source": {"ngc": {"authSecret": "ngc-api-key"}}, "precision": "fp8"},
+            "runtime": {
+                "engine": "nim",
+                "image": "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4",
+                "nimProfile": "tensorrt_llm-h100-fp8-tp1-latency",
+                "imagePullSecrets": ["ngc-registry"],
+                "startupTimeout": "1h30m",
+            },
+        },
+    ),
+    Good(
+        "a gated Hugging Face model on four named GPUs",
+        {
+            "model": {"source": {"huggingFace": {"repo": "meta-llama/Llama-3.1-70B", "tokenSecret": "hf-token"}}},
+            "accelerator": {"product": "NVIDIA-H100-80GB-HBM3", "count": 4},
+        },
+    ),
+    Good(
+        "weights on a claim", {"model": {"source": {"persistentVolumeClaim": {"name": "weights", "path": "llama/8b"}}}}
+    ),
+    Good("weights in the image", {"model": {"source": {"image": {"path": "/models/llama"}}}}),
+    Good("a slice of a GPU", {"accelerator": {"resourceName": "nvidia.com/mig-1g.10gb"}}),
+    Good(
+        "every objective",
+        {
+            "slo": {
+                "workload": "realtime",
+                "objectives": {
+                    "timeToFirstToken": {"percentile": 99, "target": "250ms"},
+                    "interTokenLatency": {"target": "25ms"},
+                    "endToEndLatency": {"percentile": 50, "target": "1h"},
+                    "throughput": {"tokensPerSecond": 5000},
+                },
+                "attainment": "99.999%",
+            }
+        },
+    ),
+    Good(
+        "extra arguments that look a little like those of the operator",
+        {"runtime": {"args": ["--max-model-len", "8192", "--model-impl=auto", "--port-range=1"]}},
+    ),
+    Good(
+        "variables of every kind",
+        {
+            "runtime": {
+                "env": [
+                    {"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"},
+                    {"name": "EMPTY"},
+                    {"name": "FROM_SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}},
+                    {"name": "FROM_CONFIG", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k.txt"}}},
+                ]
+            }
+        },
+    ),
+    Good(
+        "a pod with everything",
+        {
+            "podTemplate": {
+                "labels": {"team": "search", "example.com/cost-center": "42"},
+                "annotations": {"example.com/note": "any text: at all"},
+                "nodeSelector": {"topology.kubernetes.io/zone": "a"},
+                "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+                "affinity": {
+                    "podAntiAffinity": {
+                        "preferredDuringSchedulingIgnoredDuringExecution": [
+                            {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+                        ]
+                    }
+                },
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+                ],
+                "resources": {"cpu": 8, "memory": "64Gi", "ephemeralStorage": "1.5Ti"},
+                "sharedMemory": "16Gi",
+                "volumes": [
+                    {"name": "cache", "mountPath": "/cache", "persistentVolumeClaim": {"claimName": "cache"}},
+                    {
+                        "name": "templates",
+                        "mountPath": "/etc/chat",
+                        "readOnly": True,
+                        "configMap": {"name": "templates"},
+                    },
+                    {"name": "scratch", "mountPath": "/scratch", "emptyDir": {"sizeLimit": "20Gi"}},
+                ],
+                "securityContext": {"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 2000},
+                "priorityClassName": "production",
+                "runtimeClassName": "nvidia",
+                "schedulerName": "kai-scheduler",
+            }
+        },
+    ),
+    Good("a rollout in place", {"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}),
+    Good("paused, with no time to drain", {"mode": "Paused", "drain": {"timeout": "0s"}}),
+)

@@ -1,0 +1,27 @@
+"""What a real API server says about an object, without keeping it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+
+from aifactory.api import GROUP, VERSION
+from aifactory.api.inferenceservice import PLURAL
+
+
+class Admission:
+    """Strict server-side dry runs in the namespace `default` of the cluster of `kubeconfig`."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
+
+    def refusal(self, manifest: dict[str, Any]) -> str:
+        """The API server's message; empty when it accepts the object."""
+        try:
+            self._api.create_namespaced_custom_object(
+                GROUP, VERSION, "default", PLURAL, manifest, dry_run="All", field_validation="Strict"
+            )
+        except client.ApiException as error:
+            return str(json.loads(error.body)["message"])
+        return ""

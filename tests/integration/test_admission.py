@@ -1,0 +1,100 @@
+"""The API server refuses what is wrong, at the field that is wrong, and fills in what was left out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aifactory.api.inferenceservice import InferenceService
+from tests.bad_objects import Bad, Good
+from tests.bad_objects.bad import BAD
+from tests.bad_objects.good import GOOD
+from tests.bad_objects.server import Admission
+
+CRD = Path(__file__).parents[2] / "crds" / "aifactory.dev_inferenceservices.yaml"
+
+
+@pytest.fixture(scope="module")
+def cluster(api: Any) -> Any:
+    api.kubectl("apply", "--server-side", "-f", str(CRD))
+    api.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRD))
+    return api
+
+
+@pytest.fixture(scope="module")
+def admission(cluster: Any) -> Admission:
+    return Admission(cluster.kubeconfig)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.case)
+def test_a_bad_object_is_refused_with_the_path_of_its_field(admission: Admission, bad: Bad) -> None:
+    refusal = admission.refusal(bad.manifest)
+    assert bad.path in refusal
+    assert (bad.server_says or bad.says) in refusal
+
+
+@pytest.mark.parametrize("good", GOOD, ids=lambda good: good.case)
+def test_a_good_object_is_accepted(admission: Admission, good: Good) -> None:
+    assert admission.refusal(good.manifest) == ""
+
+
+@pytest.fixture(params=GOOD, ids=lambda good: good.case)
+def applied(cluster: Any, request: pytest.FixtureRequest) -> Any:
+    """A good object as a GitOps tool applies it, and as it is then stored."""
+    manifest = request.param.manifest
+    text, name = json.dumps(manifest), manifest["metadata"]["name"]
+    cluster.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", input=text)
+    yield manifest, json.loads(cluster.kubectl("get", "infsvc", name, "-o", "json").stdout)
+    cluster.kubectl("delete", "infsvc", name)
+
+
+def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -> None:
+    manifest, stored = applied
+    assert InferenceService.model_validate(stored).spec == InferenceService.model_validate(manifest).spec
+
+
+def test_the_manifest_has_no_diff_once_applied(cluster: Any, applied: Any) -> None:
+    manifest, stored = applied
+    again = cluster.kubectl(
+        "apply", "--server-side", "--field-manager=gitops", "-f", "-", "-o", "json", input=json.dumps(manifest)
+    )
+    assert json.loads(again.stdout)["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
+    assert _covers(stored["spec"], manifest["spec"])
+
+
+def test_a_field_without_a_default_stays_absent(cluster: Any) -> None:
+    smallest = GOOD[0].manifest
+    shown = cluster.kubectl("create", "--dry-run=server", "-f", "-", "-o", "json", input=json.dumps(smallest))
+    spec = json.loads(shown.stdout)["spec"]
+    assert {"replicas", "scaling", "podTemplate"}.isdisjoint(spec)
+    assert {"source"}.isdisjoint(spec["model"])
+    assert spec["accelerator"] == {"resourceName": "nvidia.com/gpu", "count": 1}
+
+
+def test_kubectl_get_shows_the_columns_of_a_service(cluster: Any) -> None:
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(GOOD[0].manifest))
+    header = cluster.kubectl("get", "aifactory", "-o", "wide").stdout.splitlines()[0].split()
+    cluster.kubectl("delete", "infsvc", "chat")
+    assert header == [
+        "NAME",
+        "ENGINE",
+        "READY",
+        "REASON",
+        "REPLICAS",
+        "DESIRED",
+        "SLO",
+        "TOKENS/S",
+        "AGE",
+        "URL",
+        "MODEL",
+    ]
+
+
+def _covers(stored: Any, manifest: Any) -> bool:
+    """Whether everything in the manifest is stored as it was written."""
+    if isinstance(manifest, dict):
+        return all(_covers(stored[key], value) for key, value in manifest.items())
+    if isinstance(manifest, list):
+        return len(stored) == len(manifest) and all(map(_covers, stored, manifest))
+    return bool(stored == manifest)

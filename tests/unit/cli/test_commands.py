@@ -1,0 +1,62 @@
+"""The commands that need no cluster."""
+
+from pathlib import Path
+
+import yaml
+from typer.testing import CliRunner
+
+from aifactory.api.schema import crds
+from aifactory.cli import app
+from tests.bad_objects.bad import BAD
+from tests.bad_objects.good import GOOD
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments: str, stdin: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments, input=stdin)
+    return result.exit_code, result.output
+
+
+def test_crds_prints_every_definition() -> None:
+    code, output = run("crds")
+    assert code == 0
+    assert list(yaml.safe_load_all(output)) == list(crds().values())
+
+
+def test_crds_writes_the_files_that_the_repository_carries(tmp_path: Path) -> None:
+    assert run("crds", "--output", str(tmp_path)) == (0, "")
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == {path.name: path.read_text() for path in (ROOT / "crds").iterdir()}
+
+
+def test_render_prints_the_children_of_every_service() -> None:
+    scaled = next(good for good in GOOD if good.case == "scaling with every knob").manifest
+    scaled["metadata"]["name"] = "scaled"
+    code, output = run("render", "-f", "-", stdin=yaml.safe_dump_all([GOOD[0].manifest, scaled]))
+    assert code == 0
+    children = list(yaml.safe_load_all(output))
+    replicas = {
+        child["metadata"]["name"]: child["spec"]["replicas"] for child in children if child["kind"] == "Deployment"
+    }
+    assert replicas == {"chat": 1, "scaled": 2}
+    assert "PodMonitor" not in {child["kind"] for child in children}
+
+
+def test_render_shows_a_pod_monitor_when_asked() -> None:
+    code, output = run("render", "--pod-monitor", "-f", "-", stdin=yaml.safe_dump(GOOD[0].manifest))
+    assert code == 0
+    assert "PodMonitor" in {child["kind"] for child in yaml.safe_load_all(output)}
+
+
+def test_render_refuses_a_bad_service_and_prints_nothing_else() -> None:
+    code, output = run("render", "-f", "-", stdin=yaml.safe_dump(BAD[0].manifest))
+    assert code == 1
+    assert "metadata.name: must be at most 52" in output
+    assert "Deployment" not in output
+
+
+def test_version_is_a_version() -> None:
+    code, output = run("version")
+    assert code == 0
+    assert output.strip().split(".")[0].isdigit()

@@ -1,0 +1,99 @@
+"""`aifactory lint` says offline what the API server would say."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from aifactory.cli import app
+from aifactory.lint import problems
+from tests.bad_objects import Bad, Good
+from tests.bad_objects.bad import BAD
+from tests.bad_objects.good import GOOD
+
+SMALLEST = GOOD[0].manifest
+
+
+def lint(*arguments: str, stdin: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["lint", *arguments], input=stdin)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.case)
+def test_a_bad_object_has_a_problem_at_its_field(bad: Bad) -> None:
+    found = [problem for problem in problems(bad.manifest) if problem.path.startswith(bad.path)]
+    assert any(bad.says in problem.message for problem in found), problems(bad.manifest)
+
+
+@pytest.mark.parametrize("good", GOOD, ids=lambda good: good.case)
+def test_a_good_object_has_no_problem(good: Good) -> None:
+    assert problems(good.manifest) == []
+
+
+def test_an_error_shows_file_line_field_and_the_value_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "chat.yaml"
+    file.write_text(
+        "apiVersion: aifactory.dev/v1alpha1\n"
+        "kind: InferenceService\n"
+        "metadata: {name: chat}\n"
+        "spec:\n"
+        "  model: {name: llama}\n"
+        "  runtime:\n"
+        "    engine: vllm\n"
+        "    port: 80\n"
+    )
+    code, output = lint("-f", str(file))
+    assert code == 1
+    assert output.startswith(f"{file}:8: spec.runtime.port: must be greater than or equal to 1024, not 80.")
+
+
+def test_a_mistyped_field_is_named_with_the_one_that_was_meant() -> None:
+    manifest = {**SMALLEST, "spec": {**SMALLEST["spec"], "acelerator": {"count": 2}}}
+    code, output = lint("-f", "-", stdin=yaml.safe_dump(manifest))
+    assert code == 1
+    assert "spec.acelerator: unknown field; did you mean accelerator?" in output
+
+
+def test_every_problem_of_every_file_and_document_is_shown(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(yaml.safe_dump_all([{**SMALLEST, "spec": {}}, SMALLEST, {**SMALLEST, "metadata": {}}]))
+    second.write_text(yaml.safe_dump({"kind": "List", "items": [{**SMALLEST, "apiVersion": "aifactory.dev/v1"}]}))
+    code, output = lint("-f", str(first), "-f", str(second))
+    assert code == 1
+    fields = [line.split(": ")[1] for line in output.splitlines()]
+    assert fields == ["spec.model", "spec.runtime", "metadata.name", "apiVersion"]
+
+
+def test_a_clean_manifest_passes_beside_objects_of_other_kinds() -> None:
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+    code, output = lint("-f", "-", stdin=yaml.safe_dump_all([other, SMALLEST, None, SMALLEST]))
+    assert (code, output) == (0, "2 InferenceServices: no problems\n")
+
+
+def test_a_null_is_a_field_left_out() -> None:
+    assert problems({**SMALLEST, "spec": {**SMALLEST["spec"], "slo": None}}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("spec: [", "-:1: not YAML"),
+        ("kind: InferenceService\nspec:\n  replicas: 1\n  replicas: 2\n", "-:4: the key 'replicas' is given twice"),
+        ("kind: ConfigMap\napiVersion: v1\n", "no InferenceService of aifactory.dev in -"),
+        ("", "no InferenceService of aifactory.dev in -"),
+        ("- just\n- a list\n", "-:1: not an object"),
+        ("? [a]\n: b\n", "-:1: a key must be a word"),
+        ("spec: &a [*a]\n", "-: nested too deeply"),
+    ],
+)
+def test_text_that_is_no_manifest_is_an_error_and_not_a_success(text: str, says: str) -> None:
+    code, output = lint("-f", "-", stdin=text)
+    assert code == 1
+    assert says in output
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    code, output = lint("-f", "nowhere.yaml")
+    assert code == 1
+    assert "nowhere.yaml" in output
