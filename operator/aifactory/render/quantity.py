@@ -1,7 +1,7 @@
-"""Kubernetes quantities in the one spelling that the API server stores, so that desired and live objects compare equal.
+"""Kubernetes quantities in a spelling that the API server keeps as it is: desired and live objects compare equal.
 
 The rules are those of k8s.io/apimachinery/pkg/api/resource: the largest suffix that leaves a whole number; binary
-suffixes only for whole numbers from 1024; and those of container resources: rounded up to thousandths.
+suffixes only for whole numbers from 1024 to 2^63-1; and that of container resources: rounded up to thousandths.
 """
 
 import math
@@ -10,6 +10,7 @@ from fractions import Fraction
 
 _DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_MAX_BINARY = 2**63 - 1
 _UNITS = {suffix: Fraction(1000) ** (power - 1) for power, suffix in enumerate(_DECIMAL)} | {
     suffix: Fraction(1024) ** power for power, suffix in enumerate(_BINARY)
 }
@@ -28,7 +29,7 @@ def canonical(text: str) -> str:
     thousandths = math.ceil(Fraction(number) * _UNITS[suffix] * 1000)
     whole, rest = divmod(thousandths, 1000)
     if suffix.endswith("i") and rest == 0 and whole >= 1024:
-        return _largest_suffix(whole, 1024, _BINARY)
+        return _largest_suffix(min(whole, _MAX_BINARY), 1024, _BINARY)
     return _largest_suffix(thousandths, 1000, _DECIMAL) if thousandths else "0"
 
 
