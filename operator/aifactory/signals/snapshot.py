@@ -85,6 +85,7 @@ class _View:
         return ObjectiveReading(
             objective=objective,
             observed=self._latency(name, histogram, objective.percentile / 100),
+            observations=histogram.total * self.snapshot.window_seconds if histogram else 0.0,
             attainment=_share(histogram, objective),
             attainment_5m=_share(self._histogram(f"{name}_5m"), objective),
             attainment_1h=_share(self._histogram(f"{name}_1h"), objective),

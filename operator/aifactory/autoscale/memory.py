@@ -1,0 +1,221 @@
+"""What the law remembers of one service from tick to tick: a value whose methods return new ones. Times: epoch seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import exp
+
+from aifactory.api.scaling import ScalingBehavior, ScalingSpec
+from aifactory.signals.objectives import Objective, Signal
+from aifactory.signals.readings import ServiceReadings, State
+
+from .fleet import Fleet
+from .ratios import Measure
+
+Basis = tuple[ScalingSpec, tuple[Objective, ...]]
+
+# A replica with this many requests in flight on average serves them practically alone.
+ALONE = 0.25
+# Latency counts as unloaded below this share of the highest load seen.
+_LIGHT_SHARE = 1 / 8
+# The base latency follows slower prompts with this time constant; faster ones count at once.
+_BASE_SECONDS = 300.0
+# A load that was too much for fewer replicas is believed for this many stabilization windows.
+_REGRET_WINDOWS = 6
+# Without a decision for this long, what is remembered of the load is history.
+_ASLEEP_SECONDS = 120.0
+_MOST_ENTRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replicas of the Deployment changed by `by`, noticed at `time`."""
+
+    time: float
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Exponential averages; those of signals with nothing to say are forgotten."""
+
+    time: float | None = None
+    ratios: Mapping[Signal, float] = field(default_factory=dict)
+    in_flight: float | None = None  # requests per ready replica
+    offered: float | None = None  # requests per second of the service
+
+    def at(
+        self, now: float, window: float, ratios: Mapping[Signal, float], in_flight: float | None, offered: float | None
+    ) -> "Averages":
+        """With the values of this tick; the time constant is half the window, as noisy as a plain mean over it."""
+        keep = 0.0 if self.time is None else exp(-max(0.0, now - self.time) / (window / 2))
+
+        def mixed(old: float | None, new: float) -> float:
+            return new if old is None else keep * old + (1 - keep) * new
+
+        return Averages(
+            now,
+            {signal: mixed(self.ratios.get(signal), ratio) for signal, ratio in ratios.items()},
+            None if in_flight is None else mixed(self.in_flight, in_flight),
+            self.offered if offered is None else mixed(self.offered, offered),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All of it, bounded in size.
+
+    `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
+    and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
+    unloaded request takes. `too_much`: requests per second per replica that made a scale-down be taken back.
+    `stalled_since`: requests wait and no token comes out; replicas were `stalled_replicas` then.
+    """
+
+    basis: Basis | None = None
+    decided_at: float | None = None
+    watched_since: float = 0.0
+    blind_since: float | None = None
+    informed_at: float = 0.0
+    replicas: int | None = None
+    asked: int | None = None
+    changes: tuple[Change, ...] = ()
+    recommended: tuple[tuple[float, int], ...] = ()
+    averages: Averages = Averages()
+    base: Mapping[Signal, float] = field(default_factory=dict)
+    light_since: float | None = None
+    highest_load: float = 0.0
+    too_much: float | None = None
+    too_much_at: float = 0.0
+    panic_until: float = 0.0
+    stalled_since: float | None = None
+    stalled_replicas: int = 0
+    shortage_at: float | None = None
+
+    def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
+        """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
+        window = basis[0].behavior.scale_down.stabilization_window.total_seconds()
+        changed = self.replicas is not None and fleet.replicas != self.replicas
+        adopted = changed and fleet.replicas != self.asked
+        asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
+        afresh = asleep or adopted or self.basis != basis
+        log = (*self.changes, Change(now, fleet.replicas - (self.replicas or 0))) if changed else self.changes
+        memory = replace(
+            self,
+            basis=basis,
+            decided_at=now,
+            watched_since=now if afresh else self.watched_since,
+            informed_at=now if self.decided_at is None else self.informed_at,
+            replicas=fleet.replicas,
+            changes=_merged(tuple(change for change in log if now - change.time < _longest_period(basis[0].behavior))),
+            recommended=tuple(entry for entry in self.recommended if now - entry[0] <= window),
+        )
+        return memory, adopted
+
+    def informed(self, measures: tuple[Measure, ...], fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
+        """Whether signals are known; being without all of them for an averaging window breaks the watch."""
+        known = any(not measure.state.unknown for measure in measures) or not fleet.ready
+        memory = replace(self, informed_at=now) if known else self
+        if not measures or any(measure.state.unknown for measure in measures):
+            return replace(memory, blind_since=now if self.blind_since is None else self.blind_since)
+        missed = self.blind_since is not None and now - self.blind_since > behavior.averaging_window.total_seconds()
+        return replace(memory, blind_since=None, watched_since=now if missed else self.watched_since)
+
+    def averaged(
+        self, measures: tuple[Measure, ...], readings: ServiceReadings, ready: int, behavior: ScalingBehavior
+    ) -> "Memory":
+        """With this tick's readings in the averages, and what they teach about base latency."""
+        now, running, waiting = readings.time, readings.running.value, readings.waiting.value
+        in_flight = None if running is None or waiting is None or not ready else (running + waiting) / ready
+        ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
+        averages = self.averages.at(
+            now, behavior.averaging_window.total_seconds(), ratios, in_flight, readings.offered.value
+        )
+        load = averages.in_flight
+        highest = max(self.highest_load, load or 0.0)
+        light = load is not None and waiting == 0 and max(load, in_flight or 0.0) <= max(ALONE, highest * _LIGHT_SHARE)
+        light_since = (now if self.light_since is None else self.light_since) if light else None
+        settled = light_since is not None and now - light_since >= readings.window_seconds
+        return replace(
+            self,
+            averages=averages,
+            highest_load=highest,
+            light_since=light_since,
+            base=self._base(measures, settled, now - (self.averages.time or now)),
+        )
+
+    def _base(self, measures: tuple[Measure, ...], settled: bool, seconds: float) -> Mapping[Signal, float]:
+        base = dict(self.base)
+        for measure in (measure for measure in measures if measure.latency and measure.value is not None):
+            value, known = measure.value or 0.0, base.get(measure.signal)
+            if known is not None and (settled or value < known):
+                weight = 1.0 if value < known else 1 - exp(-max(0.0, seconds) / _BASE_SECONDS)
+                base[measure.signal] = known + weight * (value - known)
+            elif settled:
+                base[measure.signal] = value
+        return base
+
+    def alarmed(self, readings: ServiceReadings, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
+        """With panic and stall as of this tick."""
+        waiting, tokens = readings.waiting, readings.generation_tokens
+        completed, offered = readings.completed.value, readings.offered.value
+        load = self.averages.in_flight or 0.0
+        burst = offered is not None and completed is not None and offered > behavior.scale_up.panic_factor * completed
+        hold = behavior.scale_up.panic_hold.total_seconds()
+        stuck = bool(waiting.value) and tokens.state in (State.OK, State.IDLE) and not tokens.value
+        unsure = waiting.state.unknown or tokens.state.unknown
+        begun = stuck and self.stalled_since is None
+        return replace(
+            self,
+            panic_until=now + hold if burst and load > 1 else self.panic_until,
+            stalled_since=now if begun else self.stalled_since if stuck or unsure else None,
+            stalled_replicas=fleet.replicas if begun else self.stalled_replicas,
+        )
+
+    def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
+        """With GPU shortage as of this tick."""
+        since = fleet.unschedulable_since
+        waited = since is not None and now - since >= behavior.gpu_shortage_after.total_seconds()
+        return replace(self, shortage_at=now) if waited else self
+
+    def regretting(self, fleet: Fleet, wanted: int, now: float, behavior: ScalingBehavior) -> "Memory":
+        """If more are wanted soon after a scale-down, its load per replica was too much."""
+        window = behavior.scale_down.stabilization_window.total_seconds()
+        expired = self.too_much is not None and now - self.too_much_at > _REGRET_WINDOWS * window
+        kept = replace(self, too_much=None) if expired else self
+        lately = [change for change in self.changes if now - change.time <= window]
+        taken_back = wanted > fleet.replicas and fleet.ready and lately and lately[-1].by < 0
+        if not taken_back or self.averages.offered is None:
+            return kept
+        return replace(kept, too_much=self.averages.offered / fleet.ready, too_much_at=now)
+
+    def recommending(self, replicas: int, now: float) -> "Memory":
+        """With this tick's recommendation; earlier ones that are not higher no longer matter."""
+        higher = [entry for entry in self.recommended if entry[1] > replicas]
+        if len(higher) >= _MOST_ENTRIES:
+            higher[_MOST_ENTRIES - 1 :] = [(higher[-1][0], higher[_MOST_ENTRIES - 1][1])]
+        return replace(self, recommended=(*higher, (now, replicas)))
+
+    def highest_recommended(self) -> int:
+        """The highest recommendation in the stabilization window; 0 if there was none."""
+        return self.recommended[0][1] if self.recommended else 0
+
+    def changed(self, seconds: float, now: float, direction: int) -> int:
+        """Replicas added (direction 1) or removed (-1) in the last `seconds`."""
+        return sum(
+            abs(change.by) for change in self.changes if now - change.time < seconds and change.by * direction > 0
+        )
+
+
+def _longest_period(behavior: ScalingBehavior) -> float:
+    return max(
+        behavior.scale_up.period, behavior.scale_down.period, behavior.scale_down.stabilization_window
+    ).total_seconds()
+
+
+def _merged(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Bounded: in the oldest surplus, changes of one direction count as one at their latest time."""
+    if len(changes) <= _MOST_ENTRIES:
+        return changes
+    surplus = changes[: len(changes) - _MOST_ENTRIES + 2]
+    ups, downs = [c for c in surplus if c.by > 0], [c for c in surplus if c.by < 0]
+    merged = [Change(group[-1].time, sum(change.by for change in group)) for group in (ups, downs) if group]
+    return (*sorted(merged, key=lambda change: change.time), *changes[len(surplus) :])

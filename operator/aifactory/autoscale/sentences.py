@@ -1,0 +1,64 @@
+"""Decisions in words."""
+
+from datetime import timedelta
+
+from aifactory.api.meta import format_duration
+from aifactory.signals.objectives import LATENCIES, Signal
+
+from .decision import DecisionReason, Recommendation
+
+_WHY = {
+    DecisionReason.SCALE_DOWN: "every signal has fitted on fewer replicas for the whole stabilization window",
+    DecisionReason.IDLE: "no requests for the whole stabilization window",
+    DecisionReason.WITHIN_TARGET: "every signal is where it should be",
+    DecisionReason.AT_MAXIMUM: "maxReplicas is reached",
+    DecisionReason.AT_MINIMUM: "minReplicas is enough",
+    DecisionReason.BOUNDS_CHANGED: "replicas were outside minReplicas and maxReplicas",
+    DecisionReason.ADOPTED_REPLICAS: "someone else changed the replicas of the Deployment, which count from now on",
+    DecisionReason.FALLBACK: "signals have been away for so long that the fallback counts",
+    DecisionReason.NO_DATA: "signals are missing; see the states of the recommendations",
+    DecisionReason.METRICS_ERROR: "Prometheus does not answer as it should",
+    DecisionReason.PODS_NOT_SCRAPED: "fewer replicas are wanted, but not every ready pod is scraped by Prometheus",
+    DecisionReason.NO_REPLICA_READY: "no replica is ready yet",
+    DecisionReason.SCALING_IN_PROGRESS: "pods that were asked for are still starting",
+    DecisionReason.ROLLOUT_IN_PROGRESS: "fewer replicas are wanted, but a rollout is on its way",
+    DecisionReason.STARTUP_WINDOW: "fewer replicas are wanted, but the service has not been watched for a window yet",
+    DecisionReason.STABILIZATION_WINDOW: "fewer replicas are wanted, but not for the whole stabilization window yet",
+    DecisionReason.SCALE_DOWN_PERIOD: "fewer replicas are wanted, but enough were removed in this period",
+    DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
+    DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
+    DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
+    DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
+    DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",
+}
+
+
+def message(
+    from_: int,
+    to: int,
+    reason: DecisionReason,
+    signal: Signal | None,
+    recommendations: tuple[Recommendation, ...],
+) -> str:
+    """One sentence with the numbers, such as `2 -> 4 replicas: timeToFirstToken 620ms against 500ms, ratio 1.24`."""
+    found = next((recommendation for recommendation in recommendations if recommendation.signal is signal), None)
+    causes = [_numbers(found)] if found else []
+    if reason in _WHY:
+        causes.append(_WHY[reason])
+    change = f"{from_} -> {to} replicas" if to != from_ else f"{to} replica{'s' * (to != 1)}"
+    return f"{change}: {'; '.join(causes)}"
+
+
+def _numbers(recommendation: Recommendation) -> str:
+    signal, value, target = recommendation.signal, recommendation.value, recommendation.target
+    if value is None or target is None or recommendation.ratio is None:
+        return signal.value
+    return f"{signal} {_quantity(signal, value)} against {_quantity(signal, target)}, ratio {recommendation.ratio:.2f}"
+
+
+def _quantity(signal: Signal, value: float) -> str:
+    if signal in LATENCIES:
+        return format_duration(timedelta(seconds=value))
+    if signal is Signal.KV_CACHE_USAGE:
+        return f"{value:.0%}"
+    return f"{value:.0f} tokens/s" if signal is Signal.THROUGHPUT else f"{value:.0f}"
