@@ -17,7 +17,7 @@ def mounts(service: InferenceService, server: ModelServer) -> tuple[Mount, ...]:
     """Every mount of the model-server container, one per path."""
     template = service.spec.pod_template
     chosen = tuple(_user_mount(volume) for volume in (template and template.volumes) or ())
-    taken = {mount.path.rstrip("/") for mount in chosen}
+    taken = {mount.path for mount in chosen}
     own = (_shared_memory(service), *server.mounts)
     return *(mount for mount in own if mount.path not in taken), *chosen
 
