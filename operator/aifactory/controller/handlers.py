@@ -29,7 +29,9 @@ class Feed:
         self.synced = False
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Add an index and an event handler for every kind."""
+        """Add the login, and an index and an event handler for every kind."""
+        kopf.on.login(registry=registry, id="service-account")(kopf.login_with_service_account)
+        kopf.on.login(registry=registry, id="kubeconfig")(kopf.login_with_kubeconfig)
         for kind, resource in KINDS.items():
             selector = (resource.group, resource.version, resource.plural)
             kopf.index(*selector, registry=registry, id=f"index-{resource.plural}")(self._index(kind))
