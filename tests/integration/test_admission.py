@@ -1,7 +1,7 @@
 """The API server refuses what is wrong, at the field that is wrong, and fills in what was left out."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,20 +11,12 @@ from tests.bad_objects import Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 from tests.bad_objects.server import Admission
-
-CRD = Path(__file__).parents[2] / "crds" / "aifactory.dev_inferenceservices.yaml"
-
-
-@pytest.fixture(scope="module")
-def cluster(api: Any) -> Any:
-    api.kubectl("apply", "--server-side", "-f", str(CRD))
-    api.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRD))
-    return api
+from tests.kind.controlplane import ControlPlane
 
 
 @pytest.fixture(scope="module")
-def admission(cluster: Any) -> Admission:
-    return Admission(cluster.kubeconfig)
+def admission(api: ControlPlane) -> Admission:
+    return Admission(api.kubeconfig)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.case)
@@ -40,13 +32,13 @@ def test_a_good_object_is_accepted(admission: Admission, good: Good) -> None:
 
 
 @pytest.fixture(params=GOOD, ids=lambda good: good.case)
-def applied(cluster: Any, request: pytest.FixtureRequest) -> Any:
+def applied(api: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A good object as a GitOps tool applies it, and as it is then stored."""
     manifest = request.param.manifest
     text, name = json.dumps(manifest), manifest["metadata"]["name"]
-    cluster.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", input=text)
-    yield manifest, json.loads(cluster.kubectl("get", "infsvc", name, "-o", "json").stdout)
-    cluster.kubectl("delete", "infsvc", name)
+    api.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", stdin=text)
+    yield manifest, json.loads(api.kubectl("get", "infsvc", name, "-o", "json"))
+    api.kubectl("delete", "infsvc", name)
 
 
 def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -> None:
@@ -54,28 +46,28 @@ def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -
     assert InferenceService.model_validate(stored).spec == InferenceService.model_validate(manifest).spec
 
 
-def test_the_manifest_has_no_diff_once_applied(cluster: Any, applied: Any) -> None:
+def test_the_manifest_has_no_diff_once_applied(api: ControlPlane, applied: Any) -> None:
     manifest, stored = applied
-    again = cluster.kubectl(
-        "apply", "--server-side", "--field-manager=gitops", "-f", "-", "-o", "json", input=json.dumps(manifest)
+    again = api.kubectl(
+        "apply", "--server-side", "--field-manager=gitops", "-f", "-", "-o", "json", stdin=json.dumps(manifest)
     )
-    assert json.loads(again.stdout)["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
+    assert json.loads(again)["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
     assert _covers(stored["spec"], manifest["spec"])
 
 
-def test_a_field_without_a_default_stays_absent(cluster: Any) -> None:
+def test_a_field_without_a_default_stays_absent(api: ControlPlane) -> None:
     smallest = GOOD[0].manifest
-    shown = cluster.kubectl("create", "--dry-run=server", "-f", "-", "-o", "json", input=json.dumps(smallest))
-    spec = json.loads(shown.stdout)["spec"]
+    shown = api.kubectl("create", "--dry-run=server", "-f", "-", "-o", "json", stdin=json.dumps(smallest))
+    spec = json.loads(shown)["spec"]
     assert {"replicas", "scaling", "podTemplate"}.isdisjoint(spec)
     assert {"source"}.isdisjoint(spec["model"])
     assert spec["accelerator"] == {"resourceName": "nvidia.com/gpu", "count": 1}
 
 
-def test_kubectl_get_shows_the_columns_of_a_service(cluster: Any) -> None:
-    cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(GOOD[0].manifest))
-    header = cluster.kubectl("get", "aifactory", "-o", "wide").stdout.splitlines()[0].split()
-    cluster.kubectl("delete", "infsvc", "chat")
+def test_kubectl_get_shows_the_columns_of_a_service(api: ControlPlane) -> None:
+    api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(GOOD[0].manifest))
+    header = api.kubectl("get", "aifactory", "-o", "wide").splitlines()[0].split()
+    api.kubectl("delete", "infsvc", "chat")
     assert header == [
         "NAME",
         "ENGINE",

@@ -1,6 +1,6 @@
 """The part of a pod that a user may shape: never privileges, host access or service accounts."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, WithJsonSchema
 
@@ -66,11 +66,9 @@ class Toleration(Model):
     """Lets pods run on tainted nodes."""
 
     key: LabelKey | None = Field(default=None, description="Taint key.")
-    operator: Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None = Field(
-        default=None, description="Exists or Equal (the default)."
-    )
+    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Exists or Equal (the default).")
     value: LabelValue | None = Field(default=None, description="Taint value.")
-    effect: Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         default=None, description="Taint effect; all when absent."
     )
     toleration_seconds: int | None = Field(
