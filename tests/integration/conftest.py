@@ -3,14 +3,11 @@
 import socket
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
+from tests.install import install_crds
 from tests.kind.controlplane import ControlPlane
 from tests.operator_process import OperatorProcess
-
-ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -24,8 +21,7 @@ def free_port() -> int:
 def api() -> Iterator[ControlPlane]:
     """The API server with our CRDs installed."""
     with ControlPlane(audit=True) as plane:
-        plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "aifactory.dev_inferenceservices.yaml"))
-        plane.kubectl("wait", "--for=condition=Established", "crd/inferenceservices.aifactory.dev")
+        install_crds(plane.kubectl)
         yield plane
 
 
