@@ -1,0 +1,167 @@
+"""What `kubectl apply -k manifests/` installs: least privilege, restricted pods, and only files that exist."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aifactory.api import GROUP
+from aifactory.cluster.kinds import CHILDREN
+from aifactory.controller import lease
+from aifactory.render import labels, naming
+from aifactory.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+MANIFESTS = ROOT / "manifests"
+KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "prometheus", ROOT / "tests" / "kind" / "manifests"]
+FORBIDDEN_VERBS = {"*", "escalate", "bind", "impersonate", "deletecollection"}
+FORBIDDEN_RESOURCES = {
+    "*",
+    "secrets",
+    "pods/exec",
+    "pods/attach",
+    "pods/portforward",
+    "pods/ephemeralcontainers",
+    "nodes",
+}
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """The YAML files that a kustomization brings in, through others as well."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    for resource in kustomization.get("resources", []):
+        path = (folder / resource).resolve()
+        if path.is_dir():
+            yield from files(path)
+        else:
+            yield path
+    for generator in kustomization.get("configMapGenerator", []):
+        yield from (folder / name for name in generator.get("files", []))
+
+
+def objects(kind: str) -> list[dict[str, Any]]:
+    """Every object of a kind that the kustomizations install."""
+    paths = {path for folder in KUSTOMIZATIONS for path in files(folder) if path.name != "prometheus.yml"}
+    documents = [document for path in sorted(paths) for document in yaml.safe_load_all(path.read_text())]
+    return [document for document in documents if document["kind"] == kind]
+
+
+def rules(role: str) -> list[dict[str, Any]]:
+    return [rule for kind in ("ClusterRole", "Role") for each in objects(kind) if each["metadata"]["name"] == role
+            for rule in each["rules"]]  # fmt: skip
+
+
+def verbs(group: str, resource: str) -> set[str]:
+    """What the operator may do with a resource."""
+    matching = [
+        rule for rule in rules("aifactory-operator") if group in rule["apiGroups"] and resource in rule["resources"]
+    ]
+    return {verb for rule in matching for verb in rule["verbs"]}
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_every_file_of_an_installation_exists_and_is_yaml(folder: Path) -> None:
+    paths = list(files(folder))
+    assert len(paths) >= 4
+    assert all(list(yaml.safe_load_all(path.read_text())) for path in paths)
+
+
+def test_every_manifest_is_part_of_an_installation() -> None:
+    installed = {path for folder in KUSTOMIZATIONS for path in files(folder)}
+    written = {path for path in MANIFESTS.rglob("*.y*ml") if "samples" not in path.parts}
+    assert {path for path in written - installed if path.name != "kustomization.yaml"} == set()
+
+
+@pytest.mark.parametrize("role", ["aifactory-operator", "aifactory-prometheus"])
+def test_nobody_is_given_secrets_wildcards_or_ways_to_more_rights(role: str) -> None:
+    assert rules(role)
+    for rule in rules(role):
+        assert FORBIDDEN_VERBS.isdisjoint(rule["verbs"])
+        assert FORBIDDEN_RESOURCES.isdisjoint(rule["resources"])
+        assert "rbac.authorization.k8s.io" not in rule["apiGroups"]
+        assert "*" not in rule["apiGroups"]
+
+
+def test_the_operator_reads_services_and_writes_nothing_of_them_but_status() -> None:
+    assert verbs(GROUP, "inferenceservices") == {"get", "list", "watch"}
+    assert verbs(GROUP, "inferenceservices/status") == {"patch"}
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_the_operator_may_keep_every_kind_of_child(kind: str) -> None:
+    child = CHILDREN[kind]
+    assert verbs(child.group, child.plural) == {"get", "list", "watch", "create", "patch", "delete"}
+
+
+def test_the_operator_may_hold_its_lease_and_no_other() -> None:
+    named = [
+        rule for rule in rules("aifactory-operator") if rule["resources"] == ["leases"] and "update" in rule["verbs"]
+    ]
+    assert [rule["resourceNames"] for rule in named] == [[lease.NAME]]
+
+
+def test_the_namespace_admits_restricted_pods_only() -> None:
+    (namespace,) = objects("Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("deployment", objects("Deployment"), ids=lambda each: each["metadata"]["name"])
+def test_pods_are_restricted_bounded_and_probed(deployment: dict[str, Any]) -> None:
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] >= 10000
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+        assert {"livenessProbe", "readinessProbe"} <= set(container)
+
+
+def test_every_network_policy_selects_pods_that_are_installed() -> None:
+    installed = [each["spec"]["template"]["metadata"]["labels"] for each in objects("Deployment")]
+    for policy in objects("NetworkPolicy"):
+        assert policy["spec"]["podSelector"]["matchLabels"] in installed
+
+
+def test_the_operators_configuration_names_settings_that_exist() -> None:
+    for folder in (MANIFESTS / "operator", ROOT / "tests" / "kind" / "manifests"):
+        for generator in yaml.safe_load((folder / "kustomization.yaml").read_text())["configMapGenerator"]:
+            for literal in generator.get("literals", []):
+                name, value = literal.split("=", 1)
+                field = name.removeprefix("AIFACTORY_").lower()
+                assert str(getattr(Settings(**{field: value}), field)).removesuffix(".0") == value
+
+
+def test_the_operator_asks_the_prometheus_that_is_installed_beside_it() -> None:
+    (service,) = objects("Service")
+    port = service["spec"]["ports"][0]["port"]
+    assert Settings().prometheus_url == f"http://{service['metadata']['name']}.aifactory-system.svc:{port}"
+
+
+def scrape_jobs(folder: Path) -> dict[str, Any]:
+    return yaml.safe_load((folder / "prometheus.yml").read_text())  # type: ignore[no-any-return]
+
+
+def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
+    job = scrape_jobs(MANIFESTS / "prometheus")["scrape_configs"][0]
+    assert job["kubernetes_sd_configs"][0]["selectors"] == [{"role": "pod", "label": labels.SERVICE}]
+    sources = {rule.get("target_label"): rule["source_labels"][0] for rule in job["relabel_configs"]}
+    meta = str.maketrans("./-", "___")
+    assert sources["inferenceservice"] == f"__meta_kubernetes_pod_label_{labels.SERVICE.translate(meta)}"
+    assert sources["__metrics_path__"] == f"__meta_kubernetes_pod_annotation_{labels.METRICS_PATH.translate(meta)}"
+    assert {"namespace", "pod"} <= set(sources)
+    kept = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
+    assert [rule["regex"] for rule in kept] == [naming.PORT_NAME]
+
+
+def test_the_scrape_configuration_of_the_tests_is_the_installed_one_but_for_its_interval() -> None:
+    installed, tested = scrape_jobs(MANIFESTS / "prometheus"), scrape_jobs(ROOT / "tests" / "kind" / "manifests")
+    assert installed["global"].pop("scrape_interval") == "15s"
+    assert tested["global"].pop("scrape_interval") == "5s"
+    assert tested == installed
