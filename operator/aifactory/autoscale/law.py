@@ -115,10 +115,10 @@ class _Tick:
         return one.ratio if self.now < memory.panic_until else min(one.ratio, memory.averages.ratios[one.signal])
 
     def _more(self, one: Measure, bounds: Thresholds, memory: Memory) -> int:
-        waiting = self.readings.waiting.value if self.readings else None
+        waiting = self.readings.waiting.usable if self.readings else None
         load = memory.averages.in_flight
         if one.signal is Signal.WAITING_REQUESTS and self.readings:
-            completed, offered = self.readings.completed.value or 0.0, self.readings.offered.value or 0.0
+            completed, offered = self.readings.completed.usable or 0.0, self.readings.offered.usable or 0.0
             seconds = self.scaling.behavior.scale_up.period.total_seconds()
             return sizing.draining(
                 self.fleet, one.value or 0.0, one.target or 0.0, completed, offered - completed, seconds

@@ -1,4 +1,4 @@
-"""What the law remembers of one service from tick to tick: a value whose methods return new ones. Times: epoch seconds."""
+"""What the law remembers of a service from tick to tick, a value with methods that return new ones. Epoch seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,15 @@ from math import exp
 
 from aifactory.api.scaling import ScalingBehavior, ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
-from aifactory.signals.readings import ServiceReadings, State
+from aifactory.signals.readings import ServiceReadings
 
 from .fleet import Fleet
 from .ratios import Measure
 
 Basis = tuple[ScalingSpec, tuple[Objective, ...]]
 
-# A replica with this many requests in flight on average serves them practically alone.
-ALONE = 0.25
-# Latency counts as unloaded below this share of the highest load seen.
-_LIGHT_SHARE = 1 / 8
+# A replica with this many requests in flight on average serves each of them practically alone.
+ALONE = 0.5
 # The base latency follows slower prompts with this time constant; faster ones count at once.
 _BASE_SECONDS = 300.0
 # A load that was too much for fewer replicas is believed for this many stabilization windows.
@@ -82,7 +80,6 @@ class Memory:
     averages: Averages = Averages()
     base: Mapping[Signal, float] = field(default_factory=dict)
     light_since: float | None = None
-    highest_load: float = 0.0
     too_much: float | None = None
     too_much_at: float = 0.0
     panic_until: float = 0.0
@@ -123,21 +120,19 @@ class Memory:
         self, measures: tuple[Measure, ...], readings: ServiceReadings, ready: int, behavior: ScalingBehavior
     ) -> "Memory":
         """With this tick's readings in the averages, and what they teach about base latency."""
-        now, running, waiting = readings.time, readings.running.value, readings.waiting.value
+        now, running, waiting = readings.time, readings.running.usable, readings.waiting.usable
         in_flight = None if running is None or waiting is None or not ready else (running + waiting) / ready
         ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
         averages = self.averages.at(
-            now, behavior.averaging_window.total_seconds(), ratios, in_flight, readings.offered.value
+            now, behavior.averaging_window.total_seconds(), ratios, in_flight, readings.offered.usable
         )
         load = averages.in_flight
-        highest = max(self.highest_load, load or 0.0)
-        light = load is not None and waiting == 0 and max(load, in_flight or 0.0) <= max(ALONE, highest * _LIGHT_SHARE)
+        light = load is not None and load <= ALONE and not waiting
         light_since = (now if self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
         return replace(
             self,
             averages=averages,
-            highest_load=highest,
             light_since=light_since,
             base=self._base(measures, settled, now - (self.averages.time or now)),
         )
@@ -156,11 +151,11 @@ class Memory:
     def alarmed(self, readings: ServiceReadings, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
         """With panic and stall as of this tick."""
         waiting, tokens = readings.waiting, readings.generation_tokens
-        completed, offered = readings.completed.value, readings.offered.value
+        completed, offered = readings.completed.usable, readings.offered.usable
         load = self.averages.in_flight or 0.0
         burst = offered is not None and completed is not None and offered > behavior.scale_up.panic_factor * completed
         hold = behavior.scale_up.panic_hold.total_seconds()
-        stuck = bool(waiting.value) and tokens.state in (State.OK, State.IDLE) and not tokens.value
+        stuck = bool(waiting.usable) and tokens.usable == 0
         unsure = waiting.state.unknown or tokens.state.unknown
         begun = stuck and self.stalled_since is None
         return replace(

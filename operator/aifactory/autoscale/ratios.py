@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 
 from aifactory.api.scaling import ScalingBehavior
 from aifactory.signals.objectives import LATENCIES, Signal
@@ -75,7 +74,7 @@ def _measures(behavior: ScalingBehavior, readings: ServiceReadings, ready: int) 
 
 
 def _latency(reading: ObjectiveReading) -> Measure:
-    objective, value = reading.objective, _sensible(reading.observed)
+    objective, value = reading.objective, reading.observed.usable
     if value is None:
         return _nothing(objective.signal, reading.observed, objective.target)
     needed = 1 / (1 - (objective.percentile or 0) / 100)
@@ -85,7 +84,7 @@ def _latency(reading: ObjectiveReading) -> Measure:
 
 def _throughput(reading: ObjectiveReading, readings: ServiceReadings, limit_ratio: float) -> Measure:
     """Too little is produced only while requests wait."""
-    objective, value, waiting = reading.objective, _sensible(reading.observed), _sensible(readings.waiting)
+    objective, value, waiting = reading.objective, reading.observed.usable, readings.waiting.usable
     if value is None or waiting is None:
         return _nothing(objective.signal, reading.observed if value is None else readings.waiting, objective.target)
     lacking = objective.target / value if value > 0 else HIGHEST_RATIO
@@ -94,16 +93,10 @@ def _throughput(reading: ObjectiveReading, readings: ServiceReadings, limit_rati
 
 
 def _proportional(signal: Signal, reading: Reading, limit: float, limit_ratio: float) -> Measure:
-    value = _sensible(reading)
+    value = reading.usable
     if value is None:
         return _nothing(signal, reading, limit)
     return Measure(signal, State.OK, value, limit, min(HIGHEST_RATIO, limit_ratio * value / limit))
-
-
-def _sensible(reading: Reading) -> float | None:
-    value = reading.value
-    usable = reading.state is State.OK and value is not None and isfinite(value) and value >= 0
-    return value if usable else None
 
 
 def _nothing(signal: Signal, reading: Reading, target: float) -> Measure:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from .objectives import Objective
 
@@ -30,6 +31,12 @@ class Reading:
     value: float | None = None
     state: State = State.MISSING
     age_seconds: float | None = None
+
+    @property
+    def usable(self) -> float | None:
+        """The value if it is one that a rate, a count or a time can have."""
+        sensible = self.state is State.OK and self.value is not None and 0 <= self.value < inf
+        return self.value if sensible else None
 
 
 @dataclass(frozen=True, slots=True)
