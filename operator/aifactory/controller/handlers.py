@@ -14,9 +14,9 @@ from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD, Resource
 from aifactory.cluster.store import SERVICE_LABEL, Key, Store, service_key
 
 KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
-Enqueue = Callable[[Key, float], Awaitable[None]]
+Enqueue = Callable[[Key, float], None]
 # News about children come in bursts; waiting this long lets one reconcile answer them all.
-CHILD_DELAY_SECONDS = 0.2
+CHILD_DELAY_SECONDS = 0.5
 
 
 class Feed:
@@ -58,7 +58,7 @@ class Feed:
                 return
             key = service_key(kind, metadata)
             if key is not None:
-                await self._enqueue(key, delay)
+                self._enqueue(key, delay)
 
         return event
 

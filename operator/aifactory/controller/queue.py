@@ -1,7 +1,6 @@
-"""A keyed work queue: each key is worked on by one worker at a time, never twice for the same news."""
+"""A keyed work queue: each key is worked on by one worker at a time, and every request leads to a run after it."""
 
 import asyncio
-import heapq
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
@@ -11,56 +10,55 @@ K = TypeVar("K", bound=Hashable)
 Work = Callable[[K], Awaitable[float | None]]
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 60.0
+_DOUBLINGS = 7  # enough to get from the first to the limit
 
 
 @dataclass(slots=True)
 class _Entry:
-    due: float
+    """`due` is the time of the next run, None if none is asked for; `taken` is when the run in progress was due."""
+
+    due: float | None = None
+    timer: asyncio.TimerHandle | None = None
+    ready: bool = False
+    taken: float | None = None
     failures: int = 0
-    queued: bool = False
-    running: bool = False
-    again: float | None = None
 
 
 class WorkQueue(Generic[K]):
     """Deduplicates, delays, and backs off with jitter.
 
-    `clock` gives seconds that never go back. The work returns the seconds until the key is due again, or None;
-    an exception makes the key due again after a delay that doubles from 0.5 s up to 60 s, cut by up to a half at random.
+    `clock` gives seconds as the event loop counts them. The work returns the seconds until the key is due again, or
+    None; an exception makes the key due again after a delay that doubles from 0.5 s up to 60 s, cut by up to a half at
+    random. A request does not wait for a delay to end: what is new may be the cure.
     """
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
         self._clock = clock
         self._jitter = jitter
         self._entries: dict[K, _Entry] = {}
-        self._heap: list[tuple[float, int, K]] = []
-        self._sequence = 0
-        self._wake = asyncio.Condition()
+        self._ready: asyncio.Queue[K] = asyncio.Queue()
 
-    async def add(self, key: K, delay: float = 0.0) -> None:
-        """Make a key due in `delay` seconds, or sooner if it already is due sooner."""
-        async with self._wake:
-            self._schedule(key, self._clock() + delay)
-            self._wake.notify()
-
-    def forget(self, key: K) -> None:
-        """Drop a key that is not running, with its failures."""
-        entry = self._entries.get(key)
-        if entry is not None and not entry.running:
-            del self._entries[key]
+    def add(self, key: K, delay: float = 0.0) -> None:
+        """Make a key due in `delay` seconds, unless it is due sooner already."""
+        entry = self._entries.setdefault(key, _Entry())
+        due = self._clock() + delay
+        if entry.due is not None and entry.due <= due:
+            return
+        entry.due = due
+        if not entry.ready and entry.taken is None:
+            self._arm(key, entry, due)
 
     @property
     def depth(self) -> int:
         """Keys that are due and not being worked on."""
-        now = self._clock()
-        return sum(entry.queued and entry.due <= now for entry in self._entries.values())
+        return self._ready.qsize()
 
     @property
     def age(self) -> float:
         """Seconds that the most overdue key has been waiting or running."""
         now = self._clock()
-        waits = (now - entry.due for entry in self._entries.values() if entry.queued or entry.running)
-        return max(0.0, max(waits, default=0.0))
+        since = (due for entry in self._entries.values() for due in (entry.taken, entry.due) if due is not None)
+        return max(0.0, now - min(since, default=now))
 
     async def run(self, work: Work[K], workers: int, on_error: Callable[[K, Exception, float], None]) -> None:
         """Work until cancelled; `on_error` hears of each failure and the delay that follows."""
@@ -68,35 +66,24 @@ class WorkQueue(Generic[K]):
             for _ in range(workers):
                 group.create_task(self._work_forever(work, on_error))
 
-    def _schedule(self, key: K, due: float) -> None:
-        entry = self._entries.setdefault(key, _Entry(due=due))
-        if entry.running:
-            entry.again = due if entry.again is None else min(entry.again, due)
-        elif not entry.queued or due < entry.due:
-            entry.due, entry.queued = due, True
-            self._sequence += 1
-            heapq.heappush(self._heap, (due, self._sequence, key))
+    def _arm(self, key: K, entry: _Entry, due: float) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+        delay = due - self._clock()
+        if delay > 0:
+            entry.timer = asyncio.get_running_loop().call_later(delay, self._hand_out, key, entry)
+        else:
+            self._hand_out(key, entry)
 
-    async def _take(self) -> K:
-        async with self._wake:
-            while True:
-                now = self._clock()
-                while self._heap and self._heap[0][0] <= now:
-                    due, _, key = heapq.heappop(self._heap)
-                    entry = self._entries.get(key)
-                    if entry is not None and entry.queued and entry.due == due:
-                        entry.queued, entry.running = False, True
-                        return key
-                try:
-                    async with asyncio.timeout(self._heap[0][0] - now if self._heap else None):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+    def _hand_out(self, key: K, entry: _Entry) -> None:
+        entry.ready, entry.timer = True, None
+        self._ready.put_nowait(key)
 
     async def _work_forever(self, work: Work[K], on_error: Callable[[K, Exception, float], None]) -> None:
         while True:
-            key = await self._take()
+            key = await self._ready.get()
             entry = self._entries[key]
+            entry.ready, entry.taken, entry.due = False, entry.due, None
             try:
                 delay = await work(key)
                 entry.failures = 0
@@ -104,15 +91,15 @@ class WorkQueue(Generic[K]):
                 delay = self._backoff(entry.failures)
                 entry.failures += 1
                 on_error(key, error, delay)
-            entry.running = False
-            again, entry.again = entry.again, None
             if delay is not None:
-                await self.add(key, delay)
-            if again is not None:
-                await self.add(key, max(0.0, again - self._clock()))
-            if not entry.queued:
-                self._entries.pop(key, None)
+                self.add(key, delay)
+            entry.taken = None
+            if entry.due is None:
+                del self._entries[key]
+            else:
+                self._arm(key, entry, entry.due)
+            await asyncio.sleep(0)  # work that never waits must not keep the event loop from everything else
 
     def _backoff(self, failures: int) -> float:
-        longest = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2.0**failures)
+        longest = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(failures, _DOUBLINGS))
         return longest * (1 - self._jitter() / 2)

@@ -23,5 +23,5 @@ async def tick_forever(
         if feed.synced:
             reconciler.snapshot = await source.read(time.time())
             for key in store.keys():
-                await queue.add(key)
+                queue.add(key)
         await asyncio.sleep(max(0.0, period - (time.monotonic() - started)))
