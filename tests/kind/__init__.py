@@ -1,1 +1,1 @@
-"""A real kind cluster and a plain-process control plane for tests, built from packages where no image registry answers."""
+"""A kind cluster and a plain-process control plane for tests, built from packages where no registry answers."""

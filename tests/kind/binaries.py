@@ -28,6 +28,7 @@ PACKAGES = {
     "pause": "./pause",
 }
 _BUILT_AS = {"etcd": "server"}  # go build names a program after its folder
+_KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _FREE_GIB = 13
 
 
@@ -66,23 +67,43 @@ def _build(names: list[str]) -> None:
     folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder(), prefix=".building-") as staging:
         run_step(
-            f"Build {len(names)} programs of Kubernetes {versions.kubernetes()} from their Go modules",
-            ["nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", _ldflags()]
-            + ["-o", f"{staging}/", *(PACKAGES[name] for name in names)],
+            f"Build {_enumerate(names)} from Go modules (Kubernetes {versions.kubernetes()})",
+            [
+                *("nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false"),
+                *("-ldflags", _ldflags(), "-o", f"{staging}/"),
+                *(PACKAGES[name] for name in names),
+            ],
             cwd=GO_MODULE,
             env={**os.environ, "CGO_ENABLED": "0"},
             log_name="go-build",
-            about="15 to 25 min on 2 cores the first time",
-            hint="Check that Go modules can be downloaded (go env GOPROXY), then run the same command again: it continues.",
+            about="10 to 25 min on 2 cores the first time",
+            hint="Check that Go modules can be downloaded (go env GOPROXY), then run the same command again.",
         )
         for name in names:
             shutil.move(Path(staging) / _BUILT_AS.get(name, name), folder() / name)
+    if "kwok" in names:
+        _keep_kwok_stages()
+
+
+def _keep_kwok_stages() -> None:
+    """Keeps, beside kwok, the stages of its own module that bring nodes and pods to life."""
+    source = module_folder("sigs.k8s.io/kwok") / "kustomize/stage"
+    files = sorted(
+        path for part in _KWOK_STAGES for path in (source / part).glob("*.yaml") if path.name != "kustomization.yaml"
+    )
+    (folder() / "kwok-stages.yaml").write_text("\n---\n".join(path.read_text() for path in files))
+
+
+def _enumerate(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{len(names)} programs"
 
 
 def _go() -> str:
     go = find("go") or find("/usr/local/go/bin/go")
     if go is None:
-        raise StepFailedError("Go is not installed; it builds Kubernetes from source. Install Go 1.26 or later and try again.")
+        raise StepFailedError(
+            "Go is not installed; it builds Kubernetes from source. Install Go 1.26 or later and try again."
+        )
     return go
 
 

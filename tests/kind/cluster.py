@@ -1,7 +1,7 @@
 """The kind cluster `aifactory`: one node whose simulated GPUs are really scheduled.
 
-    cluster = Cluster().up(gpus=8)
-    cluster.kubectl("apply", "-k", "manifests/")
+cluster = Cluster().up(gpus=8)
+cluster.kubectl("apply", "-k", "manifests/")
 """
 
 import json
@@ -51,38 +51,48 @@ class Cluster:
             binaries.ensure("kind", "kubectl")
             docker.ensure_daemon()
             image = node_image.ensure()
-            if not self._restarted(image):
+            if not self._restarted():
                 self._create(image)
             self._offer_gpus(gpus)
-            with step("Wait for cluster DNS", "10 s"):
-                self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=90s", timeout=100)
+            self._wait_for_dns()
         return self
 
-    def down(self) -> None:
-        """Deletes the cluster, its network, its kubeconfig, and stops the Docker daemon if this project started it."""
+    def down(self, *, remove_images: bool = False) -> None:
+        """Deletes the cluster, its network and its kubeconfig; stops the Docker daemon if this project started it.
+
+        With `remove_images`, the images that this project built go too, so that the next `up` loads or builds them.
+        """
         with exclusive("cluster"):
             if docker.installed():
                 docker.ensure_daemon()
-                if self._state():
+                if self.state():
                     self._delete()
-                capture(["docker", "volume", "prune", "--force"])
-                if succeeds(["docker", "network", "inspect", "kind"]):
-                    capture(["docker", "network", "rm", "kind"])
+                succeeds(["docker", "network", "rm", "kind"])  # refused while another kind cluster uses it
+                if remove_images:
+                    docker.remove_images()
                 docker.stop_daemon()
             self.kubeconfig.unlink(missing_ok=True)
         note(f"Cluster {NAME} is gone")
 
     def ready(self, gpus: int = DEFAULT_GPUS) -> bool:
         """Whether the node is Ready, offers `gpus` GPUs and runs the pinned version."""
-        if not self.kubeconfig.exists() or binaries.missing("kubectl") or self._outdated():
-            return False
+        return self.offered_gpus() == gpus and not self._outdated()
+
+    def offered_gpus(self) -> int | None:
+        """How many GPUs the node offers, None while it is not Ready."""
+        if not self.kubeconfig.exists() or binaries.missing("kubectl"):
+            return None
         status = self._node().get("status", {})
-        conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-        offered = status.get("allocatable", {}).get(GPU_RESOURCE, "0")
-        return conditions.get("Ready") == "True" and offered == str(gpus)
+        if not any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", [])):
+            return None
+        return int(status["allocatable"].get(GPU_RESOURCE, 0))
+
+    def state(self) -> str:
+        """The state of the node's container, such as `running` or `exited`; empty when there is no cluster."""
+        return _inspect("{{.State.Status}}")
 
     def load_images(self, *chosen: images.PythonImage) -> list[str]:
-        """Builds and loads what changed among the named images, or among all and Prometheus; returns the tags that are new."""
+        """Builds and loads what changed among the named images (all when none is named); returns the new tags."""
         return images.ensure(*chosen, node=self.node)
 
     def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
@@ -91,34 +101,42 @@ class Cluster:
         Raises:
             StepFailedError: kubectl failed or did not end in `timeout` seconds; carries its message.
         """
-        argv = [binaries.folder() / "kubectl", "--kubeconfig", self.kubeconfig, *args]
-        return capture(argv, stdin=stdin.encode(), timeout=timeout)
+        kubectl = binaries.folder() / "kubectl"
+        return capture([kubectl, "--kubeconfig", self.kubeconfig, *args], stdin=stdin.encode(), timeout=timeout)
 
     def _create(self, image: str | None) -> None:
-        self._delete()
+        if self.state():
+            self._delete()
         self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache_dir(), suffix=".yaml") as config:
             config.write(_config(own_image=image is not None))
             config.flush()
-            argv = [_kind(), "create", "cluster", "--name", NAME, "--config", config.name, "--wait", "120s"]
             run_step(
                 f"Create the kind cluster {NAME}",
-                argv + ["--kubeconfig", self.kubeconfig] + (["--image", image] if image else []),
+                [
+                    *(_kind(), "create", "cluster", "--name", NAME, "--config", config.name, "--wait", "120s"),
+                    *("--kubeconfig", self.kubeconfig),
+                    *(("--image", image) if image else ()),
+                ],
                 log_name="kind-create",
                 about="30 s",
                 hint=f"Look at the node with: docker logs {NODE}",
             )
 
     def _delete(self) -> None:
-        argv = [_kind(), "delete", "cluster", "--name", NAME, "--kubeconfig", self.kubeconfig]
-        run_step(f"Delete the kind cluster {NAME}", argv, log_name="kind-delete", hint=f"Try: docker rm -f {NODE}")
+        run_step(
+            f"Delete the kind cluster {NAME}",
+            [_kind(), "delete", "cluster", "--name", NAME, "--kubeconfig", self.kubeconfig],
+            log_name="kind-delete",
+            hint=f"Try: docker rm -f {NODE}",
+        )
 
-    def _restarted(self, image: str | None) -> bool:
-        """Brings back a cluster whose node is there but stopped or not known to this checkout; False when it must be created."""
-        if not self._state() or self._outdated():
+    def _restarted(self) -> bool:
+        """Brings back a cluster that is stopped or unknown to this checkout; False when it must be created."""
+        if not self.state() or self._outdated():
             return False
         with step(f"Wake the kind cluster {NAME}", "20 s"):
-            if self._state() != "running":
+            if self.state() != "running":
                 capture(["docker", "start", NODE])
             self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
             deadline = time.monotonic() + _READY_SECONDS
@@ -132,9 +150,12 @@ class Cluster:
         return succeeds([_kind(), "export", "kubeconfig", "--name", NAME, "--kubeconfig", self.kubeconfig])
 
     def _node_is_fresh(self) -> bool:
-        """Whether the kubelet reports Ready itself: its lease was renewed after the container's last start."""
-        return succeeds(["docker", "exec", NODE, "systemctl", "is-active", "kubelet"]) and any(
-            condition["type"] == "Ready" and condition["status"] == "True"
+        """Whether kubelet has reported Ready since the node's container started: before, what the API says is old."""
+        started = _inspect("{{.State.StartedAt}}")
+        return any(
+            condition["type"] == "Ready"
+            and condition["status"] == "True"
+            and condition["lastHeartbeatTime"][:19] > started[:19]
             for condition in self._node().get("status", {}).get("conditions", [])
         )
 
@@ -146,15 +167,19 @@ class Cluster:
         self.kubectl("label", "node", NODE, "--overwrite", f"{GPU_RESOURCE}.product={GPU_PRODUCT}")
         note(f"Node {NODE} offers {count} x {GPU_RESOURCE} ({GPU_PRODUCT})")
 
+    def _wait_for_dns(self) -> None:
+        with step("Wait for cluster DNS", "10 s"):
+            system = ("-n", "kube-system")
+            self.kubectl(*system, "rollout", "status", "deployment/coredns", "--timeout=90s", timeout=100)
+            pods = ("pod", "--selector=k8s-app=kube-dns")
+            self.kubectl(*system, "wait", "--for=condition=Ready", *pods, "--timeout=90s", timeout=100)
+
     def _node(self) -> dict[str, Any]:
         try:
             node: dict[str, Any] = json.loads(self.kubectl("get", "node", NODE, "--output=json", timeout=10))
         except StepFailedError:
             return {}
         return node
-
-    def _state(self) -> str:
-        return _inspect("{{.State.Status}}")
 
     def _outdated(self) -> bool:
         image = _inspect("{{.Config.Image}}")
@@ -173,7 +198,7 @@ def _kind() -> Path:
 
 
 def _config(*, own_image: bool) -> str:
-    """kind's configuration: files/kind.yaml, and what our own image or a restricted host needs besides, as JSON lines of YAML."""
+    """kind's configuration: files/kind.yaml and what our own image or a restricted host needs besides."""
     lines = [(FILES / "kind.yaml").read_text()]
     if own_image:
         lines.append(f"networking: {json.dumps(_OWN_NETWORK)}")

@@ -5,8 +5,8 @@
         run_operator(kubeconfig=plane.kubeconfig)
         writes = [event for event in plane.audit_events() if event["user"]["username"] == "admin"]
 
-etcd keeps its data on /dev/shm. Requests are authorized by RBAC; `admin` is in system:masters. With `fake_nodes=True`, KWOK
-plays the kubelets of the nodes that tests create and kube-scheduler places pods on them.
+etcd keeps its data on /dev/shm. Requests are authorized by RBAC; `admin` is in system:masters. With `fake_nodes=True`,
+KWOK plays the kubelets of the nodes that tests create and kube-scheduler places pods on them.
 """
 
 import json
@@ -46,7 +46,7 @@ class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager; use it as a context manager or call start() and stop().
 
     Args:
-        users: further users that authenticate by token: name -> groups. RBAC gives them nothing until a test binds a role.
+        users: further users that authenticate by token: name -> groups. RBAC gives them nothing at first.
         controllers: the controllers of kube-controller-manager that run.
         audit: writes every request that changes something to `audit_log`, one JSON object per line.
         fake_nodes: also runs kube-scheduler and KWOK; nodes with the annotation `kwok.x-k8s.io/node: fake` come alive.
@@ -86,7 +86,7 @@ class ControlPlane:
         """Starts the processes and waits until the API server answers and the default service account exists.
 
         Raises:
-            StepFailedError: a program could not be built, ended early or was not ready in time; shows the end of its log.
+            StepFailedError: a program could not be built, ended early or was not ready in time.
         """
         self._bin = binaries.ensure("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
         require_commands({"openssl": "openssl"})
@@ -117,8 +117,8 @@ class ControlPlane:
         Raises:
             StepFailedError: kubectl failed; carries its message.
         """
-        argv = [self._bin / "kubectl", "--kubeconfig", self.kubeconfig, *args]
-        return capture(argv, stdin=stdin.encode(), timeout=timeout)
+        kubectl = self._bin / "kubectl"
+        return capture([kubectl, "--kubeconfig", self.kubeconfig, *args], stdin=stdin.encode(), timeout=timeout)
 
     def kubeconfig_for(self, user: str) -> Path:
         """The kubeconfig of one of the `users`, or of `admin`.
@@ -140,7 +140,7 @@ class ControlPlane:
         return self._write_kubeconfig(f"{namespace}-{name}", token)
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
-        """The audit events so far, oldest first: every request but get, list and watch, with its body and response code."""
+        """The audit events so far, oldest first: every request but get, list and watch, with body and response code."""
         if not self._audit:
             raise LookupError("the control plane writes no audit log; start it with ControlPlane(audit=True)")
         if self.audit_log.exists():
@@ -150,7 +150,9 @@ class ControlPlane:
     def add_fake_node(self, name: str, capacity: Mapping[str, str], labels: Mapping[str, str] | None = None) -> None:
         """Creates a node that KWOK keeps Ready, with this capacity, such as `{"nvidia.com/gpu": "8", "cpu": "128"}`."""
         if not self._fake_nodes:
-            raise LookupError("no one would keep the node alive; start the control plane with ControlPlane(fake_nodes=True)")
+            raise LookupError(
+                "no one would keep the node alive; start the control plane with ControlPlane(fake_nodes=True)"
+            )
         resources = {"cpu": "128", "memory": "1Ti", "pods": "512", **capacity}
         node = {
             "apiVersion": "v1",
@@ -179,11 +181,13 @@ class ControlPlane:
         """One self-signed certificate: the API server's, its own authority, and the key of service-account tokens."""
         self.ca_file, self._key = self.folder / "tls.crt", self.folder / "tls.key"
         capture(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", self._key, "-out", self.ca_file, "-days", "2", "-subj", "/CN=aifactory-test"]
-            + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"]
-            + ["-addext", "basicConstraints=critical,CA:TRUE"]
-            + ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+                *("-keyout", self._key, "-out", self.ca_file, "-days", "2", "-subj", "/CN=aifactory-test"),
+                *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"),
+                *("-addext", "basicConstraints=critical,CA:TRUE"),
+                *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
+            ]
         )
 
     def _start_etcd(self, port: int, peer_port: int) -> None:
@@ -203,7 +207,9 @@ class ControlPlane:
     def _start_apiserver(self, port: int, etcd_port: int) -> None:
         tokens = self.folder / "tokens.csv"
         tokens.write_text(
-            "".join(f'{self._tokens[user]},{user},{user},"{",".join(groups)}"\n' for user, groups in self._users.items())
+            "".join(
+                f'{self._tokens[user]},{user},{user},"{",".join(groups)}"\n' for user, groups in self._users.items()
+            )
         )
         tokens.chmod(0o600)
         self._processes.start(
@@ -248,6 +254,8 @@ class ControlPlane:
             self._processes.start(
                 self._bin / "kwok",
                 f"--kubeconfig={self.kubeconfig}",
+                f"--config={self._bin / 'kwok-stages.yaml'}",
+                "--node-lease-duration-seconds=40",
                 "--manage-all-nodes=false",
                 "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
             )

@@ -6,13 +6,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from tests.kind.host import find, require_commands, require_free_disk
 from tests.kind.paths import FILES, cache_dir, log_dir
+from tests.kind.processes import program
 from tests.kind.progress import StepFailedError, capture, run_step, step, succeeds, tail
+
+INPUTS_LABEL = "aifactory.dev/inputs"
+"""An image with this label is ours: what it was made from. Those that lost their name to a newer one are removed."""
 
 _PACKAGES = {"docker": "docker.io", "dockerd": "docker.io", "runc": "runc", "iptables": "iptables"}
 _STATE = ("/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid")
@@ -27,7 +31,7 @@ def ensure_daemon() -> None:
     Raises:
         StepFailedError: no daemon answers and this user cannot start one, or it did not come up.
     """
-    if _answers():
+    if server_version():
         return
     if os.geteuid() != 0:
         raise StepFailedError("No Docker daemon answers. Start Docker, or run this as root so that it can start one.")
@@ -47,7 +51,7 @@ def ensure_daemon() -> None:
         _pid_file().parent.mkdir(parents=True, exist_ok=True)
         _pid_file().write_text(str(daemon.pid))
         deadline = time.monotonic() + _START_SECONDS
-        while not _answers():
+        while not server_version():
             if daemon.poll() is not None or time.monotonic() > deadline:
                 raise StepFailedError(f"dockerd did not start. The end of {log}:\n{tail(log)}")
             time.sleep(0.2)
@@ -58,18 +62,18 @@ def stop_daemon() -> None:
     if not _pid_file().exists():
         return
     pid = int(_pid_file().read_text())
-    if _program(pid) == "dockerd":
+    if program(pid) == "dockerd":
         with step("Stop the Docker daemon"), suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + 30
-            while _program(pid) == "dockerd" and time.monotonic() < deadline:
+            while program(pid) == "dockerd" and time.monotonic() < deadline:
                 time.sleep(0.2)
     _pid_file().unlink()
 
 
 def installed() -> bool:
     """Whether this machine has Docker at all."""
-    return find("dockerd") is not None or _answers()
+    return find("dockerd") is not None or bool(server_version())
 
 
 def lacks_sys_resource() -> bool:
@@ -86,7 +90,13 @@ def registry_answers() -> bool:
 
 def pull(image: str, name: str) -> None:
     """Pulls an image and gives it a second name."""
-    run_step(f"Pull {image}", ["docker", "pull", image], log_name="docker-pull", hint="Check the image registry.", about="30 s")
+    run_step(
+        f"Pull {image}",
+        ["docker", "pull", image],
+        log_name="docker-pull",
+        hint="Check the image registry.",
+        about="30 s",
+    )
     tag(image, name)
 
 
@@ -100,16 +110,21 @@ def has_image(tag: str) -> bool:
     return succeeds(["docker", "image", "inspect", tag])
 
 
-def label(tag: str, name: str) -> str:
-    """A label of an image, empty when the image or the label is missing."""
+def inputs(tag: str) -> str:
+    """What an image of ours was made from, empty when the daemon has no such image."""
     try:
-        return capture(["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{name}"}}}}', tag]).strip()
+        return capture(
+            ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{INPUTS_LABEL}"}}}}', tag]
+        ).strip()
     except StepFailedError:
         return ""
 
 
-def build(tag: str, context: Path, dockerfile: Path, *, about: str = "", labels: Mapping[str, str] | None = None, **args: str) -> None:
+def build(tag: str, context: Path, dockerfile: Path, *, about: str, made_from: str = "", **args: str) -> None:
     """Builds an image from a context folder. `args` are build arguments; proxies in the environment are passed on.
+
+    Args:
+        made_from: what inputs() will answer for this image.
 
     Raises:
         StepFailedError: the build failed; carries the end of its output.
@@ -118,8 +133,8 @@ def build(tag: str, context: Path, dockerfile: Path, *, about: str = "", labels:
     argv: list[str | Path] = ["docker", "build", "--network=host", "--tag", tag, "--file", dockerfile]
     for name, value in {**proxies, **args}.items():
         argv += ["--build-arg", f"{name}={value}"]
-    for name, value in (labels or {}).items():
-        argv += ["--label", f"{name}={value}"]
+    if made_from:
+        argv += ["--label", f"{INPUTS_LABEL}={made_from}"]
     run_step(
         f"Build the image {tag}",
         [*argv, context],
@@ -127,17 +142,22 @@ def build(tag: str, context: Path, dockerfile: Path, *, about: str = "", labels:
         log_name=f"build-{tag.replace('/', '-').replace(':', '-')}",
         hint=f"Read the log, correct {dockerfile.name}, then run the same command again.",
     )
+    capture(["docker", "image", "prune", "--force", "--filter", f"label={INPUTS_LABEL}"], timeout=300)
 
 
 def ensure_image(tag: str, make: Callable[[], None]) -> str:
-    """Makes an image available: from the daemon, else from its archive in the cache, else by `make`, which is then archived."""
+    """Makes an image available: from the daemon, else from its archive in the cache, else by `make`."""
     archive = cache_dir() / "images" / f"{tag.replace('/', '-').replace(':', '-')}.tar.gz"
     if has_image(tag):
         return tag
     if archive.exists():
-        load = ["docker", "load", "--input", archive]
-        hint = f"Remove {archive} to build the image again."
-        run_step(f"Load {tag} from the cache", load, log_name="docker-load", hint=hint, about="20 s")
+        run_step(
+            f"Load {tag} from the cache",
+            ["docker", "load", "--input", archive],
+            log_name="docker-load",
+            hint=f"Remove {archive} to build the image again.",
+            about="20 s",
+        )
         return tag
     make()
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -152,8 +172,19 @@ def ensure_image(tag: str, make: Callable[[], None]) -> str:
     return tag
 
 
-def _answers() -> bool:
-    return succeeds(["docker", "version", "--format", "{{.Server.Version}}"], timeout=10)
+def remove_images() -> None:
+    """Removes the images that this project built or renamed."""
+    listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=aifactory/*"]
+    if tags := capture(listing).split():
+        capture(["docker", "image", "rm", *tags], timeout=300)
+
+
+def server_version() -> str:
+    """The version of the daemon, empty when none answers."""
+    try:
+        return capture(["docker", "version", "--format", "{{.Server.Version}}"], timeout=10).strip()
+    except StepFailedError:
+        return ""
 
 
 def _pid_file() -> Path:
@@ -171,12 +202,5 @@ def _runtime_flags() -> list[str]:
 
 def _remove_stale_pid_files() -> None:
     for path in map(Path, _STATE):
-        if path.exists() and _program(int(path.read_text() or 0)) not in ("dockerd", "containerd"):
+        if path.exists() and program(int(path.read_text() or 0)) not in ("dockerd", "containerd"):
             path.unlink()
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""

@@ -46,7 +46,9 @@ def require_commands(packages: Mapping[str, str]) -> None:
         return
     names = " ".join(missing)
     if os.geteuid() != 0 or not find("apt-get"):
-        raise StepFailedError(f"Missing: {names}. Install these packages (as root: apt-get install {names}) and try again.")
+        raise StepFailedError(
+            f"Missing: {names}. Install these packages (as root: apt-get install {names}) and try again."
+        )
     hint = f"Install by hand: apt-get install {names}"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run_step("Update the package lists", ["apt-get", "update"], log_name="apt-update", hint=hint, about="10 s", env=env)

@@ -1,7 +1,7 @@
 """Sends images into the node, only the layers that it lacks: a source edit sends kilobytes, not the whole image.
 
-The daemon's archive is turned into an OCI image layout without the layers that the node's content store holds; containerd
-takes those from the store. Layers are stored uncompressed, under the digest that the image's configuration lists (its diff id).
+The daemon's archive is turned into an OCI image layout without the layers that the node's content store holds;
+containerd takes those from the store. An uncompressed layer's digest is its diff id in the image's configuration.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from tests.kind import docker
 from tests.kind.paths import cache_dir
 from tests.kind.progress import StepFailedError, capture, step
 
-_LABEL = "aifactory.dev/inputs"
 _OCI = "application/vnd.oci.image"
 _GZIP = b"\x1f\x8b"
 
@@ -28,20 +28,26 @@ def load(node: str, tag: str, inputs: str) -> None:
     Raises:
         StepFailedError: Docker or containerd refused; carries its message.
     """
-    with step(f"Load {tag} into {node}", "10 s"), tempfile.NamedTemporaryFile(dir=cache_dir(), suffix=".tar") as archive:
+    with (
+        step(f"Load {tag} into {node}", "10 s"),
+        tempfile.NamedTemporaryFile(dir=cache_dir(), suffix=".tar") as archive,
+    ):
         capture(["docker", "save", "--output", archive.name, tag], timeout=300)
         present = set(capture([*_ctr(node), "content", "list", "--quiet"]).split())
         name = f"docker.io/{tag}"
         importer = subprocess.Popen(
-            ["docker", "exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import"]
-            + ["--snapshotter=overlayfs", "-"],
+            [*_ctr(node), "images", "import", "--snapshotter=overlayfs", "-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
         assert importer.stdin is not None
         try:
-            with importer.stdin, tarfile.open(archive.name) as saved, tarfile.open(fileobj=importer.stdin, mode="w|") as out:
+            with (
+                importer.stdin,
+                tarfile.open(archive.name) as saved,
+                tarfile.open(fileobj=importer.stdin, mode="w|") as out,
+            ):
                 for path, size, content in _layout(saved, name, present):
                     entry = tarfile.TarInfo(path)
                     entry.size = size
@@ -52,7 +58,7 @@ def load(node: str, tag: str, inputs: str) -> None:
         errors = importer.stderr.read().decode(errors="replace").strip()
         if importer.wait():
             raise StepFailedError(f"containerd in {node} did not take {tag}: {errors}")
-        capture([*_ctr(node), "images", "label", name, f"{_LABEL}={inputs}"])
+        capture([*_ctr(node), "images", "label", name, f"{docker.INPUTS_LABEL}={inputs}"])
 
 
 def loaded_inputs(node: str, tag: str) -> str:
@@ -60,13 +66,13 @@ def loaded_inputs(node: str, tag: str) -> str:
     for line in capture([*_ctr(node), "images", "list", f"name==docker.io/{tag}"]).splitlines():
         for label in line.split()[-1].split(","):
             name, _, value = label.partition("=")
-            if name == _LABEL:
+            if name == docker.INPUTS_LABEL:
                 return value
     return ""
 
 
 def _ctr(node: str) -> list[str]:
-    return ["docker", "exec", node, "ctr", "--namespace=k8s.io"]
+    return ["docker", "exec", "--interactive", node, "ctr", "--namespace=k8s.io"]
 
 
 def _layout(saved: tarfile.TarFile, name: str, present: set[str]) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -91,7 +97,9 @@ def _layout(saved: tarfile.TarFile, name: str, present: set[str]) -> Iterator[tu
         "layers": layers,
     }
     body = json.dumps(document).encode()
-    entry = _descriptor("manifest.v1+json", _digest(body), len(body)) | {"annotations": {"io.containerd.image.name": name}}
+    entry = _descriptor("manifest.v1+json", _digest(body), len(body)) | {
+        "annotations": {"io.containerd.image.name": name}
+    }
     index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     files = {
         _blob(_digest(config)): config,

@@ -1,9 +1,9 @@
 """The images that the tests run in the cluster: the operator, the model-server simulator, Prometheus.
 
-A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a source
-edit rebuilds and sends only the last layer:
+A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a
+source edit rebuilds and sends only the last layer:
     site/  the packages of the image's lock file, installed on this machine for the image's Python
-    src/   the image's own packages
+    src/   the image's own packages, and the metadata of the project that they belong to
 Its Dockerfile starts with `ARG BASE` / `FROM ${BASE}` and finds python3 in BASE.
 """
 
@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from tests.kind.paths import FILES, ROOT, cache_dir, content_key
 from tests.kind.progress import StepFailedError, note, run_step
 from tests.kind.rootfs import ensure_debian
 
-INPUTS_LABEL = "aifactory.dev/inputs"
 PROMETHEUS = "aifactory/prometheus:dev"
 
 
@@ -35,7 +35,7 @@ class PythonImage:
 
     def key(self) -> str:
         """Changes when anything that goes into the image changes."""
-        return content_key(self.dockerfile, self.lock, *self.packages, _python_tag())
+        return content_key(self.dockerfile, self.lock, *self.packages, ROOT / "pyproject.toml", _python_tag())
 
 
 OPERATOR = PythonImage(
@@ -50,7 +50,7 @@ MODELSERVER = PythonImage(
 
 
 def ensure(*chosen: PythonImage, node: str) -> list[str]:
-    """Builds what changed among the images (all when none is named, and Prometheus) and loads into the node what it lacks.
+    """Builds what changed among the images (all and Prometheus when none is named) and loads what the node lacks.
 
     Returns:
         The tags that are new in the node: pods that run an older image of that name need a restart.
@@ -77,7 +77,7 @@ def ensure(*chosen: PythonImage, node: str) -> list[str]:
 
 def build(image: PythonImage) -> None:
     """Builds an image unless the daemon has it with the same inputs."""
-    if docker.label(image.tag, INPUTS_LABEL) == image.key():
+    if docker.inputs(image.tag) == image.key():
         return
     base, site = _ensure_python(), _ensure_site(image.lock)
     with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as folder:
@@ -85,8 +85,16 @@ def build(image: PythonImage) -> None:
         shutil.copytree(site, context / "site", copy_function=os.link)
         for package in image.packages:
             shutil.copytree(package, context / "src" / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-        labels = {INPUTS_LABEL: image.key()}
-        docker.build(image.tag, context, image.dockerfile, about="20 s", labels=labels, BASE=base)
+        _write_metadata(context / "src")
+        docker.build(image.tag, context, image.dockerfile, about="20 s", made_from=image.key(), BASE=base)
+
+
+def _write_metadata(src: Path) -> None:
+    """Lets importlib.metadata answer with the project's version inside the image."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    folder = src / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
 
 
 def _ensure_python() -> str:
@@ -128,8 +136,10 @@ def _ensure_site(lock: Path) -> Path:
         target = Path(staging) / "site"
         run_step(
             f"Install the packages of {lock.relative_to(ROOT)} for Python {versions.PYTHON}",
-            [uv, "pip", "install", "--quiet", "--target", target, "--python-version", versions.PYTHON]
-            + ["--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", lock],
+            [
+                *(uv, "pip", "install", "--quiet", "--target", target, "--python-version", versions.PYTHON),
+                *("--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", lock),
+            ],
             log_name="uv-install",
             about="10 s",
             hint="Check that Python packages can be downloaded, and that the lock file is current.",
@@ -139,7 +149,8 @@ def _ensure_site(lock: Path) -> Path:
 
 
 def _python_tag() -> str:
-    return f"aifactory/python:{versions.PYTHON}-{content_key(FILES / 'python', versions.STOCK_PYTHON_IMAGE, versions.DEBIAN)}"
+    key = content_key(FILES / "python", versions.STOCK_PYTHON_IMAGE, versions.DEBIAN)
+    return f"aifactory/python:{versions.PYTHON}-{key}"
 
 
 def _prometheus_tag() -> str:

@@ -17,11 +17,12 @@ _KUBERNETES_PROGRAMS = ("kubeadm", "kubectl", "kubelet")
 
 def tag() -> str:
     """The name of the node image that is built from the pinned versions."""
-    return f"aifactory/node:{versions.kubernetes()}-{content_key(FILES / 'node', binaries.folder().name, Path(__file__))}"
+    key = content_key(FILES / "node", binaries.folder().name, _system_dockerfile("kube-proxy", versions.DEBIAN))
+    return f"aifactory/node:{versions.kubernetes()}-{key}"
 
 
 def ensure() -> str | None:
-    """The node image to give to kind: our own when it was built before or no registry answers, None for kind's stock image."""
+    """The node image for kind: our own when it was built before or no registry answers, None for the stock image."""
     if not docker.has_image(tag()) and docker.registry_answers():
         return None
     return docker.ensure_image(tag(), _build)
@@ -36,6 +37,7 @@ def _build() -> None:
         images = _build_system_images(programs, base, _sandbox_image(context / "kind"))
         with step("Save the system images", "10 s"):
             capture(["docker", "save", "--output", context / "images.tar", *images], timeout=300)
+            capture(["docker", "image", "rm", *images])  # they bear the names of images that others publish
         for name in ("local-bin", "bin"):
             (context / name).mkdir()
         for program in _NODE_PROGRAMS:
@@ -65,9 +67,14 @@ def _sandbox_image(kind_files: Path) -> str:
 
 def _build_system_images(programs: Path, base: str, sandbox: str) -> list[str]:
     """Builds what kubeadm would pull, under the names that kubeadm expects."""
-    listing = capture([programs / "kubeadm", "config", "images", "list", f"--kubernetes-version={versions.kubernetes()}"])
+    listing = capture(
+        [programs / "kubeadm", "config", "images", "list", f"--kubernetes-version={versions.kubernetes()}"]
+    )
     names = [name for name in listing.split() if "/pause:" not in name] + [sandbox]
-    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="system-") as folder, step("Build the system images", "1 min"):
+    with (
+        tempfile.TemporaryDirectory(dir=cache_dir(), prefix="system-") as folder,
+        step("Build the system images", "1 min"),
+    ):
         context = Path(folder)
         for name in names:
             program = name.rpartition("/")[2].partition(":")[0]
@@ -84,5 +91,7 @@ def _system_dockerfile(program: str, base: str) -> str:
     if program != "kube-proxy":
         return "\n".join(["FROM scratch", *lines])
     packages = "iptables conntrack kmod"  # kube-proxy calls them
-    install = f"RUN apt-get update && apt-get install -y --no-install-recommends {packages} && rm -rf /var/lib/apt/lists/*"
+    install = (
+        f"RUN apt-get update && apt-get install -y --no-install-recommends {packages} && rm -rf /var/lib/apt/lists/*"
+    )
     return "\n".join([f"FROM {base}", install, *lines])

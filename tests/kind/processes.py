@@ -78,27 +78,23 @@ def sweep_leftovers() -> None:
     """Ends the processes and removes the folders of control planes whose test process is gone."""
     for parent in (Path("/dev/shm"), Path(tempfile.gettempdir())):
         for folder in parent.glob("aifactory-plane-*"):
-            if alive(int(folder.name.split("-")[2])):
+            if program(int(folder.name.split("-")[2])):
                 continue
             pids = folder / "pids"
             for pid in pids.read_text().split() if pids.exists() else []:
-                if runs_program_in(int(pid), cache_dir()):
+                if _executable(int(pid)).is_relative_to(cache_dir()):
                     with suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process with this id exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def program(pid: int) -> str:
+    """The name of the program that a process runs, empty when it is gone or only its exit status is left."""
+    return _executable(pid).name
 
 
-def runs_program_in(pid: int, folder: Path) -> bool:
-    """Whether the process runs a program file under `folder`, so that a reused pid is never mistaken for ours."""
+def _executable(pid: int) -> Path:
     try:
-        return Path(f"/proc/{pid}/exe").readlink().is_relative_to(folder)
+        return Path(f"/proc/{pid}/exe").readlink()
     except OSError:
-        return False
+        return Path()

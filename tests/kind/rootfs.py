@@ -16,7 +16,7 @@ _DISPENSABLE = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/a
 
 def ensure_debian() -> str:
     """The tag of a minimal Debian image: pulled where a registry answers, otherwise installed from packages."""
-    tag = f"aifactory/debian:{versions.DEBIAN}-{content_key(versions.STOCK_DEBIAN_IMAGE, Path(__file__))}"
+    tag = f"aifactory/debian:{versions.DEBIAN}-{content_key(versions.STOCK_DEBIAN_IMAGE, *_DISPENSABLE)}"
     return docker.ensure_image(tag, lambda: _pull_or_install(tag))
 
 
