@@ -1,6 +1,7 @@
 """What a user of any service can rely on."""
 
 import pytest
+from aifactory.render.quantity import canonical
 
 
 def test_children_come_in_the_order_to_apply_them(case):
@@ -17,6 +18,22 @@ def test_gpus_are_limited_to_what_is_requested(case):
 def test_memory_is_limited_to_what_is_requested(case):
     resources = case.container["resources"]
     assert resources["requests"].get("memory") == resources["limits"].get("memory")
+
+
+def test_shared_memory_grows_with_the_gpus_unless_the_user_sizes_it(case):
+    (shared,) = (volume["emptyDir"] for volume in case.pod["volumes"] if volume["name"] == "aifactory-shared-memory")
+    template = case.service.spec.pod_template
+    size = (template and template.shared_memory) or f"{2 * case.service.spec.accelerator.count}Gi"
+    assert shared == {"medium": "Memory", "sizeLimit": canonical(size)}
+
+
+def test_pods_accept_the_taint_of_gpu_nodes_once(case):
+    assert case.pod["tolerations"].count({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}) == 1
+
+
+def test_services_of_the_namespace_do_not_leak_into_the_environment(case):
+    # A Service called vllm would set VLLM_PORT, which vLLM reads as its own.
+    assert case.pod["enableServiceLinks"] is False
 
 
 def test_selectors_find_the_pods(case):
