@@ -11,7 +11,8 @@ from typing import Any
 import kopf
 
 from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD, Resource
-from aifactory.cluster.store import SERVICE_LABEL, Key, Store, service_key
+from aifactory.cluster.store import Key, Store, service_key
+from aifactory.render import labels
 
 KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
 Enqueue = Callable[[Key, float], None]
@@ -37,8 +38,8 @@ class Feed:
             kopf.index(*selector, registry=registry, id=f"index-{resource.plural}")(self._index(kind))
             kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
 
-    def _index(self, kind: str) -> Callable[..., None]:
-        def index(body: kopf.Body, **_: Any) -> None:
+    def _index(self, kind: str) -> Callable[..., Awaitable[None]]:
+        async def index(body: kopf.Body, **_: Any) -> None:
             if self._store.put(kind, {"kind": kind, **body}):
                 self._news.add(body["metadata"]["uid"])
 
@@ -63,10 +64,24 @@ class Feed:
         return event
 
 
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps no copy of earlier specs: the handlers here never ask what changed, and copying each object costs a third of kopf's time."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf settings: bounded waits everywhere, server-side filtering, no posting of logs as Events."""
     result = kopf.OperatorSettings()
     result.peering.standalone = True
+    result.persistence.diffbase_storage = _NoDiffBase()
     result.posting.enabled = False
     result.watching.server_timeout = 300
     result.watching.client_timeout = 310
@@ -76,5 +91,5 @@ def settings() -> kopf.OperatorSettings:
     result.queueing.worker_limit = 100
     result.queueing.idle_timeout = 1.0
     for resource in (POD, *CHILDREN.values()):
-        result.watching.label_selectors[resource.group, resource.version, resource.plural] = SERVICE_LABEL
+        result.watching.label_selectors[resource.group, resource.version, resource.plural] = labels.SERVICE
     return result

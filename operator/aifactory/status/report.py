@@ -24,7 +24,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
     spec = service.spec
     found = [ready(facts), *verdicts(facts)]
     texts = {objective.signal.value: objective.text for objective in resolve(spec.slo)}
-    readings = facts.readings
+    readings = facts.readings if facts.observed.serving_pods else None
     return InferenceServiceStatus(
         observed_generation=generation,
         conditions=list(merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))),

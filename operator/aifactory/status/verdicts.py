@@ -22,7 +22,7 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield from _rollout(facts)
     yield from _model(facts)
     yield from _gpu_shortage(facts)
-    if facts.readings is not None:
+    if facts.readings is not None and facts.observed.serving_pods:
         yield _metrics(facts, facts.readings)
         yield from _objectives(facts.readings)
     if facts.service.spec.scaling is not None and facts.decision is not None:
@@ -72,8 +72,6 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
     serving = facts.observed.serving_pods
     if readings.error:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
-    if not serving:
-        return Verdict(T.METRICS_AVAILABLE, None, Reason.MODEL_LOADING, "no replica serves yet")
     silent = sorted(pod.name for pod in serving if pod.name not in readings.pods)
     if silent:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PODS_NOT_SCRAPED, f"Prometheus has no fresh sample of {', '.join(silent[:5])}")
