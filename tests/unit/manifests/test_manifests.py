@@ -102,6 +102,15 @@ def test_the_operator_may_hold_its_lease_and_no_other() -> None:
     assert [rule["resourceNames"] for rule in named] == [[lease.NAME]]
 
 
+def test_no_generated_name_is_rewritten_inside_a_role() -> None:
+    """Kustomize adds its hash to any resourceName that equals the name of a generated ConfigMap."""
+    kustomizations = [yaml.safe_load(path.read_text()) for path in MANIFESTS.rglob("kustomization.yaml")]
+    generated = {each["name"] for file in kustomizations for each in file.get("configMapGenerator", [])}
+    named = {name for rule in rules("aifactory-operator") for name in rule.get("resourceNames", [])}
+    assert generated
+    assert named.isdisjoint(generated)
+
+
 def test_the_namespace_admits_restricted_pods_only() -> None:
     (namespace,) = objects("Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"

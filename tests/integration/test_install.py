@@ -1,0 +1,66 @@
+"""`kubectl apply -k manifests/` on a real API server: admitted, repeatable, and enough rights but no more."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kind.controlplane import ControlPlane
+from tests.kind.progress import StepFailedError
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "aifactory-system"
+OPERATOR = f"--as=system:serviceaccount:{NAMESPACE}:aifactory-operator"
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: aifactory-operator, namespace: aifactory-system}
+spec: {holderIdentity: %s}
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(api: ControlPlane) -> ControlPlane:
+    for folder in ("manifests", "manifests/prometheus"):
+        api.kubectl("apply", "--server-side", "-k", str(ROOT / folder))
+    return api
+
+
+def test_the_namespace_admits_the_pods_of_the_installation(installed: ControlPlane) -> None:
+    for deployment in ("aifactory-operator", "prometheus"):
+        condition = "--for=jsonpath={.status.unavailableReplicas}=1"  # a pod exists; without a kubelet it stays pending
+        installed.kubectl("wait", condition, "-n", NAMESPACE, f"deployment/{deployment}", "--timeout=30s")
+    assert "FailedCreate" not in installed.kubectl("get", "events", "-n", NAMESPACE)
+
+
+def test_the_test_overlay_builds_and_is_admitted(installed: ControlPlane) -> None:
+    overlay = str(ROOT / "tests" / "kind" / "manifests")
+    shown = installed.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", overlay)
+    assert "deployment.apps/aifactory-operator serverside-applied" in shown
+
+
+def test_the_operator_may_take_and_renew_its_lease(installed: ControlPlane) -> None:
+    installed.kubectl("create", OPERATOR, "-f", "-", stdin=LEASE % "first")
+    installed.kubectl("replace", OPERATOR, "-f", "-", stdin=LEASE % "second")
+    holder = installed.kubectl(
+        "get", "lease", "aifactory-operator", OPERATOR, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}"
+    )
+    assert holder == "second"
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("update", "inferenceservices.aifactory.dev"),
+        ("patch", "inferenceservices.aifactory.dev"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("update", "leases.coordination.k8s.io/another"),
+        ("delete", "nodes"),
+    ],
+)
+def test_the_operator_may_not(installed: ControlPlane, verb: str, resource: str) -> None:
+    with pytest.raises(StepFailedError):
+        installed.kubectl("auth", "can-i", verb, resource, "-n", NAMESPACE, OPERATOR)
