@@ -36,7 +36,7 @@ def plan(
     *,
     pod_monitor: bool,
 ) -> Plan:
-    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to their running and waiting requests."""
+    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to running and waiting requests."""
     wanted = [stamp(child) for child in render(service, replicas, pod_monitor=pod_monitor)]
     names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
     current = observed.workload.replicas if observed.workload else replicas
@@ -60,9 +60,11 @@ def _without_replicas(child: Child) -> Child:
 
 
 def _leaving(observed: Observed, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
-    """The `count` idlest pods; a pod without readings counts as busy, as it may hold requests."""
-    if count <= 0:
-        return {}
+    """The idlest pods among `count` that leave; one without readings counts as busy, as it may hold requests.
+
+    Pods that do not serve yet leave before all others, whatever their cost.
+    """
     busy = max(in_flight.values(), default=0.0) + 1
     pods = sorted(observed.serving_pods, key=lambda pod: (in_flight.get(pod.name, busy), -pod.created_at))
-    return {pod.name: _LEAVES_FIRST + rank for rank, pod in enumerate(pods[:count])}
+    leaving = pods[: max(0, count - len(observed.pending_pods))]
+    return {pod.name: _LEAVES_FIRST + rank for rank, pod in enumerate(leaving)}

@@ -6,19 +6,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A model-server pod."""
+    """A model-server pod. `last_exit` says how a container of it ended last, empty if none did."""
 
     name: str
     created_at: float
     ready: bool = False
     ready_at: float | None = None
     terminating: bool = False
-    scheduled: bool = False
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
     waiting_reason: str = ""
     waiting_message: str = ""
     restarts: int = 0
+    last_exit: str = ""
     template_hash: str = ""
 
     @property

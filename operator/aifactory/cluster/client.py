@@ -60,12 +60,19 @@ class Client:
         await self.api_client.close()
 
     async def request(
-        self, method: str, path: str, resource: str, *, body: Any = None, content_type: str = "application/json", **query: str
-    ) -> tuple[int, dict[str, Any]]:
-        """HTTP status and object.
+        self,
+        method: str,
+        path: str,
+        resource: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        **query: str,
+    ) -> dict[str, Any]:
+        """The object that the API server answers with.
 
         Raises:
-            ApiError: for every status outside 200 to 299, and when no answer comes.
+            ApiError: for every status outside 200 to 299, when no answer comes, and when it is not a JSON object.
         """
         url = self.api_client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": "aifactory-operator"}
@@ -82,16 +89,16 @@ class Client:
             raise ApiError(0, "NoAnswer", f"{type(error).__name__} {error}") from error
         finally:
             self._observer(method, resource, status, time.monotonic() - started)
-        return status, _parse(status, data)
+        return _parse(status, data)
 
 
 def _parse(status: int, data: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(data) if data else {}
     except ValueError:
-        answer = {"reason": "NotJSON", "message": data[:200].decode(errors="replace")}
+        answer = None
     if not isinstance(answer, dict):
-        answer = {"reason": "NotAnObject", "message": str(answer)[:200]}
+        raise ApiError(status, "NotAnObject", data[:200].decode(errors="replace"))
     if not 200 <= status <= 299:
         raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
     return answer

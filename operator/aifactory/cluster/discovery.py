@@ -11,7 +11,7 @@ async def served(client: Client, resource: Resource) -> bool:
         ApiError: if it could not be asked.
     """
     try:
-        _, answer = await client.request("GET", resource.prefix, "discovery")
+        answer = await client.request("GET", resource.prefix, "discovery")
     except ApiError as error:
         if error.status == 404:
             return False

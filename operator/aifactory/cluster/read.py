@@ -1,12 +1,13 @@
 """Kubernetes objects as the plain values of `aifactory.observed`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from aifactory.observed import Pod, Workload
 
 _ENDED = ("Succeeded", "Failed")
+_STARTING = ("ContainerCreating", "PodInitializing")
 
 
 def epoch(text: str | None) -> float | None:
@@ -20,22 +21,35 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
     unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
-    containers = status.get("containerStatuses") or [{}]
-    waiting = (containers[0].get("state") or {}).get("waiting") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    waiting = _waiting(containers)
     return Pod(
         name=metadata["name"],
         created_at=epoch(metadata.get("creationTimestamp")) or 0.0,
         ready=ready.get("status") == "True",
         ready_at=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
         terminating=metadata.get("deletionTimestamp") is not None or status.get("phase") in _ENDED,
-        scheduled=scheduled.get("status") == "True",
         unschedulable_since=epoch(scheduled.get("lastTransitionTime")) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
-        restarts=containers[0].get("restartCount", 0),
+        restarts=sum(container.get("restartCount", 0) for container in containers),
+        last_exit=next(filter(None, map(_exit, containers)), ""),
         template_hash=(metadata.get("labels") or {}).get("pod-template-hash", ""),
     )
+
+
+def _waiting(containers: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What a container waits for; one that cannot start says more than one that has not started yet."""
+    waiting = [state["waiting"] for container in containers if "waiting" in (state := container.get("state") or {})]
+    return max(waiting, key=lambda state: state.get("reason") not in _STARTING, default={})
+
+
+def _exit(container: Mapping[str, Any]) -> str:
+    """How a container ended last, if it failed."""
+    states = (container.get("state") or {}, container.get("lastState") or {})
+    ended: Mapping[str, Any] = next((state["terminated"] for state in states if "terminated" in state), {})
+    return f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}" if ended.get("exitCode") else ""
 
 
 def workload_of(deployment: Mapping[str, Any]) -> Workload:

@@ -4,21 +4,23 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aifactory.api.inferenceservice import KIND
 from aifactory.observed import Observed, Pod
+from aifactory.render import labels
 
 from .read import pod_of, workload_of
 
 Key = tuple[str, str]
-SERVICE_LABEL = "aifactory.dev/inferenceservice"
 _TOMBSTONES = 4096
 
 
 def service_key(kind: str, metadata: Mapping[str, Any]) -> Key | None:
-    """Namespace and name of the service that an object is or belongs to."""
+    """Namespace and name of the service that an object is or belongs to: by its owner, or else by its label."""
     namespace = metadata.get("namespace", "")
-    if kind == "InferenceService":
+    if kind == KIND:
         return namespace, metadata["name"]
-    name = (metadata.get("labels") or {}).get(SERVICE_LABEL)
+    owners = [owner["name"] for owner in metadata.get("ownerReferences") or [] if owner["kind"] == KIND]
+    name = owners[0] if owners else (metadata.get("labels") or {}).get(labels.SERVICE)
     return (namespace, name) if name else None
 
 
@@ -29,15 +31,15 @@ class Store:
         self._services: dict[Key, dict[str, Any]] = {}
         self._children: dict[Key, dict[tuple[str, str], dict[str, Any]]] = {}
         self._pods: dict[Key, dict[str, tuple[int, Pod]]] = {}
-        self._gone: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._gone: OrderedDict[str, int] = OrderedDict()
 
     def put(self, kind: str, obj: Mapping[str, Any]) -> bool:
-        """Remember an object; False if nothing new was learned: an older version, or a pod that differs in no known way."""
+        """Remember an object; False if nothing was learned: an older version, or a pod that differs in no known way."""
         metadata = obj["metadata"]
         key, version = service_key(kind, metadata), int(metadata["resourceVersion"])
-        if key is None or version <= max(self._version(kind, key, metadata["name"]), self._gone.get(_id(metadata), 0)):
+        if key is None or version <= self._version(kind, key, metadata):
             return False
-        if kind == "InferenceService":
+        if kind == KIND:
             self._services[key] = _trim(obj)
         elif kind == "Pod":
             pods, pod = self._pods.setdefault(key, {}), pod_of(obj)
@@ -49,15 +51,16 @@ class Store:
         return True
 
     def drop(self, kind: str, obj: Mapping[str, Any]) -> None:
-        """Forget an object that is gone; late answers about it are ignored."""
+        """Forget an object that is gone; late answers about it are ignored, a successor of its name is kept."""
         metadata = obj["metadata"]
-        self._gone[_id(metadata)] = int(metadata["resourceVersion"])
+        key, version = service_key(kind, metadata), int(metadata["resourceVersion"])
+        succeeded = key is not None and version < self._version(kind, key, metadata)
+        self._gone[metadata["uid"]] = version
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
-        key = service_key(kind, metadata)
-        if key is None:
+        if key is None or succeeded:
             return
-        if kind == "InferenceService":
+        if kind == KIND:
             self._services.pop(key, None)
         elif kind == "Pod":
             _remove(self._pods, key, metadata["name"])
@@ -89,15 +92,15 @@ class Store:
         pods = tuple(pod for _, pod in self._pods.get(key, {}).values())
         return Observed(children, workload_of(deployment) if deployment else None, pods)
 
-    def _version(self, kind: str, key: Key, name: str) -> int:
+    def _version(self, kind: str, key: Key, metadata: Mapping[str, Any]) -> int:
+        """The newest version heard of, of the object of this name or of this very object if it is gone."""
+        name = metadata["name"]
         if kind == "Pod":
-            return self._pods.get(key, {}).get(name, (0,))[0]
-        known = self._services.get(key) if kind == "InferenceService" else self._children.get(key, {}).get((kind, name))
-        return int(known["metadata"]["resourceVersion"]) if known else 0
-
-
-def _id(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    return metadata.get("namespace", ""), metadata["uid"]
+            known = self._pods.get(key, {}).get(name, (0,))[0]
+        else:
+            obj = self._services.get(key) if kind == KIND else self._children.get(key, {}).get((kind, name))
+            known = int(obj["metadata"]["resourceVersion"]) if obj else 0
+        return max(known, self._gone.get(metadata["uid"], 0))
 
 
 def _remove(table: dict[Key, dict[Any, Any]], key: Key, item: Any) -> None:

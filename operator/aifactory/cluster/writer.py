@@ -39,7 +39,7 @@ class Writer:
         kind, name = child["kind"], child["metadata"]["name"]
         resource = CHILDREN[kind]
         try:
-            _, answer = await self._client.request(
+            answer = await self._client.request(
                 "PATCH",
                 resource.path(child["metadata"]["namespace"], name),
                 resource.plural,
@@ -56,7 +56,7 @@ class Writer:
         return answer
 
     async def delete(self, child: Mapping[str, Any]) -> None:
-        """Delete a child that is no longer wanted; one that is gone already is fine."""
+        """Delete a child that is no longer wanted; one that is gone or was replaced already is fine."""
         resource, metadata = CHILDREN[child["kind"]], child["metadata"]
         try:
             await self._client.request(
@@ -66,13 +66,13 @@ class Writer:
                 body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}},
             )
         except ApiError as error:
-            if error.status != 404:
+            if error.status not in (404, 409):
                 raise
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Set the replicas of a Deployment and nothing else."""
         resource = CHILDREN["Deployment"]
-        _, answer = await self._client.request(
+        answer = await self._client.request(
             "PATCH",
             resource.path(namespace, name),
             resource.plural,
@@ -87,7 +87,12 @@ class Writer:
         body = {"metadata": {"annotations": {"controller.kubernetes.io/pod-deletion-cost": str(cost)}}}
         try:
             await self._client.request(
-                "PATCH", POD.path(namespace, pod), POD.plural, body=body, content_type=_MERGE, fieldManager=SCALE_MANAGER
+                "PATCH",
+                POD.path(namespace, pod),
+                POD.plural,
+                body=body,
+                content_type=_MERGE,
+                fieldManager=SCALE_MANAGER,
             )
         except ApiError as error:
             if error.status != 404:
@@ -103,7 +108,7 @@ class Writer:
             "status": status,
         }
         try:
-            _, answer = await self._client.request(
+            answer = await self._client.request(
                 "PATCH",
                 INFERENCE_SERVICE.path(metadata.namespace, metadata.name, "status"),
                 "inferenceservices/status",

@@ -50,9 +50,11 @@ async def lead(client: Client, namespace: str, duration: float, work: Callable[[
 
     async def work_once() -> None:
         try:
-            outcome.set_result(await work())
+            await work()
         except Exception as error:  # noqa: BLE001 - handed over to whoever waits for the outcome
             outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
 
     lock = _PatientLock(NAME, namespace, os.environ.get("HOSTNAME", f"pid-{os.getpid()}"), client.api_client)
     election = LeaderElection(

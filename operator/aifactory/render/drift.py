@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 HASH_ANNOTATION = "aifactory.dev/rendered"
-# Keys of the lists that the API server merges by key, as declared in the Kubernetes OpenAPI document
-# (x-kubernetes-list-map-keys); every other list belongs to its writer as a whole.
-_MERGE_KEYS = ("name", "mountPath", "uid", "containerPort", "port")
+# Lists that the API server merges item by item, and the fields that tell items apart, as declared in the Kubernetes
+# OpenAPI document (x-kubernetes-list-map-keys). Every other list, with all below it, belongs to its writer as a whole.
+_MERGED: dict[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "env": ("name",),
+    "imagePullSecrets": ("name",),
+    "ownerReferences": ("uid",),
+    "ports": ("containerPort", "port", "protocol"),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
+}
+# Objects that the API server replaces as a whole (x-kubernetes-map-type atomic): one more label selects other pods.
+_ATOMIC = ("nodeSelector", "podSelector", "selector")
 
 
 def stamp(child: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,24 +33,31 @@ def stamp(child: Mapping[str, Any]) -> dict[str, Any]:
 
 def holds(live: Any, rendered: Any) -> bool:
     """Every rendered field is in the live object with the same value; what others added is ignored."""
+    return _holds(live, rendered, _MERGED)
+
+
+def _holds(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]]) -> bool:
     if isinstance(rendered, Mapping):
         return isinstance(live, Mapping) and all(
-            key in live and holds(live[key], value) for key, value in rendered.items()
+            key in live and _field_holds(key, live[key], value, merged) for key, value in rendered.items()
         )
     if isinstance(rendered, list):
-        return isinstance(live, list) and _list_holds(live, rendered)
+        return (
+            isinstance(live, list)
+            and len(live) == len(rendered)
+            and all(_holds(item, wanted, {}) for item, wanted in zip(live, rendered, strict=True))
+        )
     return bool(live == rendered)
 
 
-def _list_holds(live: list[Any], rendered: list[Any]) -> bool:
-    key = _merge_key(rendered)
-    if key is None:
-        return len(live) == len(rendered) and all(map(holds, live, rendered))
-    by_key = {item.get(key): item for item in live if isinstance(item, Mapping)}
-    return all(holds(by_key.get(item[key]), item) for item in rendered)
+def _field_holds(name: str, live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]]) -> bool:
+    if name in _ATOMIC:
+        return bool(live == rendered)
+    if name not in merged or not isinstance(live, list):
+        return _holds(live, rendered, merged)
+    found = {_identity(item, merged[name]): item for item in live}
+    return all(_holds(found.get(_identity(item, merged[name])), item, merged) for item in rendered)
 
 
-def _merge_key(items: list[Any]) -> str | None:
-    if not items or not all(isinstance(item, Mapping) for item in items):
-        return None
-    return next((key for key in _MERGE_KEYS if all(key in item for item in items)), None)
+def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key) for key in keys)
