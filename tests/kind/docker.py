@@ -18,7 +18,8 @@ from tests.kind.progress import StepFailedError, capture, run_step, step, succee
 INPUTS_LABEL = "aifactory.dev/inputs"
 """An image with this label is ours: what it was made from. Those that lost their name to a newer one are removed."""
 
-_PACKAGES = {"docker": "docker.io", "dockerd": "docker.io", "runc": "runc", "iptables": "iptables"}
+_DAEMON_PACKAGES = {"dockerd": "docker.io", "runc": "runc", "iptables": "iptables"}
+_CLIENT_PACKAGES = {"docker": "docker-cli"}  # a package of its own only where docker.io does not bring the client
 _STATE = ("/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid")
 _START_SECONDS = 60
 _CAP_SYS_RESOURCE = 24
@@ -36,7 +37,8 @@ def ensure_daemon() -> None:
     if os.geteuid() != 0:
         raise StepFailedError("No Docker daemon answers. Start Docker, or run this as root so that it can start one.")
     require_free_disk(Path("/var/lib"), _FREE_GIB, "Docker")
-    require_commands(_PACKAGES)
+    require_commands(_DAEMON_PACKAGES)
+    require_commands(_CLIENT_PACKAGES)
     with step("Start the Docker daemon", "5 s"):
         _remove_stale_pid_files()
         log = log_dir() / "dockerd.log"

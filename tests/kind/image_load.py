@@ -48,7 +48,7 @@ def load(node: str, tag: str, inputs: str) -> None:
                 tarfile.open(archive.name) as saved,
                 tarfile.open(fileobj=importer.stdin, mode="w|") as out,
             ):
-                for path, size, content in _layout(saved, name, present):
+                for path, size, content in layout(saved, name, present):
                     entry = tarfile.TarInfo(path)
                     entry.size = size
                     out.addfile(entry, content)
@@ -75,7 +75,7 @@ def _ctr(node: str) -> list[str]:
     return ["docker", "exec", "--interactive", node, "ctr", "--namespace=k8s.io"]
 
 
-def _layout(saved: tarfile.TarFile, name: str, present: set[str]) -> Iterator[tuple[str, int, IO[bytes]]]:
+def layout(saved: tarfile.TarFile, name: str, present: set[str]) -> Iterator[tuple[str, int, IO[bytes]]]:
     """The entries of an OCI image layout, as path, size in bytes and content."""
     manifest = json.load(_open(saved, "manifest.json"))[0]
     config = _open(saved, manifest["Config"]).read()

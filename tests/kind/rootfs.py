@@ -1,6 +1,5 @@
 """The Debian root that every container image of the tests starts from."""
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,7 +9,6 @@ from tests.kind.host import require_commands
 from tests.kind.paths import cache_dir, content_key
 from tests.kind.progress import capture, run_step, step
 
-_APT_SOURCES = Path("/etc/apt")
 _DISPENSABLE = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt")
 
 
@@ -29,7 +27,7 @@ def _pull_or_install(tag: str) -> None:
         root = Path(folder) / "root"
         run_step(
             f"Install a minimal Debian {versions.DEBIAN}",
-            ["debootstrap", "--variant=minbase", "--include=ca-certificates", versions.DEBIAN, root, *_host_mirror()],
+            ["debootstrap", "--variant=minbase", "--include=ca-certificates", versions.DEBIAN, root, *host_mirror()],
             log_name="debootstrap",
             about="1 min",
             hint="Check that this machine's apt sources can be reached (apt-get update).",
@@ -41,12 +39,12 @@ def _pull_or_install(tag: str) -> None:
             capture(["bash", "-c", f"set -o pipefail; tar -C {root} -c . | docker import - {tag}"], timeout=300)
 
 
-def _host_mirror() -> list[str]:
+def host_mirror(apt: Path = Path("/etc/apt")) -> list[str]:
     """The mirror that the host's apt uses for the same Debian release; nothing lets debootstrap use its own default."""
-    for path in (*_APT_SOURCES.glob("sources.list.d/*.sources"), *_APT_SOURCES.glob("**/*.list")):
-        for stanza in path.read_text().split("\n\n"):
-            if re.search(rf"^(Suites:.*\s|deb .*\s){versions.DEBIAN}\b(?!-)", stanza, re.MULTILINE) and (
-                found := re.search(r"https?://\S+", re.sub(r"^#.*$", "", stanza, flags=re.MULTILINE))
-            ):
-                return [found[0]]
+    sources = [block for path in apt.glob("**/*.sources") for block in path.read_text().split("\n\n")]
+    sources += [line for path in apt.glob("**/*.list") for line in path.read_text().splitlines()]
+    for source in sources:
+        words = " ".join(line for line in source.splitlines() if not line.startswith("#")).split()
+        if versions.DEBIAN in words and (urls := [word for word in words if word.startswith("http")]):
+            return urls[:1]
     return []
