@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kubernetes import client, config
-
 from aifactory.api import GROUP, VERSION
 from aifactory.api.inferenceservice import PLURAL
+from kubernetes import client, config
 
 
 class Admission:

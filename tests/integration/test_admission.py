@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from aifactory.api.inferenceservice import InferenceService
+
 from tests.bad_objects import Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD

@@ -32,10 +32,18 @@ def test_the_namespace_admits_the_pods_of_the_installation(installed: ControlPla
     assert "FailedCreate" not in installed.kubectl("get", "events", "-n", NAMESPACE)
 
 
-def test_the_test_overlay_builds_and_is_admitted(installed: ControlPlane) -> None:
-    overlay = str(ROOT / "tests" / "kind" / "manifests")
-    shown = installed.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", overlay)
-    assert "deployment.apps/aifactory-operator serverside-applied" in shown
+def test_installing_again_changes_nothing(installed: ControlPlane) -> None:
+    shown = (
+        "get",
+        "deployment,configmap,networkpolicy",
+        "-n",
+        NAMESPACE,
+        "-o",
+        "jsonpath={.items[*].metadata.generation}",
+    )
+    before = installed.kubectl(*shown)
+    installed.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests"))
+    assert installed.kubectl(*shown) == before
 
 
 def test_the_operator_may_take_and_renew_its_lease(installed: ControlPlane) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import Field
-
 from aifactory.api.meta import Model
 from aifactory.api.schema import PRESERVE, StructuralSchemaError, inference_service_schema, structural_schema
 from aifactory.api.spec import InferenceServiceSpec
+from pydantic import Field
 
 SPEC = inference_service_schema()["properties"]["spec"]
 STATUS = inference_service_schema()["properties"]["status"]

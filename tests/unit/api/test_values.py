@@ -4,9 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from aifactory.api.meta import (
     format_duration,
     format_percent,
@@ -15,6 +12,8 @@ from aifactory.api.meta import (
     parse_percent,
     parse_quantity,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @given(st.integers(min_value=0, max_value=30 * 24 * 3_600_000))

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import yaml
-from typer.testing import CliRunner
-
 from aifactory.api.schema import crds
 from aifactory.cli import app
+from typer.testing import CliRunner
+
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
-
 from aifactory.cli import app
 from aifactory.lint import problems
+from typer.testing import CliRunner
+
 from tests.bad_objects import Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from aifactory.api import GROUP
 from aifactory.cluster.kinds import CHILDREN
 from aifactory.controller import lease
@@ -15,7 +14,7 @@ from aifactory.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "manifests"
-KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "prometheus", ROOT / "tests" / "kind" / "manifests"]
+KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "prometheus"]
 FORBIDDEN_VERBS = {"*", "escalate", "bind", "impersonate", "deletecollection"}
 FORBIDDEN_RESOURCES = {
     "*",
@@ -138,27 +137,16 @@ def test_every_network_policy_selects_pods_that_are_installed() -> None:
         assert policy["spec"]["podSelector"]["matchLabels"] in installed
 
 
-def test_the_operators_configuration_names_settings_that_exist() -> None:
-    for folder in (MANIFESTS / "operator", ROOT / "tests" / "kind" / "manifests"):
-        for generator in yaml.safe_load((folder / "kustomization.yaml").read_text())["configMapGenerator"]:
-            for literal in generator.get("literals", []):
-                name, value = literal.split("=", 1)
-                field = name.removeprefix("AIFACTORY_").lower()
-                assert str(getattr(Settings(**{field: value}), field)).removesuffix(".0") == value
-
-
 def test_the_operator_asks_the_prometheus_that_is_installed_beside_it() -> None:
     (service,) = objects("Service")
-    port = service["spec"]["ports"][0]["port"]
-    assert Settings().prometheus_url == f"http://{service['metadata']['name']}.aifactory-system.svc:{port}"
-
-
-def scrape_jobs(folder: Path) -> dict[str, Any]:
-    return yaml.safe_load((folder / "prometheus.yml").read_text())  # type: ignore[no-any-return]
+    address = f"http://{service['metadata']['name']}.aifactory-system.svc:{service['spec']['ports'][0]['port']}"
+    (generator,) = yaml.safe_load((MANIFESTS / "operator" / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert generator["literals"] == [f"AIFACTORY_PROMETHEUS_URL={address}"]
+    assert Settings().prometheus_url == address
 
 
 def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
-    job = scrape_jobs(MANIFESTS / "prometheus")["scrape_configs"][0]
+    job = yaml.safe_load((MANIFESTS / "prometheus" / "prometheus.yml").read_text())["scrape_configs"][0]
     assert job["kubernetes_sd_configs"][0]["selectors"] == [{"role": "pod", "label": labels.SERVICE}]
     sources = {rule.get("target_label"): rule["source_labels"][0] for rule in job["relabel_configs"]}
     meta = str.maketrans("./-", "___")
@@ -167,10 +155,3 @@ def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
     assert {"namespace", "pod"} <= set(sources)
     kept = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
     assert [rule["regex"] for rule in kept] == [naming.PORT_NAME]
-
-
-def test_the_scrape_configuration_of_the_tests_is_the_installed_one_but_for_its_interval() -> None:
-    installed, tested = scrape_jobs(MANIFESTS / "prometheus"), scrape_jobs(ROOT / "tests" / "kind" / "manifests")
-    assert installed["global"].pop("scrape_interval") == "15s"
-    assert tested["global"].pop("scrape_interval") == "5s"
-    assert tested == installed
