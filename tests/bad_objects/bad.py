@@ -222,6 +222,30 @@ _BOUNDS = (
         path="spec.scaling.behavior.scaleUp.period",
         says="from 1s to 1h",
     ),
+    Bad(
+        "an average over an hour",
+        _scaling(behavior={"averagingWindow": "1h"}),
+        path="spec.scaling.behavior.averagingWindow",
+        says="from 1s to 10m",
+    ),
+    Bad(
+        "a stabilization of a day",
+        _scaling(behavior={"scaleDown": {"stabilizationWindow": "24h"}}),
+        path="spec.scaling.behavior.scaleDown.stabilizationWindow",
+        says="from 0s to 1h",
+    ),
+    Bad(
+        "a fallback at once",
+        _scaling(fallback={"replicas": 2, "after": "0s"}),
+        path="spec.scaling.fallback.after",
+        says="from 1s to 24h",
+    ),
+    Bad(
+        "a cache that is full at 0%",
+        _scaling(behavior={"kvCacheUsage": "0%"}),
+        path="spec.scaling.behavior.kvCacheUsage",
+        says="from 1% to 100%",
+    ),
     Bad("65 arguments", {"runtime": {"args": ["--verbose"] * 65}}, path="spec.runtime.args", says="64"),
     Bad(
         "65 variables", {"runtime": {"env": [{"name": f"V{n}"} for n in range(65)]}}, path="spec.runtime.env", says="64"

@@ -1,9 +1,12 @@
 """`aifactory lint` says offline what the API server would say."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from aifactory.api.checks import EXTENSION
+from aifactory.api.schema import inference_service_schema
 from aifactory.cli import app
 from aifactory.lint import problems
 from typer.testing import CliRunner
@@ -29,6 +32,19 @@ def test_a_bad_object_has_a_problem_at_its_field(bad: Bad) -> None:
 @pytest.mark.parametrize("good", GOOD, ids=lambda good: good.case)
 def test_a_good_object_has_no_problem(good: Good) -> None:
     assert problems(good.manifest) == []
+
+
+def test_every_rule_of_the_crd_is_broken_by_some_bad_object() -> None:
+    """So that none of them can differ between the API server and offline without a test that notices."""
+    found = {problem.message for bad in BAD for problem in problems(bad.manifest)}
+    assert set(rule_messages(inference_service_schema())) <= found
+
+
+def rule_messages(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (rule["message"] for rule in schema.get(EXTENSION, ()))
+        for value in schema.values():
+            yield from rule_messages(value)
 
 
 def test_an_error_shows_file_line_field_and_the_value_to_change(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import yaml
 from aifactory.api import GROUP
 from aifactory.cluster.kinds import CHILDREN
 from aifactory.controller import lease
+from aifactory.lint import problems
+from aifactory.manifest import read_documents
 from aifactory.render import labels, naming
 from aifactory.settings import Settings
 
@@ -155,3 +157,10 @@ def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
     assert {"namespace", "pod"} <= set(sources)
     kept = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
     assert [rule["regex"] for rule in kept] == [naming.PORT_NAME]
+
+
+@pytest.mark.parametrize("sample", sorted((MANIFESTS / "samples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_sample_has_no_problem(sample: Path) -> None:
+    documents = list(read_documents(sample.name, sample.read_text()))
+    assert documents
+    assert [problem for document in documents for problem in problems(document.data)] == []
