@@ -10,17 +10,15 @@ KWOK plays the kubelets of the nodes that tests create and kube-scheduler places
 """
 
 import json
-import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from tests.kind import binaries
 from tests.kind.host import require_commands
-from tests.kind.processes import ProcessGroup, free_ports, sweep_leftovers
+from tests.kind.processes import ProcessGroup, free_ports, owned_folder, sweep_leftovers
 from tests.kind.progress import StepFailedError, capture
 
 CONTROLLERS = (
@@ -90,15 +88,12 @@ class ControlPlane:
         """
         self._bin = binaries.ensure("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
         require_commands({"openssl": "openssl"})
-        sweep_leftovers()
-        memory = Path("/dev/shm")
-        self.folder = Path(
-            tempfile.mkdtemp(prefix=f"aifactory-plane-{os.getpid()}-", dir=memory if memory.is_dir() else None)
-        )
+        sweep_leftovers("plane")
+        self.folder = owned_folder("plane")
         self.logs = self._logs or self.folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.audit_log = self.logs / "audit.jsonl"
-        self._processes = ProcessGroup(self.folder, self.logs)
+        self._processes = ProcessGroup(self.logs)
         try:
             self._start()
         except BaseException:

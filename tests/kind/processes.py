@@ -1,6 +1,7 @@
 """Child processes that a test owns: logged, watched while they start, stopped by pid, swept up after a crash."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,10 +20,9 @@ _POLL_SECONDS = 0.05
 
 
 class ProcessGroup:
-    """Programs that run together; each writes its log to `<logs>/<program>.log` and its pid to `<folder>/pids`."""
+    """Programs that run together; each writes its log to `<logs>/<program>.log`."""
 
-    def __init__(self, folder: Path, logs: Path) -> None:
-        self._pids = folder / "pids"
+    def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -33,8 +33,6 @@ class ProcessGroup:
                 [program, *args], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self._running[program.name] = process
-        with self._pids.open("a") as pids:
-            pids.write(f"{process.pid}\n")
 
     def wait_until(self, what: str, ready: Callable[[], bool], seconds: float) -> None:
         """Polls `ready`.
@@ -74,26 +72,36 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in sockets]
 
 
-def sweep_leftovers() -> None:
-    """Ends the processes and removes the folders of control planes whose test process is gone."""
+def owned_folder(kind: str) -> Path:
+    """A new folder, in memory where there is /dev/shm, whose name says which process it belongs to."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix=f"aifactory-{kind}-{os.getpid()}-", dir=memory if memory.is_dir() else None))
+
+
+def sweep_leftovers(kind: str) -> None:
+    """Ends the programs and removes the folders whose owner, a test process that was killed, is gone.
+
+    A program belongs to the folder that its command line names.
+    """
+    owner = re.compile(rf"aifactory-{kind}-(\d+)-")
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            named = owner.search((process / "cmdline").read_text(errors="replace"))
+            if named and not program(int(named[1])) and executable(int(process.name)).is_relative_to(cache_dir()):
+                os.kill(int(process.name), signal.SIGKILL)
     for parent in (Path("/dev/shm"), Path(tempfile.gettempdir())):
-        for folder in parent.glob("aifactory-plane-*"):
-            if program(int(folder.name.split("-")[2])):
-                continue
-            pids = folder / "pids"
-            for pid in pids.read_text().split() if pids.exists() else []:
-                if _executable(int(pid)).is_relative_to(cache_dir()):
-                    with suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in parent.glob(f"aifactory-{kind}-*"):
+            if (named := owner.match(folder.name)) and not program(int(named[1])):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def program(pid: int) -> str:
     """The name of the program that a process runs, empty when it is gone or only its exit status is left."""
-    return _executable(pid).name
+    return executable(pid).name
 
 
-def _executable(pid: int) -> Path:
+def executable(pid: int) -> Path:
+    """The program file that a process runs, an empty path when it is gone or may not be seen."""
     try:
         return Path(f"/proc/{pid}/exe").readlink()
     except OSError:

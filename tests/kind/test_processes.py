@@ -1,0 +1,72 @@
+"""A test run that was killed leaves nothing behind for long."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kind.processes import free_ports, owned_folder, sweep_leftovers
+
+Start = Callable[[int], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a program of the cache that stands still, as if the process with the given id owned it."""
+    monkeypatch.setenv("AIFACTORY_CACHE", str(tmp_path))
+    shutil.copy("/bin/sh", tmp_path / "program")
+    started = []
+
+    def start_program(owner: int) -> "subprocess.Popen[bytes]":
+        argv = [tmp_path / "program", "-c", "kill -STOP $$", f"--data=/dev/shm/aifactory-check-{owner}-x"]
+        started.append(subprocess.Popen(argv))
+        return started[-1]
+
+    yield start_program
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_programs_of_a_dead_owner_are_ended(start: Start, dead_pid: int) -> None:
+    orphan = start(dead_pid)
+
+    sweep_leftovers("check")
+
+    assert orphan.wait(5) == -signal.SIGKILL
+
+
+def test_programs_of_a_living_owner_go_on(start: Start) -> None:
+    program = start(os.getpid())
+
+    sweep_leftovers("check")
+
+    assert program.poll() is None
+
+
+def test_folders_go_with_their_owner(dead_pid: int) -> None:
+    mine = owned_folder("check")
+    orphan = mine.with_name(f"aifactory-check-{dead_pid}-x")
+    orphan.mkdir()
+    try:
+        sweep_leftovers("check")
+
+        assert mine.exists()
+        assert not orphan.exists()
+    finally:
+        mine.rmdir()
+
+
+def test_free_ports_are_distinct() -> None:
+    assert len(set(free_ports(20))) == 20
