@@ -22,7 +22,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     started = []
 
     def start_program(owner: int) -> "subprocess.Popen[bytes]":
-        argv = [tmp_path / "program", "-c", "kill -STOP $$", f"--data=/dev/shm/aifactory-check-{owner}-x"]
+        argv = [str(tmp_path / "program"), "-c", "kill -STOP $$", f"--data=/dev/shm/aifactory-check-{owner}-x"]
         started.append(subprocess.Popen(argv))
         return started[-1]
 
