@@ -15,7 +15,10 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingMode, ScalingSpec
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
-from aifactory.autoscale import Decision, Fleet, Memory, decide_replicas
+from aifactory.autoscale.decision import Decision
+from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.law import decide_replicas
+from aifactory.autoscale.memory import Memory
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.discovery import served
 from aifactory.cluster.kinds import CHILDREN
@@ -114,11 +117,10 @@ class Reconciler:
         metadata = raw["metadata"]
         known = self._known.get(key)
         if known is None or known.uid != metadata["uid"]:
-            known = _Known(metadata["uid"], InferenceService.model_validate(raw), Memory(started=self._clock()))
+            known = _Known(metadata["uid"], InferenceService.model_validate(raw), Memory())
             self._known[key] = known
         elif known.service.metadata.generation != metadata["generation"]:
             known.service = InferenceService.model_validate(raw)
-            known.memory = known.memory.spec_changed(self._clock())
         return known
 
     def _decide(self, known: _Known, observed: Observed) -> None:

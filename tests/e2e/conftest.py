@@ -1,0 +1,69 @@
+"""A real kind cluster with the operator installed, and a namespace of its own for every test. Nothing is simulated but
+the model servers."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.kind.cluster import Cluster
+
+from .install import install
+from .kube import Kube, path
+from .service import Service
+from .waiting import wait_until
+
+Serve = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The kind cluster with the operator and Prometheus running."""
+    cluster = Cluster()
+    install(cluster)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: Cluster) -> Kube:
+    """An administrator's connection."""
+    return Kube(cluster.kubeconfig)
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[str]:
+    """A namespace with restricted pod security; its GPUs are free again when the test ends."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    where = f"/api/v1/namespaces/{name}"
+    kube.apply(where, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    kube.delete(where)
+
+    def gone() -> bool:
+        kube.delete(path(name, "pods"), grace_seconds=1)
+        return kube.find(where) is None
+
+    wait_until(f"namespace {name} is deleted", gone, 90, lambda: str(kube.find(where)))
+
+
+@pytest.fixture
+def serve(kube: Kube, namespace: str) -> Iterator[Serve]:
+    """Creates a service: `serve("chat", replicas=2, runtime=runtime())`; the arguments are fields of its spec."""
+    services: list[Service] = []
+
+    def create(name: str = "chat", **spec: Any) -> Service:
+        services.append(Service(kube, namespace, name, spec))
+        return services[-1]
+
+    yield create
+    for service in services:
+        assert not _pods_refused(service), service.explain()
+        service.close()
+
+
+def _pods_refused(service: Service) -> bool:
+    """Whether the namespace's pod security, or anything else, kept a pod from being created."""
+    events = service.kube.items(path(service.namespace, "events"))
+    return any(event["reason"] == "FailedCreate" for event in events)

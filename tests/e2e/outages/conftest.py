@@ -1,0 +1,64 @@
+"""Outages hit every service of the cluster, so these tests run one after the other and by themselves."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from tests.e2e.kube import Kube, Object, path
+from tests.e2e.service import SYSTEM, operator_log, operator_pods
+from tests.e2e.waiting import wait_until
+
+Scaled = Callable[[str, int], AbstractContextManager[None]]
+LEASE = path(SYSTEM, "leases", "aifactory-operator")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("tests/e2e/outages stop the operator or Prometheus for all: run them without -n")
+
+
+@pytest.fixture
+def scaled(kube: Kube) -> Scaled:
+    """`with scaled("prometheus", 0):` runs a Deployment of the system with another number of replicas."""
+
+    @contextmanager
+    def change(name: str, replicas: int) -> Iterator[None]:
+        where = path(SYSTEM, "deployments", name)
+        _scale(kube, where, replicas)
+        try:
+            yield
+        finally:
+            _scale(kube, where, 1)
+
+    return change
+
+
+def _scale(kube: Kube, where: str, replicas: int) -> None:
+    kube.merge(where, {"spec": {"replicas": replicas}})
+
+    def done() -> bool:
+        status = kube.get(where)["status"]
+        return {status.get("replicas", 0), status.get("readyReplicas", 0)} == {replicas}
+
+    wait_until(f"{where} has {replicas} replicas", done, 90, lambda: json.dumps(kube.get(where)["status"]))
+
+
+def leader(kube: Kube) -> str:
+    """Name of the pod that holds the Lease."""
+    return str(kube.get(LEASE)["spec"].get("holderIdentity") or "")
+
+
+def kill_leader(kube: Kube) -> str:
+    """Kill the active operator without warning, wait until another one leads; when that was, in RFC 3339."""
+    before: Object = kube.get(LEASE)["spec"]
+    kube.delete(path(SYSTEM, "pods", before["holderIdentity"]), grace_seconds=0)
+    wait_until(
+        "another operator leads",
+        lambda: leader(kube) not in ("", before["holderIdentity"]),
+        90,
+        lambda: operator_log(kube),
+    )
+    assert leader(kube) in {pod["metadata"]["name"] for pod in operator_pods(kube)}
+    return str(kube.get(LEASE)["spec"]["acquireTime"])

@@ -1,0 +1,35 @@
+"""Prometheus goes away at peak and comes back."""
+
+from tests.e2e.conftest import Serve
+from tests.e2e.kube import Kube
+from tests.e2e.outages.conftest import Scaled
+from tests.e2e.service import TTFT_ONLY, scaling
+
+LONGER_THAN_ANY_WINDOW = 35
+
+
+def test_replicas_are_held_without_prometheus_even_when_nobody_asks_and_follow_again_when_it_is_back(
+    kube: Kube, serve: Serve, scaled: Scaled
+) -> None:
+    service = serve(scaling=scaling(1, 3), slo=TTFT_ONLY)
+    service.wait_ready()
+    peak = service.load("9@300s")
+    service.wait("replicas are added", lambda: service.replicas > 1, 60)
+
+    with scaled("prometheus", 0):
+        service.wait(
+            "the outage is reported",
+            lambda: service.is_("MetricsAvailable", "False", "PrometheusUnreachable"),
+            60,
+        )
+        assert service.is_("ScalingActive", "False", "Holding"), service.explain()
+        held = service.replicas
+        peak.stop()
+        service.hold("replicas", lambda: service.replicas == held, LONGER_THAN_ANY_WINDOW)
+        assert service.is_("Ready", "True")
+
+    service.wait("metrics are read again", lambda: service.is_("MetricsAvailable", "True"), 90)
+    service.wait("idle replicas are removed", lambda: service.replicas == 1, 120)
+    rising, falling = service.steps.index(held), service.steps[service.steps.index(held) :]
+    assert service.steps[: rising + 1] == list(range(1, held + 1))
+    assert falling == list(range(held, 0, -1))

@@ -1,0 +1,69 @@
+"""Replicas follow the time to first token, and nobody who asks notices."""
+
+from itertools import pairwise
+
+from tests.e2e.conftest import Serve
+from tests.e2e.kube import Object
+from tests.e2e.service import TTFT_ONLY, Service, scaling
+
+
+def test_rising_load_adds_replicas_until_no_objective_is_missed_and_falling_load_removes_them_one_at_a_time(
+    serve: Serve,
+) -> None:
+    service = serve(scaling=scaling(1, 3), slo=TTFT_ONLY)
+    service.wait_ready()
+    chat = service.load("1.5@300s", "--output-tokens", "96")
+    peak = service.load("8@300s")
+
+    service.wait("replicas are added", lambda: service.replicas > 1, 60)
+    service.wait("the objective is met again", lambda: _settled(service), 120)
+    service.hold("no objective is missed", lambda: not service.is_("SLOMet", "False"), 10)
+    highest = service.replicas
+    assert service.steps == list(range(1, highest + 1)), service.explain()
+    first = service.status["scaling"]["history"][-1]
+    assert (first["from"], first["to"], first["signal"]) == (1, 2, "timeToFirstToken")
+
+    assert peak.stop()["failed"] == 0
+    service.wait("replicas are removed", lambda: service.replicas == 1 and len(service.pods) == 1, 150)
+    summary = chat.stop()
+    assert summary["failed"] == 0, summary
+    assert summary["aborted_streams"] == 0
+    down = service.steps[highest - 1 :]
+    assert all(before - after == 1 for before, after in pairwise(down)), service.explain()
+
+
+def test_the_idlest_replica_leaves_first_and_a_busy_one_stays(serve: Serve) -> None:
+    service = serve(scaling=scaling(3, 3), slo=TTFT_ONLY)
+    service.wait_ready()
+    service.wait("three replicas", lambda: len(_serving(service)) == 3, 60)
+    busy = max(service.pods, key=_age_rank)  # the one that Kubernetes would remove first by itself
+    streams = service.load("0.5@200s", "--output-tokens", "160", url=f"http://{busy['status']['podIP']}:8000")
+    streams.wait_running()
+    service.wait("metrics of every replica", lambda: service.is_("MetricsAvailable", "True"), 60)
+
+    service.edit({"scaling": {"minReplicas": 1}})
+    service.wait("one replica is left", lambda: len(service.pods) == 1, 120)
+    assert [pod["metadata"]["name"] for pod in service.pods] == [busy["metadata"]["name"]]
+    assert service.steps == [3, 2, 1]
+    assert streams.stop()["failed"] == 0
+
+
+def _settled(service: Service) -> bool:
+    counts = service.status["replicas"]
+    return bool(counts["ready"] == counts["desired"] and service.is_("SLOMet", "True"))
+
+
+def _serving(service: Service) -> list[Object]:
+    return [pod for pod in service.pods if _ready_since(pod)]
+
+
+def _ready_since(pod: Object) -> str:
+    conditions = pod["status"].get("conditions", [])
+    return next(
+        (item["lastTransitionTime"] for item in conditions if (item["type"], item["status"]) == ("Ready", "True")), ""
+    )
+
+
+def _age_rank(pod: Object) -> tuple[str, str]:
+    """The ReplicaSet controller prefers the pod that turned ready last, then the youngest."""
+    return _ready_since(pod), str(pod["metadata"]["creationTimestamp"])

@@ -1,0 +1,37 @@
+"""An operator with nothing to do does nothing."""
+
+from tests.e2e.conftest import Serve
+from tests.e2e.kube import Kube, Object, path
+from tests.e2e.service import CHILDREN, TTFT_ONLY, condition, scaling
+from tests.e2e.waiting import History
+
+QUIET_SECONDS = 120
+WATCHED = (*CHILDREN, "pods", "replicasets", "events")
+
+
+def test_a_converged_service_is_left_alone_for_two_minutes(kube: Kube, serve: Serve) -> None:
+    service = serve(scaling=scaling(1, 2), slo=TTFT_ONLY)
+    service.wait_ready()
+    service.wait("every signal is read", lambda: service.is_("ScalingActive", "True"), 60)
+    service.hold("nothing else changes", lambda: service.is_("Ready", "True"), 10)
+
+    changes = {plural: History(kube.watch(path(service.namespace, plural))) for plural in WATCHED}
+    already, before = len(service.statuses.seen), service.stored
+    service.hold("Ready", lambda: service.is_("Ready", "True"), QUIET_SECONDS)
+
+    for plural, history in changes.items():
+        assert not history.seen, f"{plural} changed: {history.seen}"
+        history.stop()
+    for _, _, obj in service.statuses.seen[already:]:
+        assert _without_numbers(obj) == _without_numbers(before)
+
+
+def _without_numbers(obj: Object) -> Object:
+    """What may change only when something happens: no live numbers, no versions."""
+    conditions = {item["type"]: (item["status"], item["reason"]) for item in obj["status"]["conditions"]}
+    return {
+        "spec": obj["spec"],
+        "conditions": conditions,
+        "replicas": obj["status"]["replicas"],
+        "ready": condition(obj, "Ready"),
+    }
