@@ -36,7 +36,7 @@ def plan(
     *,
     pod_monitor: bool,
 ) -> Plan:
-    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to running and waiting requests."""
+    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to the requests they hold."""
     wanted = [stamp(child) for child in render(service, replicas, pod_monitor=pod_monitor)]
     names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
     current = observed.workload.replicas if observed.workload else replicas

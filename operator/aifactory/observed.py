@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A model-server pod. `last_exit` says how a container of it ended last, empty if none did."""
+    """A model-server pod. `last_exit` says how a container of it failed last, empty if none did."""
 
     name: str
     created_at: float

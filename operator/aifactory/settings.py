@@ -2,8 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _words(value: object) -> object:
+    """The parts of a text with commas."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -24,7 +29,9 @@ class Settings(BaseSettings):
     status_interval: float = Field(
         default=30.0, ge=1, description="Live numbers in a status are written at most this often; the rest at once."
     )
-    namespaces: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Namespaces served; all when empty.")
+    namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(), description="Namespaces served, with commas between them; all when empty."
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz.")
     lease_namespace: str | None = Field(
         default=None, description="Namespace of the Lease that elects one active operator; no election when absent."

@@ -49,7 +49,10 @@ def _exit(container: Mapping[str, Any]) -> str:
     """How a container ended last, if it failed."""
     states = (container.get("state") or {}, container.get("lastState") or {})
     ended: Mapping[str, Any] = next((state["terminated"] for state in states if "terminated" in state), {})
-    return f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}" if ended.get("exitCode") else ""
+    if not ended.get("exitCode"):
+        return ""
+    last_words = (ended.get("message") or "").strip().splitlines()[-1:]
+    return ": ".join([f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}", *last_words])
 
 
 def workload_of(deployment: Mapping[str, Any]) -> Workload:

@@ -17,13 +17,12 @@ class Verdict:
     message: str = ""
 
 
+MESSAGE_LIMIT = 1024  # as for Events, so that both say the same
 _TEXT = {True: "True", False: "False", None: "Unknown"}
 
 
-def merge(
-    before: Iterable[Condition], verdicts: Iterable[Verdict], generation: int, now: str
-) -> tuple[Condition, ...]:
-    """Conditions to write: `lastTransitionTime` moves only when the status of a type changes; absent types are dropped."""
+def merge(before: Iterable[Condition], verdicts: Iterable[Verdict], generation: int, now: str) -> tuple[Condition, ...]:
+    """Conditions to write, one per verdict; `lastTransitionTime` moves only when the status of a type changes."""
     known: Mapping[str, Condition] = {condition.type: condition for condition in before}
     return tuple(_condition(known.get(verdict.type), verdict, generation, now) for verdict in verdicts)
 
@@ -37,5 +36,5 @@ def _condition(before: Condition | None, verdict: Verdict, generation: int, now:
         observed_generation=generation,
         last_transition_time=before.last_transition_time if before and unchanged else now,
         reason=verdict.reason,
-        message=verdict.message,
+        message=verdict.message[:MESSAGE_LIMIT],
     )

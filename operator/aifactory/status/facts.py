@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScalingMode
+from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Observed, Workload
@@ -34,23 +37,28 @@ class Facts:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What keeps the service from being as asked for; a failing pod beyond the required ones is not such a thing."""
+        """What keeps the service from being as asked for; a failing pod beyond the required ones does not."""
         short = self.workload.available < self.required or self.rolling_out
         return self.refused or (trouble(self.observed) if short else None)
 
     @property
     def required(self) -> int:
         """Replicas that must serve for the service to count as ready."""
+        return self.service.spec.initial_replicas
+
+    @property
+    def scales(self) -> bool:
+        """Decisions change the Deployment."""
         spec = self.service.spec
-        return spec.scaling.min_replicas if spec.scaling else 1 if spec.replicas is None else spec.replicas
+        return spec.mode is Mode.ACTIVE and spec.scaling is not None and spec.scaling.mode is ScalingMode.APPLY
 
     @property
     def rolling_out(self) -> bool:
-        """Replicas of an earlier spec are still there, or the Deployment has not yet been looked at since the spec changed.
+        """Replicas of an earlier spec are still there, or nobody looked at the Deployment since the spec changed.
 
         A change of replicas alone also makes the Deployment's controller lag for a moment; that is no rollout.
         """
         lagging = self.workload.observed_generation < self.workload.generation
         changed = self.before.observed_generation != self.service.metadata.generation
-        was_rolling = any(condition.type == "Reconciling" for condition in self.before.conditions)
+        was_rolling = any(condition.reason == Reason.ROLLING_OUT for condition in self.before.conditions)
         return self.workload.total > self.workload.updated or (lagging and (changed or was_rolling))

@@ -76,13 +76,16 @@ def scaling(facts: Facts, decision: Decision) -> ScalingStatus:
     before = facts.before.scaling or ScalingStatus()
     now = timestamp(facts.now)
     entry = _entry(decision, now)
-    if not decision.changes and before.decision and _same(before.decision, entry):
+    known = before.decision is not None and _same(before.decision, entry)
+    if before.decision and known:
         entry = entry.model_copy(update={"time": before.decision.time, "from_": before.decision.from_})
-    history = [entry, *before.history] if decision.changes else list(before.history)
+    told = known and before.history[:1] and _same(before.history[0], entry)
+    scaled = decision.changes and facts.scales and not told
+    history = [entry, *before.history] if scaled else list(before.history)
     return ScalingStatus(
         decision=entry,
         recommendations=[_recommendation(item) for item in decision.recommendations],
-        last_scale_time=now if decision.changes else before.last_scale_time,
+        last_scale_time=now if scaled else before.last_scale_time,
         history=history[:HISTORY],
     )
 

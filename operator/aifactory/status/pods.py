@@ -18,11 +18,14 @@ _WAITING_REASONS = {
 }
 _ADVICE = {
     Reason.IMAGE_PULL_FAILED: "check spec.runtime.image and spec.runtime.imagePullSecrets",
-    Reason.CONTAINER_CRASHING: "read the pod's log; spec.runtime.args and spec.podTemplate.resources are the usual causes",
+    Reason.CONTAINER_CRASHING: "read the pod's log; usual causes are spec.runtime.args and spec.podTemplate.resources",
     Reason.CONTAINER_CONFIG_INVALID: "check the names in spec.runtime.env and spec.podTemplate",
     Reason.SECRET_NOT_FOUND: "create the Secret in the service's namespace; the pods start by themselves then",
     Reason.POD_REJECTED: "check quotas and the pod security level of the namespace",
+    Reason.STARTUP_TIMEOUT: "raise spec.runtime.startupTimeout, or read the log of a pod",
 }
+# A container that failed this often does so again; between two failures it looks as if it were loading.
+_CRASHES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,25 @@ def trouble(observed: Observed) -> Trouble | None:
     """The first cause that keeps new pods from serving, or None. Waiting for GPUs is not one of them."""
     if observed.workload is not None and observed.workload.replica_failure:
         return _trouble(Reason.POD_REJECTED, observed.workload.replica_failure)
-    for pod in sorted(observed.pending_pods, key=lambda pod: -pod.created_at):
+    starting = _starting(observed)
+    for pod in starting:
         reason = _reason(pod)
         if reason is not None:
-            return _trouble(reason, f"pod {pod.name}: {pod.waiting_message or pod.waiting_reason}")
+            return _trouble(reason, f"pod {pod.name}: {_detail(pod)}")
+    late = observed.workload is not None and observed.workload.progress_deadline_exceeded
+    if late and not any(pod.unschedulable for pod in starting):
+        return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout")
     return None
+
+
+def _starting(observed: Observed) -> list[Pod]:
+    """Pods of the template that came last which do not serve yet, newest first; earlier ones are being replaced."""
+    introduced: dict[str, float] = {}
+    for pod in observed.pods:
+        introduced[pod.template_hash] = min(pod.created_at, introduced.get(pod.template_hash, pod.created_at))
+    newest = max(introduced, key=introduced.__getitem__, default="")
+    pods = [pod for pod in observed.pending_pods if pod.template_hash == newest]
+    return sorted(pods, key=lambda pod: -pod.created_at)
 
 
 def unschedulable(pods: Iterable[Pod]) -> tuple[Pod, ...]:
@@ -51,7 +68,7 @@ def unschedulable(pods: Iterable[Pod]) -> tuple[Pod, ...]:
 
 
 def lacks_gpus(pod: Pod, resource_name: str) -> bool:
-    """The scheduler names the accelerator among what is insufficient, or the nodes' labels as not matching."""
+    """The scheduler names the accelerator among what is insufficient."""
     return f"Insufficient {resource_name}" in pod.unschedulable_message
 
 
@@ -59,7 +76,13 @@ def _reason(pod: Pod) -> Reason | None:
     reason = _WAITING_REASONS.get(pod.waiting_reason)
     if reason is Reason.CONTAINER_CONFIG_INVALID and pod.waiting_message.startswith('secret "'):
         return Reason.SECRET_NOT_FOUND
-    return reason
+    return Reason.CONTAINER_CRASHING if reason is None and pod.restarts >= _CRASHES else reason
+
+
+def _detail(pod: Pod) -> str:
+    if pod.last_exit and pod.waiting_reason in ("", "CrashLoopBackOff"):
+        return f"container failed with {pod.last_exit}"
+    return pod.waiting_message or pod.waiting_reason or f"{pod.restarts} restarts"
 
 
 def _trouble(reason: Reason, what: str) -> Trouble:

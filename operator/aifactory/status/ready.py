@@ -18,7 +18,7 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     available, total = facts.workload.available, facts.required
     serving = f"{available} of {total} required replicas serve"
     if facts.trouble is not None:
-        kept = f"; {available} earlier replicas keep serving" if available else ""
+        kept = f"; {available} replicas keep serving" if available else ""
         return False, facts.trouble.reason, facts.trouble.message + kept
     if facts.observed.workload is None:
         return _absent(facts.service.spec.mode)
@@ -31,8 +31,6 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     waiting = unschedulable(facts.observed.pods)
     if waiting:
         return False, _shortage(facts), f"{serving}; {waiting[0].unschedulable_message}"
-    if facts.workload.progress_deadline_exceeded:
-        return False, Reason.STARTUP_TIMEOUT, f"{serving}; loading takes longer than spec.runtime.startupTimeout"
     if any(pod.restarts for pod in facts.observed.pending_pods) or _was_ready(facts):
         return False, Reason.WAITING_FOR_REPLICAS, serving
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
@@ -53,4 +51,6 @@ def _shortage(facts: Facts) -> Reason:
 
 
 def _was_ready(facts: Facts) -> bool:
-    return any(condition.type == ConditionType.READY and condition.status != "Unknown" for condition in facts.before.conditions)
+    """Ready was True, and nothing but the loss of replicas happened since."""
+    before = next((one for one in facts.before.conditions if one.type == ConditionType.READY), None)
+    return before is not None and (before.status == "True" or before.reason == Reason.WAITING_FOR_REPLICAS)

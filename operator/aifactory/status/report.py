@@ -47,13 +47,16 @@ def rejected(before: InferenceServiceStatus, generation: int, problem: str, now:
         Verdict(ConditionType.ACCEPTED, False, Reason.INVALID_SPEC, problem),
         Verdict(ConditionType.STALLED, True, Reason.INVALID_SPEC, problem),
     ]
-    conditions = merge(before.conditions, found, generation, numbers.timestamp(now))
-    return before.model_copy(update={"observed_generation": generation, "conditions": list(conditions)})
+    judged = {verdict.type for verdict in found} | {ConditionType.RECONCILING}
+    kept = [condition for condition in before.conditions if condition.type not in judged]
+    conditions = [*merge(before.conditions, found, generation, numbers.timestamp(now)), *kept]
+    return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
 
 def dump(status: InferenceServiceStatus) -> Status:
     """As the API server stores it: camelCase, nothing that is None or empty."""
-    return _dense(status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    dense: Status = _dense(status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return dense
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -69,7 +72,9 @@ def steady(status: Mapping[str, Any]) -> str:
     """The part of a status that changes only when something happens: live numbers and texts are left out."""
     conditions = [{**condition, "message": ""} for condition in _ordered(status)["conditions"]]
     scaling = status.get("scaling") or {}
-    kept = {name: value for name, value in status.items() if name not in ("slo", "sloAttainment", "throughput", "scaling")}
+    kept = {
+        name: value for name, value in status.items() if name not in ("slo", "sloAttainment", "throughput", "scaling")
+    }
     return json.dumps({**kept, "conditions": conditions, "history": scaling.get("history")}, sort_keys=True)
 
 
@@ -77,5 +82,3 @@ def _dense(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _dense(item) for name, item in value.items() if item not in ([], {})}
     return [_dense(item) for item in value] if isinstance(value, list) else value
-
-

@@ -74,11 +74,21 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
     silent = sorted(pod.name for pod in serving if pod.name not in readings.pods)
     if silent:
-        return Verdict(T.METRICS_AVAILABLE, False, Reason.PODS_NOT_SCRAPED, f"Prometheus has no fresh sample of {', '.join(silent[:5])}")
+        return Verdict(
+            T.METRICS_AVAILABLE,
+            False,
+            Reason.PODS_NOT_SCRAPED,
+            f"Prometheus has no fresh sample of {', '.join(silent[:5])}",
+        )
     for objective in readings.objectives:
         if objective.observed.state.unknown:
             reason = Reason.METRICS_STALE if objective.observed.state is State.STALE else Reason.METRICS_MISSING
-            return Verdict(T.METRICS_AVAILABLE, False, reason, f"{objective.objective.signal} cannot be read: {objective.observed.state}")
+            return Verdict(
+                T.METRICS_AVAILABLE,
+                False,
+                reason,
+                f"{objective.objective.signal} cannot be read: {objective.observed.state}",
+            )
     return Verdict(T.METRICS_AVAILABLE, True, Reason.METRICS_READ, "every replica reports")
 
 
@@ -102,9 +112,10 @@ def _objectives(readings: ServiceReadings) -> Iterator[Verdict]:
 
 def _slo_met(readings: ServiceReadings) -> Verdict:
     seen = [o for o in readings.objectives if o.observed.state is State.OK and o.observed.value is not None]
-    missed = [o.objective.signal for o in seen if _missed(o)]
+    backlog = bool(readings.waiting.value)
+    missed = [o.objective.signal for o in seen if _missed(o, backlog)]
     if missed:
-        return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"above target: {', '.join(missed)}")
+        return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"missed: {', '.join(missed)}")
     if seen:
         return Verdict(T.SLO_MET, True, Reason.OBJECTIVES_MET, "every objective that is measured is met")
     if any(o.observed.state is State.IDLE for o in readings.objectives):
@@ -112,11 +123,10 @@ def _slo_met(readings: ServiceReadings) -> Verdict:
     return Verdict(T.SLO_MET, None, Reason.METRICS_MISSING, "no objective can be read")
 
 
-def _missed(reading: ObjectiveReading) -> bool:
+def _missed(reading: ObjectiveReading, backlog: bool) -> bool:
+    """Throughput can only be asked for while requests wait."""
     value, target = reading.observed.value or 0.0, reading.objective.target
-    if reading.objective.signal is Signal.THROUGHPUT:
-        return False
-    return value > target
+    return backlog and value < target if reading.objective.signal is Signal.THROUGHPUT else value > target
 
 
 def _between_buckets(reading: ObjectiveReading) -> bool:
@@ -128,7 +138,12 @@ def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
     readings = facts.readings
     unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
     if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
-        yield Verdict(T.SCALING_ACTIVE, False, Reason.RECOMMEND_ONLY, "spec.scaling.mode is Recommend: decisions are only reported")
+        yield Verdict(
+            T.SCALING_ACTIVE,
+            False,
+            Reason.RECOMMEND_ONLY,
+            "spec.scaling.mode is Recommend: decisions are only reported",
+        )
     elif not facts.observed.serving_pods:
         yield Verdict(T.SCALING_ACTIVE, None, Reason.MODEL_LOADING, "no replica serves yet")
     elif unknown:
@@ -136,9 +151,19 @@ def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
     else:
         yield Verdict(T.SCALING_ACTIVE, True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives")
     if decision.limited_by:
-        yield Verdict(T.SCALING_LIMITED, True, Reason.AT_MAXIMUM if decision.limited_by == "maxReplicas" else Reason.HOLDING, f"limited by {decision.limited_by}")
+        yield Verdict(
+            T.SCALING_LIMITED,
+            True,
+            Reason.AT_MAXIMUM if decision.limited_by == "maxReplicas" else Reason.HOLDING,
+            f"limited by {decision.limited_by}",
+        )
     if decision.infeasible:
-        message = f"one request alone misses {', '.join(decision.infeasible)}: more replicas do not help, another GPU or a higher target does"
+        message = (
+            f"one request alone misses {', '.join(decision.infeasible)}: "
+            "more replicas do not help, another GPU or a higher target does"
+        )
         yield Verdict(T.SLO_INFEASIBLE, True, Reason.BASE_LATENCY_ABOVE_OBJECTIVE, message)
     if decision.engine_stalled:
-        yield Verdict(T.ENGINE_STALLED, True, Reason.NO_TOKENS, "requests wait but no token comes out; look at the engine's log")
+        yield Verdict(
+            T.ENGINE_STALLED, True, Reason.NO_TOKENS, "requests wait but no token comes out; look at the engine's log"
+        )

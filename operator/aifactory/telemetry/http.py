@@ -1,6 +1,6 @@
 """/metrics, /healthz and /readyz."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -24,13 +24,17 @@ async def serve(registry: CollectorRegistry, port: int, healthy: Check, ready: C
     app.router.add_get("/readyz", _answer(ready))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, None, port).start()
+    try:
+        await web.TCPSite(runner, None, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner
 
 
-def _answer(check: Check) -> Callable[[web.Request], "web.Response"]:
+def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(_: web.Request) -> web.Response:
         problem = check()
         return web.Response(status=200 if problem is None else 503, text=problem or "ok")
 
-    return handler  # type: ignore[return-value]
+    return handler

@@ -14,9 +14,10 @@ def configure(level: str, style: Literal["json", "text"]) -> None:
     formatter: logging.Formatter = logging.Formatter(_TEXT)
     if style == "json":
         formatter = JsonFormatter(
-            "{asctime}{levelname}{name}{message}",
+            "{levelname}{name}{message}",
             style="{",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            timestamp="time",
         )
     handler.setFormatter(formatter)
     root = logging.getLogger()

@@ -16,21 +16,38 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.reconciles = Histogram(
-            "aifactory_reconcile_duration_seconds", "Reconciles by outcome.", ["outcome"], buckets=_SECONDS, registry=self.registry
+            "aifactory_reconcile_duration_seconds",
+            "Reconciles by outcome.",
+            ["outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.decisions = Counter(
             "aifactory_scaling_decisions_total", "Changes of replicas by reason.", ["reason"], registry=self.registry
         )
         self.requests = Counter(
-            "aifactory_api_requests_total", "Requests to the API server.", ["method", "resource", "code"], registry=self.registry
+            "aifactory_api_requests_total",
+            "Requests to the API server.",
+            ["method", "resource", "code"],
+            registry=self.registry,
         )
         self.request_seconds = Histogram(
-            "aifactory_api_request_duration_seconds", "Answers of the API server.", ["method"], buckets=_SECONDS, registry=self.registry
+            "aifactory_api_request_duration_seconds",
+            "Answers of the API server.",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.query_seconds = Histogram(
-            "aifactory_prometheus_query_duration_seconds", "Queries to Prometheus.", ["query", "outcome"], buckets=_SECONDS, registry=self.registry
+            "aifactory_prometheus_query_duration_seconds",
+            "Queries to Prometheus.",
+            ["query", "outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
-        self.leading = Gauge("aifactory_leading", "1 while this process is the active operator.", registry=self.registry)
+        self.leading = Gauge(
+            "aifactory_leading", "1 while this process is the active operator.", registry=self.registry
+        )
 
     def observe_request(self, method: str, resource: str, status: int, seconds: float) -> None:
         """Count a request to the API server; status 0 means that no answer came."""
@@ -59,7 +76,9 @@ class _Services(Collector):
         labels = ["namespace", "inferenceservice"]
         replicas = GaugeMetricFamily("aifactory_service_replicas", "Replicas by state.", labels=[*labels, "state"])
         ratio = GaugeMetricFamily("aifactory_service_signal_ratio", "Signal / limit.", labels=[*labels, "signal"])
-        attained = GaugeMetricFamily("aifactory_service_slo_attainment", "Share within target, 5 min.", labels=[*labels, "objective"])
+        attained = GaugeMetricFamily(
+            "aifactory_service_slo_attainment", "Share within target, 5 min.", labels=[*labels, "objective"]
+        )
         ready = GaugeMetricFamily("aifactory_service_ready", "1 when Ready is True.", labels=labels)
         for (namespace, name), status in self._statuses().items():
             for state, count in (status.get("replicas") or {}).items():
@@ -69,7 +88,9 @@ class _Services(Collector):
                     ratio.add_metric([namespace, name, item["signal"]], float(item["ratio"]))
             for item in status.get("slo") or []:
                 if item.get("attainment5m"):
-                    attained.add_metric([namespace, name, item["objective"]], float(item["attainment5m"].rstrip("%")) / 100)
+                    attained.add_metric(
+                        [namespace, name, item["objective"]], float(item["attainment5m"].rstrip("%")) / 100
+                    )
             is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
             ready.add_metric([namespace, name], float(is_ready))
         return [replicas, ratio, attained, ready]
