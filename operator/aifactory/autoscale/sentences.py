@@ -1,8 +1,5 @@
 """Decisions in words."""
 
-from datetime import timedelta
-
-from aifactory.api.meta import format_duration
 from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import DecisionReason, Recommendation
@@ -58,7 +55,7 @@ def _numbers(recommendation: Recommendation) -> str:
 
 def _quantity(signal: Signal, value: float) -> str:
     if signal in LATENCIES:
-        return format_duration(timedelta(seconds=value))
+        return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.3g}s"
     if signal is Signal.KV_CACHE_USAGE:
         return f"{value:.0%}"
     return f"{value:.0f} tokens/s" if signal is Signal.THROUGHPUT else f"{value:.0f}"

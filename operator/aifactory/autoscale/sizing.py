@@ -22,12 +22,12 @@ def grown(fleet: Fleet, ratio: float, threshold: float) -> int:
 def draining(fleet: Fleet, waiting: float, allowed: float, completed: float, growth: float, seconds: float) -> int:
     """Replicas that work off a queue within `seconds`, never fewer than now.
 
-    `waiting` requests of which `allowed` may stay; `completed` requests per second by the ready replicas; the queue
-    grows by `growth` requests per second. Without completions nothing tells how many help: one more than is ready.
+    `waiting` requests of which `allowed` may stay; `completed` requests per second by the ready replicas (at least 1);
+    the queue grows by `growth` requests per second. Without completions nothing tells how many help: one more.
     """
-    if completed <= 0 or not fleet.ready:
-        return max(fleet.replicas, fleet.ready + 1)
     each = completed / fleet.ready * seconds
+    if each <= 0:
+        return max(fleet.replicas, fleet.ready + 1)
     return max(fleet.replicas, fleet.ready + _up((max(0.0, waiting - allowed) + max(0.0, growth) * seconds) / each))
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from typing import Any
 
 from .histogram import Histogram
@@ -11,6 +11,9 @@ Service = tuple[str, str]  # namespace, name
 Histograms = Mapping[Service, Histogram]
 Numbers = Mapping[Service, float]
 NumbersByPod = Mapping[Service, Mapping[str, float]]
+
+# Thirty years; what a histogram says beyond is counted as slower than all its edges.
+_HIGHEST_EDGE = 1e9
 
 
 def histograms(vector: Any) -> Histograms:
@@ -25,7 +28,7 @@ def histograms(vector: Any) -> Histograms:
     broken: set[Service] = set()
     for service, labels, value in _samples(vector):
         edge = _number(labels.get("le"))
-        if edge is None or isnan(edge):
+        if edge is None or isnan(edge) or _HIGHEST_EDGE < edge < inf:
             continue
         if value is None or value < 0 or not isfinite(value):
             broken.add(service)

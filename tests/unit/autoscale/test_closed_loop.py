@@ -1,0 +1,80 @@
+"""The law in a loop with a service that answers to it, on virtual time."""
+
+from itertools import pairwise
+
+import pytest
+from aifactory.api.scaling import ScalingSpec
+from aifactory.autoscale.decision import Decision, DecisionReason
+
+from tests.unit.autoscale.service import TICK, Service, run
+
+SCALING = ScalingSpec(max_replicas=20)
+MINUTE = 60.0
+HOUR = 3600.0
+
+
+def reversals(decisions: list[Decision]) -> int:
+    """Changes of direction."""
+    steps = [decision.to - decision.from_ for decision in decisions if decision.changes]
+    return sum(one * other < 0 for one, other in pairwise(steps))
+
+
+def test_a_step_of_load_is_met_and_settles_without_breach() -> None:
+    service = Service()
+    run(service, SCALING, (10 * MINUTE, 1.0), (10 * MINUTE, 20.0))
+    assert 5 <= service.replicas <= SCALING.max_replicas
+    before = service.breached
+    assert before <= 3 * MINUTE  # the time that new replicas take to load, and the queue to go
+    run(service, SCALING, (HOUR, 20.0))
+    assert service.breached == before
+
+
+def test_when_load_falls_replicas_leave_one_by_one() -> None:
+    service = Service()
+    run(service, SCALING, (30 * MINUTE, 20.0))
+    busy, breached = service.replicas, service.breached
+    decisions = run(service, SCALING, (HOUR, 0.5))
+    steps = [decision.to - decision.from_ for decision in decisions if decision.changes]
+    assert steps == [-1] * (busy - 1)
+    assert service.replicas == 1
+    assert service.breached == breached
+
+
+def test_replicas_leave_not_faster_than_the_period_allows() -> None:
+    service = Service()
+    run(service, SCALING, (30 * MINUTE, 20.0))
+    decisions = run(service, SCALING, (HOUR, 0.5))
+    times = [index * TICK for index, decision in enumerate(decisions) if decision.changes]
+    assert all(later - earlier >= 2 * MINUTE for earlier, later in pairwise(times))
+
+
+def test_prometheus_going_away_at_the_peak_changes_nothing() -> None:
+    service = Service()
+    run(service, SCALING, (30 * MINUTE, 20.0))
+    peak = service.replicas
+    decisions = run(service, SCALING, (30 * MINUTE, 20.0), blind=True)
+    assert service.replicas == peak
+    assert {decision.reason for decision in decisions} == {DecisionReason.METRICS_ERROR}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("load", [3.0, 8.0, 15.0, 22.0, 30.0, 45.0])
+def test_noise_around_a_steady_load_does_not_make_it_flap(load: float, seed: int) -> None:
+    service = Service(noise=0.4, seed=seed)
+    run(service, SCALING, (HOUR, load))
+    assert reversals(run(service, SCALING, (3 * HOUR, load))) <= 1
+
+
+def test_slow_starts_do_not_make_it_race_to_the_maximum() -> None:
+    service = Service(startup=7 * MINUTE)
+    run(service, SCALING, (10 * MINUTE, 1.0), (7 * MINUTE, 6.0))
+    assert service.replicas < 10
+
+
+def test_missing_gpus_do_not_churn() -> None:
+    service = Service(gpus=3)
+    decisions = run(service, SCALING, (HOUR, 30.0))
+    changes = [decision for decision in decisions if decision.changes]
+    assert decisions[-1].gpu_shortage
+    assert all(decision.to > decision.from_ for decision in changes)
+    assert len(changes) <= 3

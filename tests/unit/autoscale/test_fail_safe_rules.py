@@ -1,0 +1,217 @@
+"""One test per fail-safe rule of the control law."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aifactory.api.scaling import ScalingFallback, ScalingSpec
+from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.law import decide_replicas
+from aifactory.autoscale.memory import Memory
+from aifactory.observed import Observed, Pod, Workload
+from aifactory.signals.histogram import Histogram
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
+
+from tests.unit.autoscale.service import TICK, TTFT, readings
+
+SCALING = ScalingSpec(min_replicas=1, max_replicas=10)
+QUIET = {"ttft": 0.02, "waiting": 0.0, "running": 1.0, "kv": 0.01, "completed": 0.5}
+BUSY = {"ttft": 0.9, "waiting": 30.0, "running": 100.0, "kv": 0.5}
+
+
+class Watch:
+    """Decisions tick by tick on a fleet that stays as it is told."""
+
+    def __init__(self, fleet: Fleet, scaling: ScalingSpec = SCALING) -> None:
+        self.fleet, self.scaling, self.memory, self.now = fleet, scaling, Memory(), 0.0
+
+    def see(self, seen: ServiceReadings | None, seconds: float = TICK) -> Decision:
+        """The last of the decisions when `seen` goes on for some time."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += TICK
+            current = replace(seen, time=self.now) if seen else None
+            decision, self.memory = decide_replicas(self.scaling, (TTFT,), self.fleet, current, self.memory, self.now)
+        return decision
+
+
+def steady(replicas: int, **more: float) -> Fleet:
+    return Fleet(replicas, replicas, **more)
+
+
+def with_state(state: State) -> ServiceReadings:
+    """Every signal is in this state."""
+    gone = Reading(None, state)
+    return ServiceReadings(
+        0.0, 60.0, (ObjectiveReading(TTFT, gone),), gone, gone, gone, gone, gone, gone, gone, gone, {}, "down"
+    )
+
+
+@pytest.mark.parametrize("state", [State.ERROR, State.STALE, State.MISSING])
+def test_rule_01_without_signals_replicas_hold(state: State) -> None:
+    watch = Watch(steady(4))
+    watch.see(readings(pods=4, **QUIET), 240)
+    decision = watch.see(with_state(state), 1800)
+    assert decision.to == 4
+    assert decision.reason in (DecisionReason.METRICS_ERROR, DecisionReason.NO_DATA)
+
+
+def test_rule_01_without_a_snapshot_replicas_hold() -> None:
+    assert Watch(steady(4)).see(None, 1800).to == 4
+
+
+def test_rule_01_a_snapshot_older_than_the_window_is_no_signal() -> None:
+    decision, _ = decide_replicas(SCALING, (TTFT,), steady(2), readings(pods=2, now=0.0, **BUSY), Memory(), 61.0)
+    assert (decision.to, decision.reason) == (2, DecisionReason.METRICS_ERROR)
+
+
+@pytest.mark.parametrize(("replicas", "bounded"), [(0, 2), (1, 2), (12, 10)])
+def test_rule_01_bounds_hold_without_signals(replicas: int, bounded: int) -> None:
+    decision = Watch(steady(replicas), ScalingSpec(min_replicas=2, max_replicas=10)).see(None)
+    assert (decision.to, decision.reason) == (bounded, DecisionReason.BOUNDS_CHANGED)
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(2, 5), (7, 7)])
+def test_rule_01_the_fallback_only_raises_and_only_after_its_time(replicas: int, expected: int) -> None:
+    fallback = ScalingFallback(replicas=5, after=timedelta(minutes=10))
+    watch = Watch(steady(replicas), ScalingSpec(max_replicas=10, fallback=fallback))
+    watch.see(readings(pods=replicas))
+    assert watch.see(with_state(State.ERROR), 570).to == replicas
+    assert watch.see(with_state(State.ERROR), 60).to == expected
+
+
+def test_rule_02_idle_latency_lets_replicas_go_one_at_a_time() -> None:
+    idle = replace(
+        readings(pods=3, waiting=0.0, running=0.0, kv=0.0, completed=0.0, tokens=0.0),
+        objectives=(ObjectiveReading(TTFT, Reading(None, State.IDLE)),),
+    )
+    watch = Watch(steady(3))
+    decision = watch.see(idle, 600)
+    assert (decision.to, decision.reason) == (2, DecisionReason.IDLE)
+
+
+def test_rule_03_with_an_unscraped_pod_only_up() -> None:
+    watch = Watch(steady(3))
+    decision = watch.see(readings(pods=2, **QUIET), 1800)
+    assert (decision.to, decision.reason) == (3, DecisionReason.PODS_NOT_SCRAPED)
+    assert watch.see(readings(pods=2, **BUSY), 60).to > 3
+
+
+def test_rule_04_with_a_missing_signal_the_others_only_scale_up() -> None:
+    watch = Watch(steady(3))
+    decision = watch.see(readings(pods=3, **{**QUIET, "kv": None}), 1800)
+    assert (decision.to, decision.reason) == (3, DecisionReason.NO_DATA)
+    assert watch.see(readings(pods=3, **{**BUSY, "kv": None}), 60).to > 3
+
+
+def test_rule_05_no_scale_down_in_the_first_window() -> None:
+    watch = Watch(steady(3))
+    decision = watch.see(readings(pods=3, **QUIET), 300)
+    assert (decision.to, decision.reason) == (3, DecisionReason.STARTUP_WINDOW)
+    assert watch.see(readings(pods=3, **QUIET), 30).to == 2
+
+
+def test_rule_05_a_changed_spec_begins_a_new_window() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 300)
+    watch.scaling = ScalingSpec(min_replicas=1, max_replicas=9)
+    assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
+
+
+def test_rule_05_an_outage_begins_a_new_window() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 300)
+    watch.see(with_state(State.ERROR), 90)
+    assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
+
+
+def test_rule_06_pending_replicas_count_as_capacity() -> None:
+    moderately_busy = readings(pods=2, ttft=0.5)
+    assert Watch(steady(2)).see(moderately_busy).to > 2
+    assert Watch(Fleet(4, 2, loading=2)).see(moderately_busy).to == 4
+
+
+def test_rule_06_gpu_shortage_stops_asking_and_goes_on_when_it_clears() -> None:
+    short = Fleet(5, 4, unschedulable=1, unschedulable_since=0.0)
+    watch = Watch(short)
+    watch.see(readings(pods=4, **BUSY), 120)
+    decision = watch.see(readings(pods=4, **BUSY), 1800)
+    assert (decision.to, decision.gpu_shortage, decision.limited_by) == (5, True, DecisionReason.GPU_SHORTAGE)
+    watch.fleet = steady(5)
+    assert watch.see(readings(pods=5, **BUSY), 15).to == 6  # one more, to see whether a node takes it
+    assert watch.see(readings(pods=5, **BUSY), 600).to > 6
+
+
+def test_rule_06_pending_pods_stay_when_metrics_are_quiet() -> None:
+    watch = Watch(Fleet(6, 4, unschedulable=2, unschedulable_since=0.0))
+    watch.see(readings(pods=4, **BUSY), 300)
+    for seen in (readings(pods=4, **QUIET), with_state(State.MISSING), readings(pods=4, **QUIET)):
+        assert watch.see(seen, 240).to == 6
+
+
+def test_rule_06_a_shortage_does_not_hold_replicas_that_nobody_needs() -> None:
+    watch = Watch(Fleet(5, 4, unschedulable=1, unschedulable_since=0.0))
+    assert watch.see(readings(pods=4, **QUIET), 600).to == 4
+
+
+def test_rule_07_a_pod_that_does_not_start_in_time_is_not_counted_on() -> None:
+    pods = (Pod("a", 0.0, ready=True), Pod("b", 0.0), Pod("c", 500.0))
+    fleet = Fleet.of(Observed(workload=Workload(3), pods=pods), timedelta(minutes=5), now=600.0)
+    assert (fleet.ready, fleet.loading, fleet.overdue) == (1, 1, 1)
+    waiting_for_one = Watch(Fleet(2, 1, loading=1)).see(readings(ttft=0.5))
+    given_up = Watch(Fleet(2, 1, overdue=1)).see(readings(ttft=0.5))
+    assert (waiting_for_one.to, waiting_for_one.overdue_pods) == (2, 0)
+    assert given_up.to > 2
+    assert given_up.overdue_pods == 1
+
+
+def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:
+    stalled = readings(pods=2, ttft=None, waiting=80.0, running=50.0, completed=0.0, tokens=0.0)
+    watch = Watch(steady(2))
+    first = watch.see(stalled)
+    assert (first.to, first.engine_stalled) == (3, False)
+    watch.fleet = steady(3)
+    later = watch.see(stalled, 600)
+    assert (later.to, later.engine_stalled, later.reason) == (3, True, DecisionReason.ENGINE_STALLED)
+    assert not watch.see(readings(pods=3)).engine_stalled
+
+
+def test_rule_11_replicas_changed_by_someone_else_are_adopted() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, ttft=0.22), 600)
+    watch.fleet = steady(6)
+    decision = watch.see(readings(pods=6, ttft=0.22))
+    assert (decision.to, decision.reason) == (6, DecisionReason.ADOPTED_REPLICAS)
+    assert watch.see(readings(pods=6, **QUIET), 270).to == 6  # and not taken back before a whole window
+
+
+def test_rule_11_its_own_change_is_nobody_elses() -> None:
+    watch = Watch(steady(2))
+    watch.fleet = steady(watch.see(readings(pods=2, **BUSY)).to)
+    assert watch.see(readings(pods=4, ttft=0.22)).reason is not DecisionReason.ADOPTED_REPLICAS
+
+
+def test_rule_13_attainment_is_counted_at_the_next_lower_edge() -> None:
+    histogram = Histogram.of({0.25: 60.0, 0.5: 90.0, 1.0: 99.0, math.inf: 100.0})
+    assert histogram
+    assert histogram.share_within(0.5) == 0.9
+    assert histogram.share_within(0.7) == 0.9
+    assert histogram.share_within(0.2) is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1.0])
+def test_rule_14_a_value_that_is_no_number_means_hold(bad: float) -> None:
+    broken = readings(pods=4, ttft=bad, waiting=bad, running=bad, kv=bad, completed=bad, offered=bad, tokens=bad)
+    decision = Watch(steady(4)).see(broken, 1800)
+    assert decision.to == 4
+    assert decision.reason is DecisionReason.NO_DATA
+
+
+def test_a_latency_that_one_request_alone_misses_is_reported_and_does_not_scale() -> None:
+    alone_and_slow = readings(ttft=0.8, running=0.2, waiting=0.0, completed=0.2)
+    watch = Watch(steady(1))
+    decision = watch.see(alone_and_slow, 300)
+    assert (decision.to, decision.infeasible) == (1, (Signal.TTFT,))
