@@ -18,7 +18,9 @@ app = typer.Typer(
 
 
 @app.command()
-def up(gpus: Annotated[int, typer.Option(min=0, help="GPUs that the node offers.")] = DEFAULT_GPUS) -> None:
+def up(
+    gpus: Annotated[int | None, typer.Option(min=0, help=f"GPUs of the node (new: {DEFAULT_GPUS}).")] = None,
+) -> None:
     """Bring the cluster up; nothing happens when it is up already."""
     Cluster().up(gpus)
 

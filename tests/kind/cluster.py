@@ -38,22 +38,26 @@ class Cluster:
         self.kubeconfig = kubeconfig
         self.node = NODE
 
-    def up(self, gpus: int = DEFAULT_GPUS) -> Self:
+    def up(self, gpus: int | None = None) -> Self:
         """Makes sure that the cluster runs and its node offers `gpus` GPUs; does nothing when that is so already.
+
+        Without `gpus` a node keeps what it offers, and a new one offers DEFAULT_GPUS.
 
         Raises:
             StepFailedError: a step failed; says which, why and what to do next.
         """
         with exclusive("cluster"):
-            if self.ready(gpus):
-                note(f"Cluster {NAME} is up with {gpus} GPUs")
+            offered = self.offered_gpus()
+            wanted = (offered or DEFAULT_GPUS) if gpus is None else gpus
+            if offered == wanted and not self._outdated():
+                note(f"Cluster {NAME} is up with {offered} GPUs")
                 return self
             binaries.ensure("kind", "kubectl")
             docker.ensure_daemon()
             image = node_image.ensure()
             if not self._restarted():
                 self._create(image)
-            self._offer_gpus(gpus)
+            self._offer_gpus(wanted)
             self._wait_for_dns()
         return self
 
@@ -73,10 +77,6 @@ class Cluster:
                 docker.stop_daemon()
             self.kubeconfig.unlink(missing_ok=True)
         note(f"Cluster {NAME} is gone")
-
-    def ready(self, gpus: int = DEFAULT_GPUS) -> bool:
-        """Whether the node is Ready, offers `gpus` GPUs and runs the pinned version."""
-        return self.offered_gpus() == gpus and not self._outdated()
 
     def offered_gpus(self) -> int | None:
         """How many GPUs the node offers, None while it is not Ready."""

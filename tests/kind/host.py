@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kind.paths import cache_dir
-from tests.kind.progress import StepFailedError, run_step
+from tests.kind.progress import StepFailedError, note, run_step
 
 GIB = 1 << 30
 
@@ -19,7 +19,11 @@ def exclusive(name: str) -> Iterator[None]:
     folder = cache_dir() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note(f"Waiting for another process that works on: {name}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
