@@ -18,6 +18,8 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 HISTOGRAMS = ("time_to_first_token", "inter_token_latency", "end_to_end_latency")
 COUNTERS = ("completed", "prompt_tokens", "generation_tokens")
 GAUGES = ("running", "waiting", "kv_cache_usage")
+# Ranks of one pod are separate series: requests add up, usage counts at its fullest.
+_OF_RANKS = {"running": "sum", "waiting": "sum", "kv_cache_usage": "max"}
 GROWTH = "growth"
 SAMPLE_AGE = "sample_age"
 ATTAINMENT_WINDOWS = ("5m", "1h")
@@ -51,9 +53,7 @@ def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:
         histograms={name: _buckets(names[name], window) for name in HISTOGRAMS if names[name]},
         rates={**counters, GROWTH: growth},
         gauges={
-            "running": _by_pod("sum", names["running"], "%s"),
-            "waiting": _by_pod("sum", names["waiting"], "%s"),
-            "kv_cache_usage": _by_pod("max", names["kv_cache_usage"], "%s"),
+            **{gauge: _by_pod(_OF_RANKS[gauge], names[gauge], "%s") for gauge in GAUGES if names[gauge]},
             SAMPLE_AGE: "time() - (" + _by_pod("max", names["running"], "timestamp(%s)") + ")",
         },
         slow={
@@ -88,7 +88,6 @@ def _by_service(names: tuple[str, ...], inner: str) -> str:
 
 
 def _by_pod(aggregate: str, names: tuple[str, ...], inner: str) -> str:
-    """Ranks of one pod are separate series: requests add up, usage counts at its fullest."""
     return _either(_POD, [f"{aggregate} by ({_POD}) ({inner % (name + _SELECTOR)})" for name in names])
 
 

@@ -1,0 +1,148 @@
+"""The source against a small HTTP server that answers as Prometheus does, or does not."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aifactory.api.spec import Engine
+from aifactory.runtimes import RUNTIMES
+from aifactory.signals import prometheus
+from aifactory.signals.prometheus import PrometheusSource
+from aiohttp import web
+
+from tests.unit.signals.vectors import sample
+
+VLLM = RUNTIMES[Engine.VLLM].dialects
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Calls(list[tuple[str, float, bool]]):
+    """What `on_query` was told."""
+
+    def __call__(self, name: str, seconds: float, ok: bool) -> None:
+        self.append((name, seconds, ok))
+
+
+@asynccontextmanager
+async def source(handler: Handler, calls: Calls | None = None, seconds: float = 5.0) -> AsyncIterator[PrometheusSource]:
+    app = web.Application()
+    app.router.add_route("*", "/api/v1/query", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    found = PrometheusSource(
+        f"http://127.0.0.1:{port}",
+        timeout_seconds=seconds,
+        window_seconds=60,
+        dialects=VLLM,
+        on_query=Calls() if calls is None else calls,
+    )
+    try:
+        yield found
+    finally:
+        found.close()
+        await runner.cleanup()
+
+
+def vector(result: Any) -> web.Response:
+    return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+
+async def healthy(request: web.Request) -> web.Response:
+    return vector([sample("2", pod="a", le="+Inf")])
+
+
+async def test_everything_is_read_and_every_query_is_timed() -> None:
+    calls = Calls()
+    async with source(healthy, calls) as prom:
+        snapshot = await prom.read(1000.0)
+    assert (snapshot.time, snapshot.error) == (1000.0, "")
+    assert snapshot.gauges["running"] == {("chat", "llama"): {"a": 2.0}}
+    assert {"time_to_first_token", "growth", "sample_age", "inter_token_latency_1h"} <= {name for name, _, _ in calls}
+    assert all(ok and seconds >= 0 for _, seconds, ok in calls)
+
+
+async def test_long_windows_are_read_less_often() -> None:
+    calls = Calls()
+    async with source(healthy, calls) as prom:
+        for now in (0.0, 10.0, 20.0, 31.0):
+            snapshot = await prom.read(now)
+    assert sum(name == "time_to_first_token_1h" for name, _, _ in calls) == 2
+    assert sum(name == "time_to_first_token" for name, _, _ in calls) == 4
+    assert "time_to_first_token_1h" in snapshot.histograms
+
+
+async def test_a_failing_query_costs_its_own_signal_alone() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if "kv_cache" in request.query["query"]:
+            return web.json_response({"status": "error", "error": "too many samples"}, status=422)
+        return await healthy(request)
+
+    calls = Calls()
+    async with source(handler, calls) as prom:
+        snapshot = await prom.read(0.0)
+    assert set(snapshot.gauges) == {"running", "waiting", "sample_age"}
+    assert [name for name, _, ok in calls if not ok] == ["kv_cache_usage"]
+
+
+async def html(request: web.Request) -> web.Response:
+    return web.Response(text="<html>Sign in</html>", content_type="text/html")
+
+
+async def wrong_shape(request: web.Request) -> web.Response:
+    return web.json_response({"status": "success", "data": {"resultType": "scalar", "result": {"a": 1}}})
+
+
+async def empty_object(request: web.Request) -> web.Response:
+    return web.json_response({})
+
+
+async def broken(request: web.Request) -> web.Response:
+    return web.Response(status=503, text="starting")
+
+
+async def elsewhere(request: web.Request) -> web.Response:
+    raise web.HTTPFound("/api/v1/query?query=up")
+
+
+@pytest.mark.parametrize("handler", [html, wrong_shape, empty_object, broken, elsewhere])
+async def test_an_answer_that_is_none_is_an_error_of_the_source(handler: Handler) -> None:
+    async with source(handler) as prom:
+        snapshot = await prom.read(0.0)
+    assert snapshot.error
+    assert [snapshot.gauges, snapshot.rates, snapshot.histograms] == [{}, {}, {}]
+
+
+async def test_an_answer_beyond_all_measure_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "_LARGEST_ANSWER", 1000)
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=json.dumps(["x" * 2000]), content_type="application/json")
+
+    async with source(handler) as prom:
+        assert "longer than 1000 bytes" in (await prom.read(0.0)).error
+
+
+async def test_nobody_listening_is_an_error_of_the_source() -> None:
+    prom = PrometheusSource("http://127.0.0.1:1", timeout_seconds=1.0, dialects=VLLM)
+    snapshot = await prom.read(0.0)
+    prom.close()
+    assert "127.0.0.1" in snapshot.error
+
+
+async def test_a_silent_prometheus_costs_a_bounded_time() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return vector([])
+
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with source(handler, seconds=0.2) as prom:
+        snapshot = await prom.read(0.0)
+        assert loop.time() - started < 3 * 0.2 + 1.0
+    assert snapshot.error
