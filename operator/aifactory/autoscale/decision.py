@@ -64,7 +64,7 @@ class Decision:
     reason: DecisionReason
     message: str
     signal: Signal | None = None
-    limited_by: str | None = None
+    limited_by: DecisionReason | None = None
     recommendations: tuple[Recommendation, ...] = ()
     infeasible: tuple[Signal, ...] = ()
     gpu_shortage: bool = False

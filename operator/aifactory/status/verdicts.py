@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.scaling import ScalingMode
 from aifactory.api.spec import Mode
-from aifactory.autoscale.decision import Decision
+from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
@@ -14,6 +14,8 @@ from .facts import Facts
 from .pods import lacks_gpus, unschedulable
 
 T = ConditionType
+# Limits that a user or the cluster sets. Others only pace a change, and pass.
+_BOUNDS = {DecisionReason.AT_MAXIMUM: Reason.AT_MAXIMUM, DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS}
 
 
 def verdicts(facts: Facts) -> Iterator[Verdict]:
@@ -150,13 +152,8 @@ def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
         yield Verdict(T.SCALING_ACTIVE, False, Reason.HOLDING, "signals are missing: replicas are held, never lowered")
     else:
         yield Verdict(T.SCALING_ACTIVE, True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives")
-    if decision.limited_by:
-        yield Verdict(
-            T.SCALING_LIMITED,
-            True,
-            Reason.AT_MAXIMUM if decision.limited_by == "maxReplicas" else Reason.HOLDING,
-            f"limited by {decision.limited_by}",
-        )
+    if decision.limited_by in _BOUNDS:
+        yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], decision.message)
     if decision.infeasible:
         message = (
             f"one request alone misses {', '.join(decision.infeasible)}: "
