@@ -1,0 +1,37 @@
+"""The operator is configured by environment variables."""
+
+import pytest
+from aifactory.settings import Settings
+from pydantic import ValidationError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"AIFACTORY_{name.upper()}", raising=False)
+
+
+def test_all_namespaces_are_served_unless_some_are_named():
+    assert Settings().namespaces == ()
+
+
+def test_namespaces_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("AIFACTORY_NAMESPACES", "chat, agents,")
+    assert Settings().namespaces == ("chat", "agents")
+
+
+def test_numbers_are_read(monkeypatch):
+    monkeypatch.setenv("AIFACTORY_TICK", "2.5")
+    assert Settings().tick == 2.5
+
+
+def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("AIFACTORY_WORKERS", "0")
+    with pytest.raises(ValidationError, match="workers"):
+        Settings()
+
+
+def test_a_wrong_log_level_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("AIFACTORY_LOG_LEVEL", "LOUD")
+    with pytest.raises(ValidationError, match="log_level"):
+        Settings()
