@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aifactory.api import API_VERSION
-from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.api.inferenceservice import KIND, ObjectMeta
 from aifactory.status.transitions import Event
 
 from .client import ApiError, Client
@@ -98,9 +98,8 @@ class Writer:
             if error.status != 404:
                 raise
 
-    async def status(self, service: InferenceService, status: Mapping[str, Any]) -> None:
+    async def status(self, metadata: ObjectMeta, status: Mapping[str, Any]) -> None:
         """Write the status of this very object; one of the same name but another uid is left alone."""
-        metadata = service.metadata
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -123,9 +122,8 @@ class Writer:
         else:
             self._store.put(KIND, answer)
 
-    async def event(self, service: InferenceService, event: Event, time: str) -> None:
+    async def event(self, metadata: ObjectMeta, event: Event, time: str) -> None:
         """Post an Event about the service."""
-        metadata = service.metadata
         body = {
             "metadata": {"generateName": f"{metadata.name}.", "namespace": metadata.namespace},
             "involvedObject": {

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aifactory.api.conditions import Reason
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.inferenceservice import InferenceService, ObjectMeta
 from aifactory.api.scaling import ScalingMode, ScalingSpec
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
@@ -100,9 +100,9 @@ class Reconciler:
         try:
             known = self._recall(key, raw)
         except ValidationError as error:
-            service = _identity(raw)
-            status = rejected(before, service.metadata.generation, _problems(error), self._clock())
-            await self._write_status(service, None, raw, before, status)
+            metadata = ObjectMeta.model_validate(raw["metadata"])
+            status = rejected(before, metadata.generation, _problems(error), self._clock())
+            await self._write_status(metadata, None, raw, before, status)
             return "rejected", self._settings.resync
         observed = self._store.observe(key)
         self._decide(known, observed)
@@ -184,17 +184,17 @@ class Reconciler:
         now = self._clock()
         observed = self._store.observe(known.service.key)
         facts = Facts(known.service, observed, before, now, known.decision, known.readings, known.refused)
-        await self._write_status(known.service, known, raw, before, report(facts))
+        await self._write_status(known.service.metadata, known, raw, before, report(facts))
         decision = known.decision
         if decision is not None and decision.changes and _applies(known):
             self._metrics.decisions.labels(decision.reason).inc()
             direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
-            await self._tell(known.service, Event("Normal", direction, decision.message))
+            await self._tell(known.service.metadata, Event("Normal", direction, decision.message))
             known.decision = dataclasses.replace(decision, from_=decision.to)
 
     async def _write_status(
         self,
-        service: InferenceService,
+        metadata: ObjectMeta,
         known: _Known | None,
         raw: dict[str, Any],
         before: InferenceServiceStatus,
@@ -204,17 +204,17 @@ class Reconciler:
         due = known is None or now - known.status_written >= self._settings.status_interval
         if same(old, new) or (steady(old) == steady(new) and not due):
             return
-        await self._writer.status(service, new)
+        await self._writer.status(metadata, new)
         if known is not None:
             known.status_written = now
         for event in transitions(before.conditions, status.conditions):
-            await self._tell(service, event)
+            await self._tell(metadata, event)
 
-    async def _tell(self, service: InferenceService, event: Event) -> None:
+    async def _tell(self, metadata: ObjectMeta, event: Event) -> None:
         try:
-            await self._writer.event(service, event, timestamp(self._clock()))
+            await self._writer.event(metadata, event, timestamp(self._clock()))
         except ApiError as error:
-            logger.warning("no Event about %s/%s: %s", *service.key, error)
+            logger.warning("no Event about %s/%s: %s", metadata.namespace, metadata.name, error)
 
 
 def _wanted_replicas(known: _Known, observed: Observed, before: InferenceServiceStatus) -> int:
@@ -243,11 +243,6 @@ def _status_of(raw: dict[str, Any]) -> InferenceServiceStatus:
         return InferenceServiceStatus.model_validate(raw.get("status") or {})
     except ValidationError:
         return InferenceServiceStatus()
-
-
-def _identity(raw: dict[str, Any]) -> InferenceService:
-    """The object's metadata with the spec left unread."""
-    return InferenceService.model_construct(metadata=InferenceService.model_fields["metadata"].annotation(**raw["metadata"]))
 
 
 def _problems(error: ValidationError) -> str:
