@@ -94,9 +94,9 @@ def _look(kube: Kube, run: Run, screen: Screen) -> None:
         run.path.append(desired)
     for entry in reversed((status.get("scaling") or {}).get("history", [])):
         if entry["time"] not in run.decisions:
-            text = f"{entry['time'][11:19]}  {name}  {entry['from']} -> {entry['to']}  {entry['reason']}: {entry['message']}"
-            run.decisions[entry["time"]] = text
-            screen.decided(text)
+            change = f"{entry['from']} -> {entry['to']}"
+            run.decisions[entry["time"]] = change
+            screen.decided(f"{entry['time'][11:19]}  {name}  {change}  {entry['reason']}: {entry['message']}")
 
 
 def _offered(intervals: list[dict[str, Any]]) -> str:
@@ -108,7 +108,16 @@ def _offered(intervals: list[dict[str, Any]]) -> str:
 
 def _report(runs: list[Run], console: Console, seconds: float) -> None:
     table = Table(title="summary", title_justify="left")
-    for column in ("service", "requests", "failed", "within both targets", "TTFT p95", "ITL p95", "replicas", "decisions"):
+    for column in (
+        "service",
+        "requests",
+        "failed",
+        "within both targets",
+        "TTFT p95",
+        "ITL p95",
+        "replicas",
+        "decisions",
+    ):
         table.add_column(column)
     for run in runs:
         found = run.summary or {}
@@ -123,7 +132,10 @@ def _report(runs: list[Run], console: Console, seconds: float) -> None:
             str(len(run.decisions)),
         )
     console.print(table)
-    console.print(f"The demo took {seconds:.0f} s. The services stay: kubectl get infsvc -n {NAMESPACE}; make demo-down removes all.")
+    console.print(
+        f"The demo took {seconds:.0f} s. The services stay: kubectl get infsvc -n {NAMESPACE}; "
+        "make demo-down removes everything."
+    )
 
 
 def _milliseconds(found: dict[str, Any], name: str) -> str:

@@ -52,8 +52,18 @@ class Sample:
 
 
 COLUMNS = (
-    "service", "ready", "replicas", "TTFT p95", "ITL p95", "attained 5m", "requests/s", "tokens/s", "running", "waiting", "offered/s",
-)  # fmt: skip
+    "service",
+    "ready",
+    "replicas",
+    "TTFT p95",
+    "ITL p95",
+    "attained 5m",
+    "requests/s",
+    "tokens/s",
+    "running",
+    "waiting",
+    "offered/s",
+)
 
 
 class Screen:
@@ -83,7 +93,9 @@ class Screen:
         """The state now, `elapsed` seconds after the start."""
         if self._live:
             decisions = [Text(line) for line in self._decisions[-_DECISIONS:]]
-            self._live.update(Group(_table(elapsed, samples), Text("decisions", style="bold"), *decisions), refresh=True)
+            self._live.update(
+                Group(_table(elapsed, samples), Text("decisions", style="bold"), *decisions), refresh=True
+            )
         else:
             for sample in samples:
                 pairs = (f"{column}={cell}" for column, cell in zip(COLUMNS[1:], sample.cells[1:], strict=True))

@@ -3,6 +3,7 @@
 import socket
 import uuid
 from collections.abc import Iterator
+
 import pytest
 
 from tests.install import install_crds

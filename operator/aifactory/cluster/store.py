@@ -71,7 +71,7 @@ class Store:
         """The InferenceService as last seen."""
         return self._services.get(key)
 
-    def keys(self) -> Iterable[Key]:
+    def services(self) -> Iterable[Key]:
         """All services."""
         return tuple(self._services)
 

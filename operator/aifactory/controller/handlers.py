@@ -65,7 +65,7 @@ class Feed:
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
-    """Keeps no copy of earlier specs: the handlers here never ask what changed, and copying each object costs a third of kopf's time."""
+    """Keeps no copy of earlier specs: no handler here asks what changed, and the copies cost a third of kopf's time."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()

@@ -22,6 +22,6 @@ async def tick_forever(
         started = time.monotonic()
         if feed.synced:
             reconciler.snapshot = await source.read(time.time())
-            for key in store.keys():
+            for key in store.services():
                 queue.add(key)
         await asyncio.sleep(max(0.0, period - (time.monotonic() - started)))

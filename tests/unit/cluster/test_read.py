@@ -1,0 +1,161 @@
+"""Pods and Deployments as the API server sends them, and what they mean."""
+
+from typing import Any
+
+import pytest
+from aifactory.cluster.read import epoch, pod_of, workload_of
+
+from tests.unit.cluster.objects import pod
+
+MIDNIGHT = 1767225600.0  # 2026-01-01T00:00:00Z
+
+
+def condition(kind: str, status: str, reason: str = "", message: str = "") -> dict[str, Any]:
+    time = "2026-01-01T00:02:00Z"
+    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": time}
+
+
+def container(name: str = "model-server", restarts: int = 0, **state: Any) -> dict[str, Any]:
+    last = {"lastState": state.pop("lastState")} if "lastState" in state else {}
+    return {"name": name, "restartCount": restarts, "state": state, **last}
+
+
+CREATING = {"waiting": {"reason": "ContainerCreating"}}
+BACK_OFF = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
+CRASHED = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+OUT_OF_MEMORY = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "message": "loading\nCUDA out of memory\n"}}
+
+
+def test_times_are_epoch_seconds():
+    assert epoch("2026-01-01T00:00:00Z") == MIDNIGHT
+    assert epoch("2026-01-01T00:00:00.500000Z") == MIDNIGHT + 0.5
+    assert epoch(None) is None
+
+
+def test_a_pod_that_was_just_created_is_pending():
+    seen = pod_of(pod(phase="Pending"))
+    assert (seen.name, seen.created_at, seen.template_hash) == ("llama-1", MIDNIGHT, "5d4f")
+    assert seen.pending
+    assert not seen.unschedulable
+
+
+def test_a_pod_without_status_is_pending():
+    body = pod()
+    del body["status"]
+    assert pod_of(body).pending
+
+
+def test_a_pod_that_no_node_can_take():
+    message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    seen = pod_of(pod(phase="Pending", conditions=[condition("PodScheduled", "False", "Unschedulable", message)]))
+    assert seen.unschedulable
+    assert seen.unschedulable_since == MIDNIGHT + 120
+    assert seen.unschedulable_message == message
+
+
+def test_a_pod_that_waits_for_a_scheduling_gate_is_not_unschedulable():
+    seen = pod_of(pod(conditions=[condition("PodScheduled", "False", "SchedulingGated", "gated")]))
+    assert not seen.unschedulable
+
+
+def test_a_pod_that_serves():
+    conditions = [condition("PodScheduled", "True"), condition("Ready", "True")]
+    seen = pod_of(pod(phase="Running", conditions=conditions, containerStatuses=[container(running={})]))
+    assert seen.ready
+    assert seen.ready_at == MIDNIGHT + 120
+    assert not seen.pending
+
+
+def test_a_pod_that_loads_is_not_ready():
+    seen = pod_of(pod(conditions=[condition("Ready", "False")], containerStatuses=[container(running={})]))
+    assert not seen.ready
+    assert seen.ready_at is None
+    assert seen.waiting_reason == ""
+
+
+def test_a_pod_that_is_deleted_is_leaving_though_it_still_answers():
+    body = pod(phase="Running", conditions=[condition("Ready", "True")])
+    body["metadata"]["deletionTimestamp"] = "2026-01-01T00:05:00Z"
+    assert pod_of(body).terminating
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_ended_is_leaving(phase):
+    assert pod_of(pod(phase=phase)).terminating
+
+
+def test_what_a_container_waits_for():
+    seen = pod_of(pod(containerStatuses=[container(**BACK_OFF)]))
+    assert (seen.waiting_reason, seen.waiting_message) == ("ImagePullBackOff", 'Back-off pulling image "x"')
+
+
+@pytest.mark.parametrize("others", [[container("a", **CREATING)], [container("a", running={})]])
+def test_a_container_in_trouble_is_found_beside_a_sidecar(others):
+    trouble = container(**BACK_OFF)
+    assert pod_of(pod(containerStatuses=[*others, trouble])).waiting_reason == "ImagePullBackOff"
+    assert pod_of(pod(containerStatuses=[trouble, *others])).waiting_reason == "ImagePullBackOff"
+
+
+def test_an_init_container_in_trouble_is_found():
+    waiting = [container(waiting={"reason": "PodInitializing"})]
+    seen = pod_of(pod(initContainerStatuses=[container("injected", **BACK_OFF)], containerStatuses=waiting))
+    assert seen.waiting_reason == "ImagePullBackOff"
+
+
+def test_a_crash_keeps_its_cause_and_last_words():
+    seen = pod_of(pod(containerStatuses=[container(restarts=3, lastState=OUT_OF_MEMORY, **CRASHED)]))
+    assert seen.restarts == 3
+    assert seen.last_exit == "OOMKilled, exit code 137: CUDA out of memory"
+
+
+def test_a_crash_is_known_before_the_restart():
+    assert pod_of(pod(containerStatuses=[container(**OUT_OF_MEMORY)])).last_exit.startswith("OOMKilled")
+
+
+def test_a_clean_end_is_no_crash():
+    ended = {"terminated": {"reason": "Completed", "exitCode": 0}}
+    assert pod_of(pod(initContainerStatuses=[container("init", **ended)])).last_exit == ""
+
+
+def deployment(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "llama", "generation": 3}, "spec": spec, "status": status}
+
+
+def test_a_deployment_that_is_rolled_out():
+    status = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
+    seen = workload_of(deployment(status, replicas=2))
+    assert (seen.replicas, seen.total, seen.updated, seen.ready, seen.available) == (2, 2, 2, 2, 2)
+    assert (seen.generation, seen.observed_generation) == (3, 3)
+    assert not seen.rolling_out
+
+
+def test_a_deployment_that_nobody_has_looked_at_yet():
+    seen = workload_of({"metadata": {"name": "llama", "generation": 1}, "spec": {"replicas": 2}})
+    assert (seen.replicas, seen.available, seen.observed_generation) == (2, 0, 0)
+    assert seen.rolling_out
+
+
+def test_a_deployment_without_a_number_has_one_replica():
+    assert workload_of(deployment({})).replicas == 1
+
+
+def test_a_deployment_scaled_to_zero():
+    assert workload_of(deployment({"observedGeneration": 3}, replicas=0)).replicas == 0
+
+
+def test_a_deployment_that_may_not_create_pods():
+    message = 'pods "llama-" is forbidden: exceeded quota: gpus'
+    failure = condition("ReplicaFailure", "True", "FailedCreate", message)
+    assert workload_of(deployment({"conditions": [failure]})).replica_failure == message
+
+
+def test_a_failure_that_is_over_is_none():
+    failure = condition("ReplicaFailure", "False", "FailedCreate", "was forbidden")
+    assert workload_of(deployment({"conditions": [failure]})).replica_failure == ""
+
+
+def test_a_deployment_that_exceeded_its_deadline():
+    late = condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out")
+    assert workload_of(deployment({"conditions": [late]})).progress_deadline_exceeded
+    on_time = condition("Progressing", "True", "NewReplicaSetAvailable")
+    assert not workload_of(deployment({"conditions": [on_time]})).progress_deadline_exceeded
