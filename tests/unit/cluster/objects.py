@@ -3,7 +3,7 @@
 from typing import Any
 
 from aifactory.api import API_VERSION
-from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.api.inferenceservice import KIND
 from aifactory.render import labels
 
 NAMESPACE, NAME, UID = "chat", "llama", "service-1"
@@ -18,10 +18,6 @@ def service(version: int = 1, uid: str = UID, **more: Any) -> dict[str, Any]:
     spec = {"model": {"name": "meta/llama"}, "runtime": {"engine": "vllm"}}
     body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata(NAME, uid, version, generation=1)}
     return {**body, "spec": spec, **more}
-
-
-def parsed() -> InferenceService:
-    return InferenceService.model_validate(service())
 
 
 def owner(uid: str = UID) -> dict[str, Any]:

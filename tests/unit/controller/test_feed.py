@@ -18,10 +18,10 @@ class Cluster:
         self.due: list[tuple[tuple[str, str], float]] = []
         self.feed = Feed(self.store, lambda key, delay: self.due.append((key, delay)))
 
-    async def tell(self, kind: str, body: dict[str, Any], type: str | None = "MODIFIED") -> None:
-        if type != "DELETED":
+    async def tell(self, kind: str, body: dict[str, Any], what: str | None = "MODIFIED") -> None:
+        if what != "DELETED":
             await self.feed._index(kind)(body=body)
-        await self.feed._event(kind)(type=type, body=body)
+        await self.feed._event(kind)(type=what, body=body)
 
 
 @pytest.fixture
