@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from aifactory.api.scaling import ScalingBehavior
 from aifactory.signals.objectives import LATENCIES, Signal
@@ -77,6 +78,8 @@ def _latency(reading: ObjectiveReading) -> Measure:
     objective, value = reading.objective, reading.observed.usable
     if value is None:
         return _nothing(objective.signal, reading.observed, objective.target)
+    if reading.estimate is not None and 0 <= reading.estimate < inf:
+        value = reading.estimate
     needed = 1 / (1 - (objective.percentile or 0) / 100)
     ratio = min(HIGHEST_RATIO, value / objective.target)
     return Measure(objective.signal, State.OK, value, objective.target, ratio, reading.observations < needed)

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import inf
 
 
@@ -33,6 +33,25 @@ class Histogram:
         As `histogram_quantile` of PromQL: the lowest bucket starts at 0, above the highest finite edge the answer is
         that edge.
         """
+        return self._quantile(q, 0.5)
+
+    def quantile_with_mean(self, q: float, mean: float) -> float | None:
+        """The q-quantile if observations lie in their buckets so that their mean is `mean` instead of anywhere.
+
+        Buckets of engines are wide: inter-token latencies of 28 ms all lie between 25 and 50 ms, of which `quantile`
+        makes a p95 of 49 ms. Here all buckets are filled from one end, evenly and just so far that the mean comes out.
+        The answer stays in the bucket of `quantile`, so both agree whether a target on an edge is met.
+        """
+        lows = (min(0.0, self.edges[0]) if self.edges else 0.0, *self.edges)
+        inside = [above - below for below, above in pairwise((0.0, *self.counts))]
+        least = sum(count * low for count, low in zip(inside, lows, strict=False))
+        room = sum(count * (high - low) for count, low, high in zip(inside, lows, self.edges, strict=False))
+        beyond = (self.total - sum(inside)) * lows[-1]
+        place = (mean * self.total - beyond - least) / room if room > 0 else 0.5
+        return self._quantile(q, min(1.0, max(0.0, place)))
+
+    def _quantile(self, q: float, place: float) -> float | None:
+        """Observations fill their buckets evenly around `place`: 0 is the low end, 0.5 all of it, 1 the high end."""
         if self.total <= 0 or not self.edges:
             return None
         rank = q * self.total
@@ -40,8 +59,10 @@ class Histogram:
         if index == len(self.counts):
             return self.edges[-1]
         low, below = (self.edges[index - 1], self.counts[index - 1]) if index else (min(0.0, self.edges[0]), 0.0)
-        inside = self.counts[index] - below
-        return low + (self.edges[index] - low) * (rank - below) / inside if inside else self.edges[index]
+        high, inside = self.edges[index], self.counts[index] - below
+        filled = 2 * min(place, 1 - place) * (high - low)
+        start = low if place <= 0.5 else high - filled
+        return start + filled * (rank - below) / inside if inside else high
 
     def edge_below(self, target: float) -> float | None:
         """The highest edge that is not above the target; None if there is none."""

@@ -26,7 +26,15 @@ _LARGEST_ANSWER = 64 * 2**20
 _AT_A_TIME = 2
 # Attainment over 5 minutes and an hour changes slowly and costs Prometheus more to compute.
 _SLOW_SECONDS = 30.0
-_ANSWER_ERRORS = (RequestException, PrometheusApiClientException, ValueError, KeyError, TypeError, OSError)
+_ANSWER_ERRORS = (
+    RequestException,
+    PrometheusApiClientException,
+    ValueError,
+    KeyError,
+    TypeError,
+    OSError,
+    RecursionError,
+)
 
 
 class SignalSource(Protocol):
@@ -60,46 +68,65 @@ class PrometheusSource:
         self._timeout = timeout_seconds
         self._on_query = on_query
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="prometheus")
+        self._slow_pool = ThreadPoolExecutor(1, thread_name_prefix="prometheus-slow")
         self._client = PrometheusConnect(
             url.rstrip("/"), retry=Retry(total=0), session=_bounded_session(timeout_seconds), timeout=timeout_seconds
         )
         self._slow: dict[str, answers.Histograms] = {}
         self._slow_at = float("-inf")
+        self._slow_reading: asyncio.Task[None] | None = None
 
     async def read(self, now: float) -> Snapshot:
-        """Ask all queries once."""
+        """Ask the queries of the tick once; those over long windows go on in the background."""
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
-
-        async def tables(named: Mapping[str, str], parse: Callable[[Any], Table]) -> dict[str, Table]:
-            found = await asyncio.gather(*(self._ask(name, text, parse, deadline) for name, text in named.items()))
-            errors.update({name: answer for name, answer in zip(named, found, strict=True) if isinstance(answer, str)})
-            return {name: answer for name, answer in zip(named, found, strict=True) if not isinstance(answer, str)}
-
         gauges, rates, histograms = await asyncio.gather(
-            tables(self._queries.gauges, answers.by_pod),
-            tables(self._queries.rates, answers.numbers),
-            tables(self._queries.histograms, answers.histograms),
+            self._tables(self._queries.gauges, answers.by_pod, self._pool, deadline, errors),
+            self._tables(self._queries.rates, answers.numbers, self._pool, deadline, errors),
+            self._tables(self._queries.histograms, answers.histograms, self._pool, deadline, errors),
         )
         if not (gauges or rates or histograms):
             return Snapshot(now, self._window_seconds, error=next(iter(errors.values())))
-        if now - self._slow_at >= _SLOW_SECONDS:
+        if now - self._slow_at >= _SLOW_SECONDS and (self._slow_reading is None or self._slow_reading.done()):
             self._slow_at = now
-            self._slow = await tables(self._queries.slow, answers.histograms)
+            self._slow_reading = asyncio.create_task(self._read_slow())
         return Snapshot(now, self._window_seconds, {**self._slow, **histograms}, rates, gauges)
+
+    async def _read_slow(self) -> None:
+        self._slow = await self._tables(self._queries.slow, answers.histograms, self._slow_pool, float("inf"), {})
 
     def close(self) -> None:
         """Give the connections and threads back."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._slow_reading:
+            self._slow_reading.cancel()
+        for pool in (self._pool, self._slow_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    async def _ask(self, name: str, text: str, parse: Callable[[Any], Table], deadline: float) -> Table | str:
-        """The parsed answer, or what went wrong."""
-        seconds, answer = await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._query, text, parse, deadline
-        )
-        self._on_query(name, seconds, not isinstance(answer, str))
-        return answer
+    async def _tables(
+        self,
+        named: Mapping[str, str],
+        parse: Callable[[Any], Table],
+        pool: ThreadPoolExecutor,
+        deadline: float,
+        errors: dict[str, str],
+    ) -> dict[str, Table]:
+        """Answers by query name; `errors` gets what went wrong with the others."""
+        loop = asyncio.get_running_loop()
+
+        async def ask(name: str, text: str) -> Table | str:
+            seconds, answer = await loop.run_in_executor(pool, self._query, text, parse, deadline)
+            self._on_query(name, seconds, not isinstance(answer, str))
+            return answer
+
+        found = await asyncio.gather(*(ask(name, text) for name, text in named.items()))
+        tables = {}
+        for name, answer in zip(named, found, strict=True):
+            if isinstance(answer, str):
+                errors[name] = answer
+            else:
+                tables[name] = answer
+        return tables
 
     def _query(self, text: str, parse: Callable[[Any], Table], deadline: float) -> tuple[float, Table | str]:
         started = monotonic()

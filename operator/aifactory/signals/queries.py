@@ -48,10 +48,13 @@ def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:
     names = _names(tuple(dialects))
     window = f"{window_seconds}s"
     counters = {counter: _rate(names[counter], window) for counter in COUNTERS if names[counter]}
+    sums = {
+        total(name): _rate(tuple(f"{one}_sum" for one in names[name]), window) for name in HISTOGRAMS if names[name]
+    }
     growth = " + ".join(f"({_by_service(names[gauge], f'deriv(%s[{window}])')})" for gauge in ("running", "waiting"))
     return Queries(
         histograms={name: _buckets(names[name], window) for name in HISTOGRAMS if names[name]},
-        rates={**counters, GROWTH: growth},
+        rates={**counters, **sums, GROWTH: growth},
         gauges={
             **{gauge: _by_pod(_OF_RANKS[gauge], names[gauge], "%s") for gauge in GAUGES if names[gauge]},
             SAMPLE_AGE: "time() - (" + _by_pod("max", names["running"], "timestamp(%s)") + ")",
@@ -63,6 +66,11 @@ def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:
             if names[name]
         },
     )
+
+
+def total(histogram: str) -> str:
+    """Name of the query for the sum of all observations of a histogram, per second."""
+    return f"{histogram}_sum"
 
 
 def _names(dialects: tuple[MetricDialect, ...]) -> dict[str, tuple[str, ...]]:

@@ -43,15 +43,17 @@ class Reading:
 class ObjectiveReading:
     """An objective as seen now.
 
-    `observed` is in the target's unit; `observations` is how many requests or tokens of the window it is taken from.
-    Attainment is the share (0 to 1) of requests or tokens within the target over
-    the window, five minutes and one hour; it is counted at `edge`, the highest histogram edge (seconds) that is not
-    above the target, and is None where nothing was observed or no edge is that low. `edges` are all finite edges seen.
+    `observed` is in the target's unit, a percentile as `histogram_quantile` has it, from `observations` requests or
+    tokens of the window; `estimate` is nearer to the truth where buckets are wide. Attainment is the share (0 to 1)
+    within the target over the window, five minutes and one hour; it is counted at `edge`, the highest histogram edge
+    (seconds) that is not above the target, and is None where nothing was observed or no edge is that low. `edges` are
+    all finite edges seen.
     """
 
     objective: Objective
     observed: Reading = Reading()
     observations: float = 0.0
+    estimate: float | None = None
     attainment: float | None = None
     attainment_5m: float | None = None
     attainment_1h: float | None = None

@@ -9,7 +9,7 @@ from aifactory.runtimes.base import MetricDialect
 from .answers import Histograms, Numbers, NumbersByPod, Service
 from .histogram import Histogram
 from .objectives import Objective, Signal
-from .queries import GROWTH, SAMPLE_AGE
+from .queries import GROWTH, SAMPLE_AGE, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 
 _HISTOGRAM_OF = {
@@ -85,6 +85,7 @@ class _View:
         return ObjectiveReading(
             objective=objective,
             observed=self._latency(name, histogram, objective.percentile / 100),
+            estimate=self._estimate(name, histogram, objective.percentile / 100),
             observations=histogram.total * self.snapshot.window_seconds if histogram else 0.0,
             attainment=_share(histogram, objective),
             attainment_5m=_share(self._histogram(f"{name}_5m"), objective),
@@ -101,6 +102,12 @@ class _View:
         if none_seen and self.reporting and len(self.reporting) >= len(self.ready):
             return Reading(None, State.IDLE, self.age)
         return self._absent(name, self.snapshot.histograms)
+
+    def _estimate(self, name: str, histogram: Histogram | None, q: float) -> float | None:
+        seconds = self.snapshot.rates.get(total(name), {}).get(self.service)
+        if histogram is None or seconds is None or histogram.total <= 0:
+            return histogram.quantile(q) if histogram else None
+        return histogram.quantile_with_mean(q, seconds / histogram.total)
 
     def _gauge(self, name: str, summary: Callable[[list[float]], float]) -> Reading:
         values = self._by_pod(name)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from aifactory.signals import answers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.signals.vectors import buckets, sample
@@ -70,6 +70,7 @@ odd_samples = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(odd_samples | anything, max_size=20))
 def test_whatever_the_samples_only_sensible_numbers_come_out(vector: list[Any]) -> None:
     for histogram in answers.histograms(vector).values():

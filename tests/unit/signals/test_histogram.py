@@ -25,6 +25,23 @@ def test_a_quantile_is_a_straight_line_inside_its_bucket(q: float, expected: flo
     assert histogram(50, 80, 100, 100).quantile(q) == pytest.approx(expected)
 
 
+def test_the_mean_tells_where_in_a_wide_bucket_observations_lie() -> None:
+    all_in_one = histogram(0, 100, 100, 100)  # between 0.1 and 0.25
+    assert all_in_one.quantile(0.95) == pytest.approx(0.2425)
+    assert all_in_one.quantile_with_mean(0.95, 0.11) == pytest.approx(0.119)  # evenly from 0.10 to 0.12
+    assert all_in_one.quantile_with_mean(0.95, 0.24) == pytest.approx(0.249)  # evenly from 0.23 to 0.25
+    assert all_in_one.quantile_with_mean(0.95, 0.175) == pytest.approx(0.2425)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=4, max_size=4), st.floats(0.5, 0.99), st.floats(0, 10))
+def test_the_mean_never_changes_whether_a_target_on_an_edge_is_met(counts: list[float], q: float, mean: float) -> None:
+    seen = histogram(*counts)
+    plain, refined = seen.quantile(q), seen.quantile_with_mean(q, mean)
+    assert (plain is None) == (refined is None)
+    if plain is not None and refined is not None:
+        assert all((plain <= edge) == (refined <= edge) or refined == edge for edge in seen.edges)
+
+
 def test_above_the_highest_finite_edge_the_answer_is_that_edge() -> None:
     assert histogram(0, 0, 10, 100).quantile(0.95) == 0.5
 

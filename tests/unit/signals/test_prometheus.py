@@ -20,10 +20,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Calls(list[tuple[str, float, bool]]):
-    """What `on_query` was told."""
+    """What `on_query` was told; `slow` is set when the last query over a long window has been answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = asyncio.Event()
 
     def __call__(self, name: str, seconds: float, ok: bool) -> None:
         self.append((name, seconds, ok))
+        if name == "end_to_end_latency_1h":
+            self.slow.set()
 
 
 @asynccontextmanager
@@ -61,6 +67,7 @@ async def test_everything_is_read_and_every_query_is_timed() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
         snapshot = await prom.read(1000.0)
+        await calls.slow.wait()
     assert (snapshot.time, snapshot.error) == (1000.0, "")
     assert snapshot.gauges["running"] == {("chat", "llama"): {"a": 2.0}}
     assert {"time_to_first_token", "growth", "sample_age", "inter_token_latency_1h"} <= {name for name, _, _ in calls}
@@ -70,8 +77,12 @@ async def test_everything_is_read_and_every_query_is_timed() -> None:
 async def test_long_windows_are_read_less_often() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
-        for now in (0.0, 10.0, 20.0, 31.0):
+        for now in (0.0, 10.0, 20.0):
             snapshot = await prom.read(now)
+            await calls.slow.wait()
+        calls.slow.clear()
+        await prom.read(31.0)
+        await calls.slow.wait()
     assert sum(name == "time_to_first_token_1h" for name, _, _ in calls) == 2
     assert sum(name == "time_to_first_token" for name, _, _ in calls) == 4
     assert "time_to_first_token_1h" in snapshot.histograms
@@ -90,6 +101,17 @@ async def test_a_failing_query_costs_its_own_signal_alone() -> None:
     assert [name for name, _, ok in calls if not ok] == ["kv_cache_usage"]
 
 
+async def test_long_windows_hold_up_nothing() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if "[1h]" in request.query["query"]:
+            await asyncio.sleep(30)
+        return await healthy(request)
+
+    async with source(handler) as prom, asyncio.timeout(10):
+        for now in (0.0, 40.0, 80.0):
+            assert "time_to_first_token" in (await prom.read(now)).histograms
+
+
 async def html(request: web.Request) -> web.Response:
     return web.Response(text="<html>Sign in</html>", content_type="text/html")
 
@@ -102,6 +124,10 @@ async def empty_object(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
+async def deep(request: web.Request) -> web.Response:
+    return web.Response(text="[" * 200_000, content_type="application/json")
+
+
 async def broken(request: web.Request) -> web.Response:
     return web.Response(status=503, text="starting")
 
@@ -110,7 +136,7 @@ async def elsewhere(request: web.Request) -> web.Response:
     raise web.HTTPFound("/api/v1/query?query=up")
 
 
-@pytest.mark.parametrize("handler", [html, wrong_shape, empty_object, broken, elsewhere])
+@pytest.mark.parametrize("handler", [html, wrong_shape, empty_object, deep, broken, elsewhere])
 async def test_an_answer_that_is_none_is_an_error_of_the_source(handler: Handler) -> None:
     async with source(handler) as prom:
         snapshot = await prom.read(0.0)

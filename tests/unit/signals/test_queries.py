@@ -13,7 +13,7 @@ VLLM = RUNTIMES[Engine.VLLM].dialects[0]
 def test_there_is_one_query_per_signal_however_many_engines() -> None:
     built = queries.build(DIALECTS, 60)
     assert len(built.histograms) == 3
-    assert len(built.rates) == 4
+    assert len(built.rates) == 4 + 3  # with the sum of each histogram
     assert len(built.gauges) == 4
     assert len(built.slow) == 6
 
@@ -21,7 +21,7 @@ def test_there_is_one_query_per_signal_however_many_engines() -> None:
 def test_every_series_has_to_carry_its_service() -> None:
     built = queries.build(DIALECTS, 60)
     for text in (*built.histograms.values(), *built.rates.values(), *built.gauges.values(), *built.slow.values()):
-        selectors = re.findall(r"[a-z_:]+(?:_bucket|_total|_running|_waiting|_perc)(\{[^}]*\})?", text)
+        selectors = re.findall(r"[a-z_:]+(?:_bucket|_sum|_total|_running|_waiting|_perc)(\{[^}]*\})?", text)
         assert selectors
         assert all(selector == '{inferenceservice!=""}' for selector in selectors)
 
