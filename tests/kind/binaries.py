@@ -3,11 +3,13 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kind import versions
 from tests.kind.host import exclusive, find, require_free_disk
-from tests.kind.paths import GO_MODULE, cache_dir, content_key
+from tests.kind.paths import GO_MODULE, PROMETHEUS_MODULE, cache_dir, content_key
 from tests.kind.progress import StepFailedError, capture, run_step
 
 PACKAGES = {
@@ -29,6 +31,7 @@ PACKAGES = {
 }
 _BUILT_AS = {"etcd": "server"}  # go build names a program after its folder
 _KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+_PROMETHEUS_TAGS = ("remove_all_sd", "enable_kubernetes_sd")
 _FREE_GIB = 13
 
 
@@ -62,27 +65,64 @@ def module_folder(module: str) -> Path:
     return Path(capture([_go(), "-C", GO_MODULE, "list", "-m", "-f", "{{.Dir}}", module], timeout=300).strip())
 
 
+def ensure_prometheus() -> Path:
+    """Builds Prometheus with Kubernetes service discovery only, unless the cache has it; returns the program's path.
+
+    Raises:
+        StepFailedError: no Go tool chain, too little disk, or the build failed.
+    """
+    target = cache_dir() / "binaries" / f"prometheus-{content_key(PROMETHEUS_MODULE, *_PROMETHEUS_TAGS)}" / "prometheus"
+    with exclusive("binaries"):
+        if not target.exists():
+            with _go_build(
+                f"Build Prometheus {versions.prometheus()} from its Go module",
+                PROMETHEUS_MODULE,
+                ["github.com/prometheus/prometheus/cmd/prometheus"],
+                ldflags="-s -w",
+                flags=[f"-tags={','.join(_PROMETHEUS_TAGS)}"],
+                about="4 min on 2 cores the first time",
+            ) as built:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(built / "prometheus", target)
+    return target
+
+
 def _build(names: list[str]) -> None:
-    require_free_disk(Path.home(), _FREE_GIB, "Building Kubernetes from source")
-    folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder(), prefix=".building-") as staging:
-        run_step(
-            f"Build {_enumerate(names)} from Go modules (Kubernetes {versions.kubernetes()})",
-            [
-                *("nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false"),
-                *("-ldflags", _ldflags(), "-o", f"{staging}/"),
-                *(PACKAGES[name] for name in names),
-            ],
-            cwd=GO_MODULE,
-            env={**os.environ, "CGO_ENABLED": "0"},
-            log_name="go-build",
-            about="10 to 25 min on 2 cores the first time",
-            hint="Check that Go modules can be downloaded (go env GOPROXY), then run the same command again.",
-        )
+    with _go_build(
+        f"Build {_enumerate(names)} from Go modules (Kubernetes {versions.kubernetes()})",
+        GO_MODULE,
+        [PACKAGES[name] for name in names],
+        ldflags=_ldflags(),
+        about="10 to 25 min on 2 cores the first time",
+    ) as built:
+        folder().mkdir(parents=True, exist_ok=True)
         for name in names:
-            shutil.move(Path(staging) / _BUILT_AS.get(name, name), folder() / name)
+            shutil.move(built / _BUILT_AS.get(name, name), folder() / name)
     if "kwok" in names:
         _keep_kwok_stages()
+
+
+@contextmanager
+def _go_build(
+    title: str, module: Path, packages: Sequence[str], *, ldflags: str, about: str, flags: Sequence[str] = ()
+) -> Iterator[Path]:
+    """Builds main packages that a Go module requires; yields the folder of the programs, removed at the end."""
+    require_free_disk(Path.home(), _FREE_GIB, "Building from source")
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="go-build-") as built:
+        run_step(
+            title,
+            [
+                *("nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false"),
+                *(*flags, "-ldflags", ldflags, "-o", f"{built}/", *packages),
+            ],
+            cwd=module,
+            env={**os.environ, "CGO_ENABLED": "0"},
+            log_name="go-build",
+            about=about,
+            hint="Check that Go modules can be downloaded (go env GOPROXY), then run the same command again.",
+        )
+        yield Path(built)
 
 
 def _keep_kwok_stages() -> None:

@@ -15,9 +15,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kind import docker, image_load, versions
+from tests.kind import binaries, docker, image_load, versions
 from tests.kind.host import exclusive, find
-from tests.kind.paths import FILES, ROOT, cache_dir, content_key
+from tests.kind.paths import FILES, PROMETHEUS_MODULE, ROOT, cache_dir, content_key
 from tests.kind.progress import StepFailedError, note, run_step
 from tests.kind.rootfs import ensure_debian
 
@@ -111,12 +111,16 @@ def _ensure_python() -> str:
 
 
 def _ensure_prometheus() -> None:
+    """Prometheus: the official image where a registry answers, otherwise built from its Go module."""
+
     def make() -> None:
         if docker.registry_answers():
-            docker.pull(versions.STOCK_PROMETHEUS_IMAGE, tag)
-        else:
-            folder = FILES / "prometheus"
-            docker.build(tag, folder, folder / "Dockerfile", about="30 s", BASE=ensure_debian())
+            docker.pull(versions.stock_prometheus_image(), tag)
+            return
+        program = binaries.ensure_prometheus()
+        with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as folder:
+            os.link(program, Path(folder) / "prometheus")
+            docker.build(tag, Path(folder), FILES / "prometheus" / "Dockerfile", about="10 s", BASE=ensure_debian())
 
     tag = _prometheus_tag()
     docker.ensure_image(tag, make)
@@ -154,4 +158,4 @@ def _python_tag() -> str:
 
 
 def _prometheus_tag() -> str:
-    return f"aifactory/prometheus:{content_key(FILES / 'prometheus', versions.STOCK_PROMETHEUS_IMAGE, versions.DEBIAN)}"
+    return f"aifactory/prometheus:{content_key(FILES / 'prometheus', PROMETHEUS_MODULE, versions.DEBIAN)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).parent / "files"
 GO_MODULE = Path(__file__).parent / "go"
+PROMETHEUS_MODULE = Path(__file__).parent / "go_prometheus"
 KUBECONFIG = ROOT / ".build" / "kubeconfig"
 
 
