@@ -142,7 +142,7 @@ def _go() -> str:
     go = find("go") or find("/usr/local/go/bin/go")
     if go is None:
         raise StepFailedError(
-            "Go is not installed; it builds Kubernetes from source. Install Go 1.26 or later and try again."
+            "Go is not installed; it builds Kubernetes from source. Install Go 1.26.7 or later and try again."
         )
     return go
 
