@@ -1,0 +1,136 @@
+"""The writes that bring a cluster to what a service asks for: as few as possible, none when all is in place."""
+
+import copy
+from typing import Any
+
+import pytest
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.decide import Plan, plan
+from aifactory.observed import Observed, Pod, Workload
+
+KINDS = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment"]
+
+
+def service(**spec: Any) -> InferenceService:
+    return InferenceService.model_validate(
+        {
+            "metadata": {"name": "llama", "namespace": "chat", "uid": "uid-1"},
+            "spec": {"model": {"name": "meta/llama"}, "runtime": {"engine": "vllm"}, **spec},
+        }
+    )
+
+
+def decide(
+    observed: Observed, replicas: int = 2, pod_monitor: bool = False, in_flight: Any = None, **spec: Any
+) -> Plan:
+    return plan(service(**spec), observed, replicas, in_flight or {}, pod_monitor=pod_monitor)
+
+
+def cluster(replicas: int = 2, pods: tuple[Pod, ...] = (), pod_monitor: bool = False, **spec: Any) -> Observed:
+    """What the cluster holds after everything was applied."""
+    applied = decide(Observed(), replicas, pod_monitor, **spec).apply
+    children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
+    return Observed(children, Workload(replicas=replicas), pods)
+
+
+def pods(*names: str, ready: bool = True) -> tuple[Pod, ...]:
+    """Pods, each a minute younger than the one before."""
+    return tuple(Pod(name, created_at=60.0 * age, ready=ready) for age, name in enumerate(names))
+
+
+def test_a_new_service_gets_all_its_children():
+    todo = decide(Observed())
+    assert [child["kind"] for child in todo.apply] == KINDS
+    assert todo.apply[-1]["spec"]["replicas"] == 2
+    assert (todo.delete, todo.replicas, todo.deletion_costs) == ((), None, {})
+
+
+def test_a_cluster_with_prometheus_operator_gets_a_pod_monitor_too():
+    assert decide(Observed(), pod_monitor=True).apply[-1]["kind"] == "PodMonitor"
+
+
+def test_a_service_in_place_is_not_written_again():
+    assert decide(cluster()) == Plan()
+
+
+def test_a_change_of_replicas_alone_writes_only_the_number():
+    assert decide(cluster(replicas=2), replicas=5) == Plan(replicas=5)
+
+
+def test_an_edited_child_is_applied_and_no_other():
+    observed = cluster()
+    observed.children["Service", "llama"]["spec"]["ports"][0]["port"] = 8080
+    todo = decide(observed)
+    assert [child["kind"] for child in todo.apply] == ["Service"]
+    assert todo.replicas is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deleted_child_comes_back(kind):
+    observed = cluster()
+    (gone,) = [child_id for child_id in observed.children if child_id[0] == kind]
+    del observed.children[gone]
+    assert [child["kind"] for child in decide(observed).apply] == [kind]
+
+
+def test_a_changed_spec_applies_the_deployment_with_the_replicas_there_are():
+    todo = decide(cluster(replicas=7), replicas=7, runtime={"engine": "vllm", "args": ["--max-model-len", "8192"]})
+    assert [child["kind"] for child in todo.apply] == ["Deployment"]
+    assert todo.apply[0]["spec"]["replicas"] == 7
+    assert todo.replicas is None
+
+
+def test_a_child_that_is_no_longer_wanted_is_deleted():
+    todo = decide(cluster(pod_monitor=True), pod_monitor=False)
+    assert [child["kind"] for child in todo.delete] == ["PodMonitor"]
+    assert todo.apply == ()
+
+
+def leaving(todo: Plan) -> list[str]:
+    """The pods that leave, the first one first."""
+    return sorted(todo.deletion_costs, key=todo.deletion_costs.__getitem__)
+
+
+def test_the_idlest_pods_leave_first():
+    observed = cluster(4, pods("a", "b", "c", "d"))
+    busy = {"a": 9.0, "b": 1.0, "c": 4.0, "d": 0.0}
+    assert leaving(decide(observed, replicas=2, in_flight=busy)) == ["d", "b"]
+
+
+def test_of_equally_busy_pods_the_youngest_leaves_first():
+    observed = cluster(3, pods("old", "middle", "young"))
+    assert leaving(decide(observed, replicas=1, in_flight=dict.fromkeys(("old", "middle", "young"), 2.0))) == [
+        "young",
+        "middle",
+    ]
+
+
+def test_a_pod_without_readings_counts_as_busy():
+    observed = cluster(3, pods("silent", "a", "b"))
+    assert leaving(decide(observed, replicas=1, in_flight={"a": 5.0, "b": 7.0})) == ["a", "b"]
+
+
+def test_pods_that_leave_are_cheaper_than_any_pod_that_stays():
+    observed = cluster(2, pods("a", "b"))
+    assert all(cost < 0 for cost in decide(observed, replicas=1).deletion_costs.values())
+
+
+def test_pods_that_do_not_serve_leave_before_any_other_and_need_no_mark():
+    observed = cluster(4, pods("a", "b") + pods("c", "d", ready=False))
+    assert decide(observed, replicas=2).deletion_costs == {}
+    assert leaving(decide(observed, replicas=1, in_flight={"a": 0.0, "b": 3.0})) == ["a"]
+
+
+def test_pods_that_already_leave_are_not_chosen():
+    gone = Pod("gone", created_at=0.0, ready=True, terminating=True)
+    observed = cluster(2, (gone, *pods("a", "b")))
+    assert leaving(decide(observed, replicas=1, in_flight={"gone": 0.0, "a": 1.0, "b": 2.0})) == ["a"]
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_nothing_is_marked_when_nothing_leaves(replicas):
+    assert decide(cluster(2, pods("a", "b")), replicas).deletion_costs == {}
+
+
+def test_scaling_to_zero_marks_every_pod():
+    assert set(decide(cluster(2, pods("a", "b")), 0).deletion_costs) == {"a", "b"}
