@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Any
 
 import kopf
 
@@ -20,6 +21,8 @@ from .reconcile import Reconciler
 from .tick import tick_forever
 
 logger = logging.getLogger(__name__)
+# Without one kopf asks for the user's name, which a container's numeric user does not have.
+_NOBODY: Any = "aifactory-operator"
 
 
 class Operator:
@@ -55,6 +58,7 @@ class Operator:
             kopf.operator(
                 registry=registry,
                 settings=handlers.settings(),
+                identity=_NOBODY,
                 standalone=True,
                 clusterwide=not self.settings.namespaces,
                 namespaces=self.settings.namespaces,
