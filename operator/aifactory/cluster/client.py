@@ -54,6 +54,8 @@ class Client:
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = CONNECTIONS
+        # Else aiohttp reads the environment and ~/.netrc for every request, in a thread.
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(configuration), observer)
 
     async def close(self) -> None:

@@ -41,6 +41,8 @@ from aifactory.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 DISCOVERY_SECONDS = 60.0
 REFUSED_RETRY_SECONDS = 30.0
+# A new service is reported on once the controllers of its children have made pods, with one write instead of several.
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class Reconciler:
         self._decide(known, observed)
         replicas = _wanted_replicas(known, observed, before)
         changed = await self._apply(known, observed, replicas)
+        if observed.workload is None and changed and known.refused is None:
+            return "created", SETTLE_SECONDS
         await self._report(known, raw, before)
         if known.refused is not None:
             return "refused", REFUSED_RETRY_SECONDS

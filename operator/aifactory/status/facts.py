@@ -56,9 +56,10 @@ class Facts:
     def rolling_out(self) -> bool:
         """Replicas of an earlier spec are still there, or nobody looked at the Deployment since the spec changed.
 
-        A change of replicas alone also makes the Deployment's controller lag for a moment; that is no rollout.
+        A change of replicas alone also makes the Deployment's controller lag for a moment, and so does a new Deployment,
+        which has no earlier spec; neither is a rollout.
         """
-        lagging = self.workload.observed_generation < self.workload.generation
+        lagging = 0 < self.workload.observed_generation < self.workload.generation
         changed = self.before.observed_generation != self.service.metadata.generation
         was_rolling = any(condition.reason == Reason.ROLLING_OUT for condition in self.before.conditions)
         return self.workload.total > self.workload.updated or (lagging and (changed or was_rolling))
