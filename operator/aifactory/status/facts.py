@@ -56,10 +56,14 @@ class Facts:
     def rolling_out(self) -> bool:
         """Replicas of an earlier spec are still there, or nobody looked at the Deployment since the spec changed.
 
-        A change of replicas alone also makes the Deployment's controller lag for a moment, and so does a new Deployment,
-        which has no earlier spec; neither is a rollout.
+        A change of replicas alone also makes the Deployment's controller lag for a moment, and so does a new
+        Deployment, which has no earlier spec; neither is a rollout.
         """
         lagging = 0 < self.workload.observed_generation < self.workload.generation
-        changed = self.before.observed_generation != self.service.metadata.generation
         was_rolling = any(condition.reason == Reason.ROLLING_OUT for condition in self.before.conditions)
-        return self.workload.total > self.workload.updated or (lagging and (changed or was_rolling))
+        return self.workload.total > self.workload.updated or (lagging and (self.changed or was_rolling))
+
+    @property
+    def changed(self) -> bool:
+        """The spec is another one than the last status was about."""
+        return self.before.observed_generation != self.service.metadata.generation

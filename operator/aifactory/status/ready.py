@@ -51,6 +51,7 @@ def _shortage(facts: Facts) -> Reason:
 
 
 def _was_ready(facts: Facts) -> bool:
-    """Ready was True, and nothing but the loss of replicas happened since."""
+    """This spec was served, and nothing but the loss of replicas happened since."""
     before = next((one for one in facts.before.conditions if one.type == ConditionType.READY), None)
-    return before is not None and (before.status == "True" or before.reason == Reason.WAITING_FOR_REPLICAS)
+    lost = before is not None and (before.status == "True" or before.reason == Reason.WAITING_FOR_REPLICAS)
+    return lost and not facts.changed

@@ -1,0 +1,251 @@
+"""`Ready` says what is going on, in every situation that a service can be in."""
+
+import dataclasses
+
+import pytest
+from aifactory.api.conditions import Reason
+from aifactory.observed import Workload
+from aifactory.status.pods import Trouble
+
+from tests.unit.status.scene import (
+    NO_GPUS,
+    SCALING,
+    Life,
+    condition,
+    pod,
+    serving,
+    stuck,
+    without_node,
+    workload,
+)
+
+REFUSED = Trouble(Reason.APPLY_REJECTED, "the API server refuses a child object: no")
+CRASH = stuck("CrashLoopBackOff", "back-off 40s restarting", restarts=4, last_exit="OOMKilled, exit code 137")
+SECRET = stuck("CreateContainerConfigError", 'secret "hf" not found')
+PULL = stuck("ImagePullBackOff", 'Back-off pulling image "x:1"')
+KEY = stuck("CreateContainerConfigError", "couldn't find key token in Secret chat/hf")
+QUOTA = 'pods "llama-" is forbidden: exceeded quota: gpus'
+NO_ZONE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
+
+# id: spec, Deployment, pods, status, reason, a part of the message
+SITUATIONS = {
+    "creating": ({}, None, (), "Unknown", "Creating", "being created"),
+    "nobody looked at the Deployment yet": (
+        {},
+        Workload(replicas=1, generation=1),
+        (),
+        "Unknown",
+        "ModelLoading",
+        "0 of 1",
+    ),
+    "loading": ({}, workload(1, available=0), (pod(),), "Unknown", "ModelLoading", "0 of 1 required replicas serve"),
+    "loading, half of it": (
+        {"replicas": 2},
+        workload(2, available=1),
+        (*serving("a"), pod("b")),
+        "Unknown",
+        "ModelLoading",
+        "1 of 2",
+    ),
+    "available": ({}, workload(1), serving(), "True", "Available", "all required replicas serve"),
+    "rolling out": (
+        {"replicas": 2},
+        workload(2, total=3, updated=1),
+        (*serving("a", "b"), pod("c", template_hash="two")),
+        "Unknown",
+        "RollingOut",
+        "1 replicas run the current spec; 2 serve",
+    ),
+    "scaled up, the new replica loads": (
+        SCALING,
+        workload(2, available=1),
+        (*serving("a"), pod("b")),
+        "True",
+        "Available",
+        "",
+    ),
+    "scaled up, no GPU for the new replica": (
+        SCALING,
+        workload(2, available=1),
+        (*serving("a"), without_node("b")),
+        "True",
+        "Available",
+        "",
+    ),
+    "scaled to zero": ({"replicas": 0}, workload(0), (), "True", "ScaledToZero", "no request is answered"),
+    "one crashes, enough others serve": (
+        SCALING,
+        workload(2, available=1),
+        (*serving("a"), CRASH),
+        "True",
+        "Available",
+        "",
+    ),
+    "crashing": (
+        {},
+        workload(1, available=0),
+        (CRASH,),
+        "False",
+        "ContainerCrashing",
+        "pod llama-1: container failed with OOMKilled, exit code 137; read the pod's log",
+    ),
+    "crashing, between two crashes": (
+        {},
+        workload(1, available=0),
+        (dataclasses.replace(CRASH, waiting_reason="", waiting_message=""),),
+        "False",
+        "ContainerCrashing",
+        "OOMKilled",
+    ),
+    "restarted once": (
+        {},
+        workload(1, available=0),
+        (pod(restarts=1, last_exit="Error, exit code 1"),),
+        "False",
+        "WaitingForReplicas",
+        "0 of 1",
+    ),
+    "secret missing": (
+        {},
+        workload(1, available=0),
+        (SECRET,),
+        "False",
+        "SecretNotFound",
+        'secret "hf" not found; create the Secret',
+    ),
+    "key of a secret missing": (
+        {},
+        workload(1, available=0),
+        (KEY,),
+        "False",
+        "ContainerConfigInvalid",
+        "spec.runtime.env",
+    ),
+    "image cannot be pulled": (
+        {},
+        workload(1, available=0),
+        (PULL,),
+        "False",
+        "ImagePullFailed",
+        'pulling image "x:1"; check spec.runtime.image',
+    ),
+    "quota exceeded": (
+        {},
+        workload(1, available=0, total=0, updated=0, replica_failure=QUOTA),
+        (),
+        "False",
+        "PodRejected",
+        "exceeded quota: gpus; check quotas",
+    ),
+    "no GPU free": ({}, workload(1, available=0), (without_node(),), "False", "InsufficientGPUs", NO_GPUS),
+    "no node fits": (
+        {},
+        workload(1, available=0),
+        (without_node(message=NO_ZONE),),
+        "False",
+        "Unschedulable",
+        "node affinity",
+    ),
+    "loading for too long": (
+        {},
+        workload(1, available=0, progress_deadline_exceeded=True),
+        (pod(),),
+        "False",
+        "StartupTimeout",
+        "raise spec.runtime.startupTimeout",
+    ),
+    "no GPU free for longer than loading may take": (
+        {},
+        workload(1, available=0, progress_deadline_exceeded=True),
+        (without_node(),),
+        "False",
+        "InsufficientGPUs",
+        "",
+    ),
+    "paused before it was created": ({"mode": "Paused"}, None, (), "Unknown", "Paused", "spec.mode is Paused"),
+    "paused while it serves": ({"mode": "Paused"}, workload(1), serving(), "True", "Available", ""),
+    "planned only": ({"mode": "Plan"}, None, (), "Unknown", "PlanOnly", "spec.mode is Plan"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_ready_says_what_is_going_on(situation):
+    spec, deployment, pods, status, reason, message = situation
+    life = Life(**spec)
+    found = condition(life.look(deployment, *pods), "Ready")
+    assert (found.status, found.reason) == (status, reason)
+    assert message in found.message
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_ready_does_not_change_its_mind_when_nothing_changes(situation):
+    spec, deployment, pods, *_ = situation
+    life = Life(**spec)
+    once = life.look(deployment, *pods)
+    assert life.look(deployment, *pods) == once
+    assert life.events == []
+
+
+def test_a_refused_write_is_said_and_what_serves_is_counted():
+    life = Life(replicas=2)
+    status = life.look(workload(2), *serving("a", "b"), refused=REFUSED)
+    assert life.ready() == ("False", "ApplyRejected")
+    assert condition(status, "Ready").message == f"{REFUSED.message}; 2 replicas keep serving"
+
+
+def test_scaling_up_never_makes_a_service_unready():
+    life = Life(**SCALING)
+    life.look(workload(1), *serving("a"))
+    for step in (
+        workload(3, available=1, total=1, updated=1, generation=2, observed_generation=1),
+        workload(3, available=1, total=1, updated=1, generation=2, observed_generation=2),
+        workload(3, available=1, total=3, updated=3, generation=2, observed_generation=2),
+        workload(3, available=2, total=3, updated=3, generation=2, observed_generation=2),
+        workload(3, generation=2, observed_generation=2),
+    ):
+        life.look(step, *serving("a"))
+        assert life.ready() == ("True", "Available")
+
+
+def test_a_lost_replica_is_missed_until_it_is_back():
+    life = Life(replicas=2)
+    life.look(workload(2), *serving("a", "b"))
+    for _ in range(2):
+        life.look(workload(2, available=1), *serving("a"), pod("b"))
+        assert life.ready() == ("False", "WaitingForReplicas")
+    life.look(workload(2), *serving("a", "b"))
+    assert life.ready() == ("True", "Available")
+
+
+def test_more_replicas_asked_for_are_on_their_way_not_missing():
+    life = Life(replicas=0)
+    life.look(workload(0))
+    life.edit(replicas=3)
+    for _ in range(2):
+        life.look(workload(3, available=0), pod())
+        assert life.ready() == ("Unknown", "ModelLoading")
+
+
+def test_gpus_that_come_free_let_the_model_load():
+    life = Life()
+    life.look(workload(1, available=0), without_node())
+    life.look(workload(1, available=0), pod())
+    assert life.ready() == ("Unknown", "ModelLoading")
+
+
+def test_a_corrected_image_loads_although_the_failed_pod_is_still_there():
+    life = Life()
+    life.look(workload(1, available=0), PULL)
+    life.edit()
+    failed, new = PULL, pod("llama-2", created_at=PULL.created_at + 60, template_hash="two")
+    life.look(workload(1, available=0, total=2, updated=1), failed, new)
+    assert life.ready() == ("Unknown", "RollingOut")
+    assert condition(life.status, "Stalled") is None
+
+
+def test_a_failing_rollout_is_said_though_an_earlier_pod_is_replaced_meanwhile():
+    life = Life(replicas=2)
+    failed = dataclasses.replace(PULL, created_at=PULL.created_at + 60, template_hash="two")
+    replaced = pod("b", created_at=PULL.created_at + 120)
+    life.look(workload(2, total=3, updated=1, available=1), *serving("a"), replaced, failed)
+    assert life.ready() == ("False", "ImagePullFailed")
