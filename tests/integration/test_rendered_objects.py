@@ -1,4 +1,4 @@
-"""Rendered objects on a real API server: admitted under the restricted pod standard, and stored as they were written."""
+"""Rendered objects on a real API server: admitted by the restricted pod standard, stored as they were written."""
 
 import json
 from pathlib import Path
