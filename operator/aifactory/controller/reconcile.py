@@ -25,6 +25,7 @@ from aifactory.cluster.kinds import CHILDREN
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
+from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.runtimes import RUNTIMES
 from aifactory.settings import Settings
@@ -103,7 +104,7 @@ class Reconciler:
             known = self._recall(key, raw)
         except ValidationError as error:
             metadata = ObjectMeta.model_validate(raw["metadata"])
-            status = rejected(before, metadata.generation, _problems(error), self._clock())
+            status = rejected(before, metadata.generation, "; ".join(map(str, explain(error))), self._clock())
             await self._write_status(metadata, None, raw, before, status)
             return "rejected", self._settings.resync
         observed = self._store.observe(key)
@@ -247,8 +248,3 @@ def _status_of(raw: dict[str, Any]) -> InferenceServiceStatus:
         return InferenceServiceStatus.model_validate(raw.get("status") or {})
     except ValidationError:
         return InferenceServiceStatus()
-
-
-def _problems(error: ValidationError) -> str:
-    problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return "; ".join(problems)

@@ -133,7 +133,7 @@ class PrometheusSource:
         if started > deadline:
             return 0.0, "Prometheus is too slow: its answers to earlier queries took all the time there was"
         try:
-            vector = self._client.custom_query(text, params={"timeout": f"{self._timeout}s"})
+            vector = self._client.custom_query(text, params={"timeout": f"{round(self._timeout * 1000)}ms"})
             return monotonic() - started, parse(vector)
         except _ANSWER_ERRORS as error:
             return monotonic() - started, f"{type(error).__name__}: {error}"[:300]
