@@ -1,0 +1,180 @@
+"""The numbers of a status, as a person reads them."""
+
+import pytest
+from aifactory.autoscale.decision import DecisionReason, Recommendation
+from aifactory.signals.objectives import Objective, Signal
+from aifactory.signals.readings import Reading, State
+from aifactory.status.numbers import HISTORY, timestamp
+
+from tests.unit.status.scene import (
+    NOON,
+    SCALING,
+    TTFT,
+    Life,
+    decision,
+    objective,
+    pod,
+    readings,
+    serving,
+    without_node,
+    workload,
+)
+
+UP, DOWN = DecisionReason.SCALE_UP, DecisionReason.SCALE_DOWN
+
+
+def test_times_are_rfc_3339_in_utc():
+    assert timestamp(NOON) == "2026-01-01T12:00:00Z"
+    assert timestamp(NOON + 0.9) == "2026-01-01T12:00:00Z"
+
+
+def test_replicas_are_counted_by_what_they_do():
+    gone = pod("gone", ready=True, terminating=True)
+    counts = Life(**SCALING).look(workload(4, 2), *serving("a", "b"), pod("c"), without_node("d"), gone).replicas
+    assert (counts.desired, counts.current, counts.ready) == (4, 4, 2)
+    assert (counts.pending, counts.unschedulable) == (1, 1)
+
+
+def first_objective(item, **spec):
+    return Life(**spec).look(workload(1), *serving(), readings=readings(item)).slo[0]
+
+
+def test_a_latency_is_shown_in_its_target_unit():
+    shown = first_objective(objective(0.3124))
+    assert (shown.objective, shown.target, shown.observed, shown.state) == (
+        "timeToFirstToken",
+        "p95 <= 500ms",
+        "312ms",
+        "OK",
+    )
+    assert first_objective(objective(1.5)).observed == "1s500ms"
+
+
+def test_throughput_is_shown_in_tokens_per_second():
+    shown = first_objective(objective(4321.04, of=Objective(Signal.THROUGHPUT, 5000)))
+    assert (shown.target, shown.observed) == (">= 5000 tokens/s", "4321.0")
+
+
+def test_what_was_not_observed_is_not_shown():
+    shown = first_objective(objective(None, State.IDLE))
+    assert (shown.state, shown.observed, shown.attainment5m, shown.error_budget) == ("IDLE", None, None, None)
+
+
+def test_attainment_is_shown_in_percent():
+    shown = first_objective(objective(0.3, attainment_5m=0.9876, attainment_1h=1.0))
+    assert (shown.attainment5m, shown.attainment1h) == ("98.8%", "100.0%")
+
+
+@pytest.mark.parametrize(
+    ("attainment", "goal", "left"),
+    [
+        (1.0, "99%", "100.0%"),
+        (0.995, "99%", "50.0%"),
+        (0.99, "99%", "0.0%"),
+        (0.97, "99%", "-200.0%"),
+        (0.7, "50%", "40.0%"),
+    ],
+)
+def test_the_error_budget_is_what_is_left_of_the_hours_allowance(attainment, goal, left):
+    shown = first_objective(objective(0.3, attainment_1h=attainment), slo={"attainment": goal})
+    assert shown.error_budget == left
+
+
+def test_the_attainment_of_a_service_is_that_of_its_worst_objective():
+    items = (
+        objective(0.3, attainment_5m=0.99),
+        objective(0.02, of=Objective(Signal.ITL, 0.05, 95), attainment_5m=0.91),
+        objective(None, State.IDLE, of=Objective(Signal.E2E, 5, 95)),
+    )
+    status = Life().look(workload(1), *serving(), readings=readings(*items))
+    assert status.slo_attainment == "91.0%"
+    assert Life().look(workload(1), *serving(), readings=readings()).slo_attainment is None
+
+
+def test_throughput_shows_rates_that_are_known():
+    seen = readings(completed=Reading(2.04, State.OK), running=Reading(7, State.OK))
+    shown = Life().look(workload(1), *serving(), readings=seen).throughput
+    assert (shown.requests_per_second, shown.running) == ("2.0", "7.0")
+    assert shown.output_tokens_per_second is None
+
+
+def test_recommendations_show_value_target_and_ratio():
+    items = (
+        Recommendation(Signal.TTFT, State.OK, 0.31, 0.5, 0.62, 2),
+        Recommendation(Signal.KV_CACHE_USAGE, State.OK, 0.42, 0.85, 0.494, 1),
+        Recommendation(Signal.WAITING_REQUESTS, State.MISSING),
+    )
+    shown = Life(**SCALING).look(workload(1), *serving(), decision=decision(1, 1, recommendations=items)).scaling
+    ttft, cache, waiting = shown.recommendations
+    assert (ttft.value, ttft.target, ttft.ratio, ttft.replicas) == ("310ms", "500ms", "0.62", 2)
+    assert (cache.value, cache.target, cache.ratio) == ("42.0%", "85.0%", "0.49")
+    assert (waiting.state, waiting.value, waiting.ratio, waiting.replicas) == ("MISSING", None, None, None)
+
+
+def scale(life: Life, from_: int, to: int, reason: DecisionReason = UP):
+    return life.look(workload(from_), *serving(), decision=decision(from_, to, reason)).scaling
+
+
+def test_a_decision_is_shown_with_its_time_and_sentence():
+    life = Life(**SCALING)
+    shown = scale(life, 1, 3).decision
+    assert (shown.from_, shown.to, shown.reason, shown.message) == (1, 3, "ScaleUp", "1 -> 3")
+    assert shown.time == timestamp(life.now)
+
+
+def test_a_decision_that_stays_in_force_keeps_its_time_and_origin():
+    life = Life(**SCALING)
+    first = scale(life, 1, 3).decision
+    again = scale(life, 3, 3).decision
+    assert (again.time, again.from_, again.to) == (first.time, 1, 3)
+
+
+def test_the_history_has_the_changes_with_the_newest_first():
+    life = Life(**SCALING)
+    scale(life, 1, 3)
+    scale(life, 3, 3, DecisionReason.WITHIN_TARGET)
+    shown = scale(life, 3, 2, DOWN)
+    assert [(entry.from_, entry.to, entry.reason) for entry in shown.history] == [
+        (3, 2, "ScaleDown"),
+        (1, 3, "ScaleUp"),
+    ]
+    assert shown.last_scale_time == timestamp(life.now)
+
+
+def test_a_change_that_is_reported_again_is_one_change():
+    life = Life(**SCALING)
+    once = scale(life, 1, 3)
+    again = scale(life, 1, 3)
+    assert (again.history, again.last_scale_time) == (once.history, once.last_scale_time)
+
+
+def test_the_same_change_after_another_is_a_change_of_its_own():
+    life = Life(**SCALING)
+    scale(life, 2, 3)
+    scale(life, 2, 2, DecisionReason.ADOPTED_REPLICAS)
+    assert len(scale(life, 2, 3).history) == 2
+
+
+def test_the_history_is_bounded():
+    life = Life(**SCALING)
+    for replicas in range(1, 30):
+        shown = scale(life, replicas, replicas + 1)
+    assert len(shown.history) == HISTORY
+    assert [entry.to for entry in shown.history] == list(range(30, 20, -1))
+
+
+def test_no_change_is_no_history():
+    shown = scale(Life(**SCALING), 2, 2, DecisionReason.WITHIN_TARGET)
+    assert (shown.history, shown.last_scale_time) == ([], None)
+
+
+@pytest.mark.parametrize("spec", [{"mode": "Paused"}, {"scaling": {**SCALING["scaling"], "mode": "Recommend"}}])
+def test_what_is_only_recommended_did_not_happen(spec):
+    life = Life(**(SCALING | spec))
+    shown = scale(life, 1, 3)
+    assert shown.decision.to == 3
+    assert (shown.history, shown.last_scale_time) == ([], None)
+
+
+def test_targets_are_shown_before_anything_is_measured():
+    assert Life().look().resolved.objectives["timeToFirstToken"] == TTFT.text

@@ -1,0 +1,229 @@
+"""Conditions beside Ready: the signals, the objectives, scaling, and what is in short supply."""
+
+import pytest
+from aifactory.api.status import Condition
+from aifactory.autoscale.decision import DecisionReason
+from aifactory.signals.objectives import Objective, Signal
+from aifactory.signals.readings import Reading, State
+
+from tests.unit.status.scene import (
+    SCALING,
+    Life,
+    condition,
+    decision,
+    objective,
+    pod,
+    readings,
+    serving,
+    stuck,
+    without_node,
+    workload,
+)
+
+THROUGHPUT = Objective(Signal.THROUGHPUT, 5000)
+
+
+def look(kind: str, *pods, deployment=None, spec=SCALING, **more) -> Condition | None:
+    """One condition of a service that serves with one replica, if nothing else is said."""
+    life = Life(**spec)
+    return condition(life.look(deployment or workload(1), *(pods or serving()), **more), kind)
+
+
+def told(found: Condition | None) -> tuple[str, str]:
+    assert found is not None
+    return found.status, found.reason
+
+
+def test_a_readable_spec_is_accepted():
+    assert told(look("Accepted")) == ("True", "Valid")
+
+
+def test_progress_is_said_while_the_workload_exists():
+    assert told(look("Progressing")) == ("True", "RolloutComplete")
+    assert told(look("Progressing", pod(), deployment=workload(1, 0))) == ("True", "WaitingForReplicas")
+    assert told(look("Progressing", deployment=workload(1, total=2))) == ("True", "RollingOut")
+    late = workload(1, 0, progress_deadline_exceeded=True)
+    assert told(look("Progressing", pod(), deployment=late)) == ("False", "StartupTimeout")
+    assert condition(Life().look(), "Progressing") is None
+
+
+def test_reconciling_and_stalled_are_there_only_while_true():
+    assert look("Reconciling") is None
+    assert look("Stalled") is None
+    assert told(look("Reconciling", pod(), deployment=workload(1, 0))) == ("True", "WaitingForReplicas")
+    bad = stuck("ErrImagePull", "no")
+    assert told(look("Stalled", bad, deployment=workload(1, 0))) == ("True", "ImagePullFailed")
+    assert look("Reconciling", bad, deployment=workload(1, 0)) is None
+
+
+def test_the_model_is_ready_as_soon_as_one_replica_serves():
+    assert told(look("ModelReady", pod(), deployment=workload(2, 0))) == ("False", "ModelLoading")
+    assert told(look("ModelReady", *serving("a"), pod("b"), deployment=workload(2, 1))) == ("True", "Available")
+    life = Life(replicas=0)
+    assert told(condition(life.look(workload(0)), "ModelReady")) == ("False", "ScaledToZero")
+
+
+def test_a_fixed_service_without_gpus_is_short_of_them_at_once():
+    found = look("GPUShortage", without_node(), deployment=workload(1, 0), spec={})
+    assert told(found) == ("True", "InsufficientGPUs")
+    assert "3 Insufficient nvidia.com/gpu" in found.message
+
+
+def test_a_scaled_service_is_short_of_gpus_when_its_decision_says_so():
+    pods = (*serving("a"), without_node("b"))
+    assert look("GPUShortage", *pods, deployment=workload(2, 1), decision=decision(2, 2)) is None
+    short = decision(2, 2, DecisionReason.GPU_SHORTAGE, gpu_shortage=True)
+    assert told(look("GPUShortage", *pods, deployment=workload(2, 1), decision=short)) == ("True", "InsufficientGPUs")
+
+
+def test_another_cause_than_gpus_is_no_shortage_of_them():
+    zone = without_node(message="0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.")
+    assert look("GPUShortage", zone, deployment=workload(1, 0), spec={}) is None
+
+
+METRICS = {
+    "read": (readings(objective(0.3)), "True", "MetricsRead"),
+    "idle": (readings(objective(None, State.IDLE)), "True", "MetricsRead"),
+    "Prometheus is gone": (readings(error="connection refused"), "False", "PrometheusUnreachable"),
+    "a pod is not scraped": (readings(objective(0.3), pods=()), "False", "PodsNotScraped"),
+    "stale": (readings(objective(None, State.STALE)), "False", "MetricsStale"),
+    "missing": (readings(objective(None, State.MISSING)), "False", "MetricsMissing"),
+    "wrong": (readings(objective(None, State.ERROR)), "False", "MetricsMissing"),
+    "not measured by this engine": (readings(objective(None, State.UNSUPPORTED)), "True", "MetricsRead"),
+}
+
+
+@pytest.mark.parametrize(("seen", "status", "reason"), METRICS.values(), ids=METRICS.keys())
+def test_whether_the_signals_can_be_read(seen, status, reason):
+    assert told(look("MetricsAvailable", readings=seen)) == (status, reason)
+
+
+def test_the_pods_that_are_not_scraped_are_named():
+    found = look("MetricsAvailable", *serving("a", "b"), deployment=workload(2), readings=readings(pods=("a",)))
+    assert found.message.endswith("no fresh sample of b")
+
+
+OBJECTIVES = {
+    "met": ([objective(0.3)], "True", "ObjectivesMet"),
+    "met exactly": ([objective(0.5)], "True", "ObjectivesMet"),
+    "missed": ([objective(0.6)], "False", "ObjectivesMissed"),
+    "one of two missed": (
+        [objective(0.3), objective(0.2, of=Objective(Signal.ITL, 0.05, 95))],
+        "False",
+        "ObjectivesMissed",
+    ),
+    "idle": ([objective(None, State.IDLE)], "Unknown", "Idle"),
+    "unknown": ([objective(None, State.MISSING)], "Unknown", "MetricsMissing"),
+}
+
+
+@pytest.mark.parametrize(("items", "status", "reason"), OBJECTIVES.values(), ids=OBJECTIVES.keys())
+def test_whether_the_objectives_are_met(items, status, reason):
+    assert told(look("SLOMet", readings=readings(*items))) == (status, reason)
+
+
+def test_missed_objectives_are_named():
+    items = objective(0.3), objective(0.2, of=Objective(Signal.ITL, 0.05, 95))
+    assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency"
+
+
+@pytest.mark.parametrize(("value", "waiting", "status"), [(4000, 7, "False"), (4000, 0, "True"), (6000, 7, "True")])
+def test_throughput_is_missed_only_while_requests_wait(value, waiting, status):
+    seen = readings(objective(value, of=THROUGHPUT), waiting=Reading(waiting, State.OK))
+    assert look("SLOMet", readings=seen).status == status
+
+
+def test_a_service_without_objectives_has_none_to_meet():
+    assert look("SLOMet", readings=readings()) is None
+
+
+def test_nothing_is_said_of_signals_before_a_replica_serves():
+    found = Life(**SCALING).look(workload(1, 0), pod(), readings=readings(objective(None, State.MISSING), pods=()))
+    assert condition(found, "MetricsAvailable") is None
+    assert condition(found, "SLOMet") is None
+
+
+def test_an_objective_that_the_engine_does_not_measure_is_named():
+    found = look("SLOResolution", readings=readings(objective(None, State.UNSUPPORTED)))
+    assert told(found) == ("False", "ObjectiveUnsupported")
+    assert "timeToFirstToken" in found.message
+
+
+def test_a_target_between_two_buckets_is_said_with_the_edge_that_counts():
+    found = look("SLOResolution", readings=readings(objective(0.3, edge=0.25, edges=(0.25, 1.0))))
+    assert told(found) == ("False", "BetweenBuckets")
+    assert found.message.endswith("attainment is counted at 0.25 s")
+
+
+def test_a_target_on_an_edge_needs_no_explanation():
+    assert look("SLOResolution", readings=readings(objective(0.3, edge=0.5, edges=(0.25, 0.5)))) is None
+
+
+HEALTHY = readings(objective(0.3))
+
+
+def test_scaling_follows_the_objectives():
+    found = look("ScalingActive", readings=HEALTHY, decision=decision(1, 1))
+    assert told(found) == ("True", "FollowingObjectives")
+
+
+def test_scaling_holds_while_signals_are_missing():
+    for seen in (None, readings(error="timeout"), readings(objective(None, State.STALE))):
+        assert told(look("ScalingActive", readings=seen, decision=decision(1, 1))) == ("False", "Holding")
+
+
+def test_scaling_waits_for_the_first_replica():
+    found = look("ScalingActive", pod(), deployment=workload(1, 0), readings=HEALTHY, decision=decision(1, 1))
+    assert told(found) == ("Unknown", "ModelLoading")
+
+
+def test_a_recommendation_is_not_followed():
+    spec = {"scaling": {"minReplicas": 1, "maxReplicas": 8, "mode": "Recommend"}}
+    found = look("ScalingActive", spec=spec, readings=HEALTHY, decision=decision(1, 3))
+    assert told(found) == ("False", "RecommendOnly")
+
+
+def test_a_fixed_number_of_replicas_has_no_scaling_conditions():
+    assert look("ScalingActive", spec={}, readings=HEALTHY, decision=decision(1, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [(DecisionReason.AT_MAXIMUM, "AtMaximum"), (DecisionReason.GPU_SHORTAGE, "InsufficientGPUs")],
+)
+def test_a_bound_that_keeps_replicas_away_is_said(limit, reason):
+    found = look("ScalingLimited", decision=decision(8, 8, limited_by=limit, message="8 of 8"))
+    assert told(found) == ("True", reason)
+    assert found.message == "8 of 8"
+
+
+def test_a_limit_that_only_paces_a_change_is_not_said():
+    assert look("ScalingLimited", decision=decision(2, 3, limited_by=DecisionReason.SCALE_UP_PERIOD)) is None
+
+
+def test_a_latency_that_no_number_of_replicas_can_meet_is_said():
+    found = look("SLOInfeasible", decision=decision(1, 1, infeasible=(Signal.TTFT,)))
+    assert told(found) == ("True", "BaseLatencyAboveObjective")
+    assert "timeToFirstToken" in found.message
+    assert look("SLOInfeasible", decision=decision(1, 1)) is None
+
+
+def test_an_engine_without_output_is_said():
+    assert told(look("EngineStalled", decision=decision(1, 1, engine_stalled=True))) == ("True", "NoTokens")
+    assert look("EngineStalled", decision=decision(1, 1)) is None
+
+
+def test_every_type_appears_once():
+    everything = decision(
+        8,
+        8,
+        DecisionReason.GPU_SHORTAGE,
+        gpu_shortage=True,
+        engine_stalled=True,
+        infeasible=(Signal.TTFT,),
+        limited_by=DecisionReason.AT_MAXIMUM,
+    )
+    seen = readings(objective(0.9, edge=0.25, edges=(0.25,)))
+    status = Life(**SCALING).look(workload(8, 1), *serving(), readings=seen, decision=everything)
+    types = [found.type for found in status.conditions]
+    assert len(types) == len(set(types)) > 8
