@@ -18,7 +18,7 @@ from .fleet import Fleet
 from .memory import ALONE, Memory
 from .ratios import Measure, Thresholds, measure
 
-# A load that was too much is not tried again until it is this much lower.
+# A scale-down that was taken back is tried again before its time when load is this much lower.
 _REGRET_SHARE = 0.9
 
 
@@ -130,10 +130,10 @@ class _Tick:
 
     def _fits(self, memory: Memory) -> int:
         """The replicas that keep clear of a load that was too much before, at most the present ones."""
-        offered = memory.averages.offered
-        if not memory.too_much or offered is None:
+        regret, offered = memory.regret, memory.averages.offered
+        if regret is None or not regret.load or offered is None or self.now - regret.time > regret.seconds:
             return 0
-        return min(self.fleet.replicas, ceil(min(offered / (_REGRET_SHARE * memory.too_much), self.fleet.replicas)))
+        return ceil(min(offered / (_REGRET_SHARE * regret.load), self.fleet.replicas))
 
     def _up(self, wanted: int, signal: Signal, memory: Memory) -> _Choice:
         most, limit = limits.ceiling(self.scaling, self.fleet, memory, self.now)

@@ -17,8 +17,10 @@ Basis = tuple[ScalingSpec, tuple[Objective, ...]]
 ALONE = 0.5
 # The base latency follows slower prompts with this time constant; faster ones count at once.
 _BASE_SECONDS = 300.0
-# A load that was too much for fewer replicas is believed for this many stabilization windows.
+# A scale-down that was taken back is tried again after this many stabilization windows, then after twice that, and so
+# on: a service with a cliff just below it would otherwise pay with its objective every time.
 _REGRET_WINDOWS = 6
+_LONGEST_REGRET = 86_400.0
 # Without a decision for this long, what is remembered of the load is history.
 _ASLEEP_SECONDS = 120.0
 _MOST_ENTRIES = 64
@@ -30,6 +32,18 @@ class Change:
 
     time: float
     by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Regret:
+    """A scale-down that had to be taken back at `time`; not to be repeated for `seconds` at that load.
+
+    `load` is requests per second per replica.
+    """
+
+    time: float
+    seconds: float
+    load: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,7 @@ class Memory:
 
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
     and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
-    unloaded request takes. `too_much`: requests per second per replica that made a scale-down be taken back.
-    `stalled_since`: requests wait and no token comes out; replicas were `stalled_replicas` then.
+    unloaded request takes. `stalled_since`: requests wait, no token comes out; replicas were `stalled_replicas` then.
     """
 
     basis: Basis | None = None
@@ -80,8 +93,7 @@ class Memory:
     averages: Averages = Averages()
     base: Mapping[Signal, float] = field(default_factory=dict)
     light_since: float | None = None
-    too_much: float | None = None
-    too_much_at: float = 0.0
+    regret: Regret | None = None
     panic_until: float = 0.0
     stalled_since: float | None = None
     stalled_replicas: int = 0
@@ -174,13 +186,14 @@ class Memory:
     def regretting(self, fleet: Fleet, wanted: int, now: float, behavior: ScalingBehavior) -> "Memory":
         """If more are wanted soon after a scale-down, its load per replica was too much."""
         window = behavior.scale_down.stabilization_window.total_seconds()
-        expired = self.too_much is not None and now - self.too_much_at > _REGRET_WINDOWS * window
-        kept = replace(self, too_much=None) if expired else self
         lately = [change for change in self.changes if now - change.time <= window]
         taken_back = wanted > fleet.replicas and fleet.ready and lately and lately[-1].by < 0
         if not taken_back or self.averages.offered is None:
-            return kept
-        return replace(kept, too_much=self.averages.offered / fleet.ready, too_much_at=now)
+            return self
+        before = self.regret
+        again = before is not None and now - before.time <= 2 * before.seconds
+        seconds = min(2 * before.seconds, _LONGEST_REGRET) if before and again else _REGRET_WINDOWS * window
+        return replace(self, regret=Regret(now, seconds, self.averages.offered / fleet.ready))
 
     def recommending(self, replicas: int, now: float) -> "Memory":
         """With this tick's recommendation; earlier ones that are not higher no longer matter."""

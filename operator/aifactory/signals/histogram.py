@@ -66,7 +66,7 @@ class Histogram:
 
     def edge_below(self, target: float) -> float | None:
         """The highest edge that is not above the target; None if there is none."""
-        index = bisect_right(self.edges, target * (1 + 1e-9))
+        index = bisect_right(self.edges, target)
         return self.edges[index - 1] if index else None
 
     def share_within(self, target: float) -> float | None:

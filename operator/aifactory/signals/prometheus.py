@@ -135,6 +135,8 @@ class PrometheusSource:
         try:
             vector = self._client.custom_query(text, params={"timeout": f"{round(self._timeout * 1000)}ms"})
             return monotonic() - started, parse(vector)
+        except RequestException as error:
+            return monotonic() - started, f"Prometheus does not answer: {type(error).__name__}"
         except _ANSWER_ERRORS as error:
             return monotonic() - started, f"{type(error).__name__}: {error}"[:300]
 

@@ -1,7 +1,7 @@
 """A service on virtual time: replicas that start after a delay and queue requests like one server each."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aifactory.api.scaling import ScalingSpec
 from aifactory.autoscale.decision import Decision
@@ -50,11 +50,34 @@ def readings(
     )
 
 
+SCALING = ScalingSpec(max_replicas=10)
+
+
+class Watch:
+    """Decisions tick by tick on a fleet that stays as it is told."""
+
+    def __init__(self, fleet: Fleet, scaling: ScalingSpec = SCALING) -> None:
+        self.fleet, self.scaling, self.memory, self.now = fleet, scaling, Memory(), 0.0
+
+    def see(self, seen: ServiceReadings | None, seconds: float = TICK) -> Decision:
+        """The last of the decisions when `seen` goes on for some time (seconds)."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += TICK
+            current = replace(seen, time=self.now) if seen else None
+            decision, self.memory = decide_replicas(self.scaling, (TTFT,), self.fleet, current, self.memory, self.now)
+        return decision
+
+
+def steady(replicas: int, **more: float) -> Fleet:
+    return Fleet(replicas, replicas, **more)
+
+
 @dataclass
 class Service:
     """Each replica completes `rate` requests per second; one alone takes `base` seconds to the first token.
 
-    The p95 follows base / (1 - load) below saturation; beyond it requests wait.
+    The p95 rises as base / (1 - load) below saturation, or with a `cliff` not at all. Beyond it requests wait.
     """
 
     rate: float = 5.0
@@ -62,6 +85,7 @@ class Service:
     startup: float = 60.0
     noise: float = 0.0
     seed: int = 0
+    cliff: bool = False
     gpus: int = 10_000
     replicas: int = 1
     ready_at: list[float] = field(default_factory=lambda: [0.0])
@@ -91,7 +115,7 @@ class Service:
         completed = min(capacity, offered + self.waiting / seconds)
         self.waiting = max(0.0, self.waiting + (offered - completed) * seconds)
         load = min(0.98, offered / capacity)
-        ttft = self.base / (1 - load) * 1.5 + self.waiting / capacity
+        ttft = self.base * (1.5 if self.cliff else 1.5 / (1 - load)) + self.waiting / capacity
         self.breached += seconds * (ttft > TTFT.target)
         return readings(
             now=now,
@@ -99,7 +123,7 @@ class Service:
             ttft=self.noisy(ttft),
             waiting=self.noisy(self.waiting),
             running=self.noisy(4 * ready * load / (1 - load) ** 0.5),
-            kv=min(1.0, self.noisy(0.6 * load)),
+            kv=min(1.0, self.noisy((0.3 if self.cliff else 0.6) * load)),
             completed=completed,
             offered=self.noisy(offered),
             tokens=100 * completed,

@@ -65,6 +65,14 @@ def test_noise_around_a_steady_load_does_not_make_it_flap(load: float, seed: int
     assert reversals(run(service, SCALING, (3 * HOUR, load))) <= 1
 
 
+def test_a_scale_down_that_was_taken_back_is_tried_ever_less_often() -> None:
+    service = Service(cliff=True)
+    run(service, SCALING, (HOUR, 14.0))
+    first = reversals(run(service, SCALING, (6 * HOUR, 14.0)))
+    later = reversals(run(service, SCALING, (6 * HOUR, 14.0)))
+    assert 0 <= later < first <= 8
+
+
 def test_slow_starts_do_not_make_it_race_to_the_maximum() -> None:
     service = Service(startup=7 * MINUTE)
     run(service, SCALING, (10 * MINUTE, 1.0), (7 * MINUTE, 6.0))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from aifactory.api.scaling import ScalingFallback, ScalingSpec
-from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -15,31 +15,10 @@ from aifactory.signals.histogram import Histogram
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
-from tests.unit.autoscale.service import TICK, TTFT, readings
+from tests.unit.autoscale.service import SCALING, TTFT, Watch, readings, steady
 
-SCALING = ScalingSpec(min_replicas=1, max_replicas=10)
 QUIET = {"ttft": 0.02, "waiting": 0.0, "running": 1.0, "kv": 0.01, "completed": 0.5}
 BUSY = {"ttft": 0.9, "waiting": 30.0, "running": 100.0, "kv": 0.5}
-
-
-class Watch:
-    """Decisions tick by tick on a fleet that stays as it is told."""
-
-    def __init__(self, fleet: Fleet, scaling: ScalingSpec = SCALING) -> None:
-        self.fleet, self.scaling, self.memory, self.now = fleet, scaling, Memory(), 0.0
-
-    def see(self, seen: ServiceReadings | None, seconds: float = TICK) -> Decision:
-        """The last of the decisions when `seen` goes on for some time."""
-        end = self.now + seconds
-        while self.now < end:
-            self.now += TICK
-            current = replace(seen, time=self.now) if seen else None
-            decision, self.memory = decide_replicas(self.scaling, (TTFT,), self.fleet, current, self.memory, self.now)
-        return decision
-
-
-def steady(replicas: int, **more: float) -> Fleet:
-    return Fleet(replicas, replicas, **more)
 
 
 def with_state(state: State) -> ServiceReadings:
@@ -157,6 +136,11 @@ def test_rule_06_a_shortage_does_not_hold_replicas_that_nobody_needs() -> None:
     assert watch.see(readings(pods=4, **QUIET), 600).to == 4
 
 
+def test_rule_06_no_scale_down_while_pods_are_loading() -> None:
+    decision = Watch(Fleet(5, 4, loading=1)).see(readings(pods=4, **QUIET), 1800)
+    assert (decision.to, decision.reason) == (5, DecisionReason.SCALING_IN_PROGRESS)
+
+
 def test_rule_07_a_pod_that_does_not_start_in_time_is_not_counted_on() -> None:
     pods = (Pod("a", 0.0, ready=True), Pod("b", 0.0), Pod("c", 500.0))
     fleet = Fleet.of(Observed(workload=Workload(3), pods=pods), timedelta(minutes=5), now=600.0)
@@ -179,13 +163,25 @@ def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:
     assert not watch.see(readings(pods=3)).engine_stalled
 
 
+def test_rule_08_a_stalled_engine_keeps_its_replicas() -> None:
+    decision = Watch(steady(3)).see(readings(pods=3, **{**QUIET, "waiting": 1.0, "tokens": 0.0}), 1800)
+    assert (decision.to, decision.reason) == (3, DecisionReason.ENGINE_STALLED)
+
+
 def test_rule_11_replicas_changed_by_someone_else_are_adopted() -> None:
     watch = Watch(steady(3))
-    watch.see(readings(pods=3, ttft=0.22), 600)
+    watch.see(readings(pods=3, **QUIET), 600)
     watch.fleet = steady(6)
     decision = watch.see(readings(pods=6, ttft=0.22))
     assert (decision.to, decision.reason) == (6, DecisionReason.ADOPTED_REPLICAS)
-    assert watch.see(readings(pods=6, **QUIET), 270).to == 6  # and not taken back before a whole window
+
+
+def test_rule_11_adopted_replicas_are_not_taken_back_before_a_whole_window() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 600)
+    watch.fleet = steady(6)
+    assert watch.see(readings(pods=6, **QUIET), 285).to == 6
+    assert watch.see(readings(pods=6, **QUIET), 60).to == 5
 
 
 def test_rule_11_its_own_change_is_nobody_elses() -> None:
