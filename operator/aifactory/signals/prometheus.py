@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from requests import RequestException, Response, Session
+from requests import RequestException, Response, Session, Timeout
+from requests import ConnectionError as NoConnectionError
 from urllib3 import Retry
 
 from aifactory.runtimes import RUNTIMES
@@ -135,8 +136,8 @@ class PrometheusSource:
         try:
             vector = self._client.custom_query(text, params={"timeout": f"{round(self._timeout * 1000)}ms"})
             return monotonic() - started, parse(vector)
-        except RequestException as error:
-            return monotonic() - started, f"Prometheus does not answer: {type(error).__name__}"
+        except (NoConnectionError, Timeout) as error:
+            return monotonic() - started, f"{type(error).__name__}: no answer from {self._client.url}"
         except _ANSWER_ERRORS as error:
             return monotonic() - started, f"{type(error).__name__}: {error}"[:300]
 
