@@ -55,7 +55,8 @@ def load(node: str, tag: str, inputs: str) -> None:
         except BrokenPipeError:
             pass
         assert importer.stderr is not None
-        errors = importer.stderr.read().decode(errors="replace").strip()
+        with importer.stderr:
+            errors = importer.stderr.read().decode(errors="replace").strip()
         if importer.wait():
             raise StepFailedError(f"containerd in {node} did not take {tag}: {errors}")
         capture([*_ctr(node), "images", "label", name, f"{docker.INPUTS_LABEL}={inputs}"])
