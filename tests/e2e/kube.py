@@ -117,13 +117,22 @@ class Stream:
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
+        self._closed = False
 
     def __iter__(self) -> Iterator[str]:
         buffer = b""
-        for part in self._response.stream(2**16):
+        for part in self._parts():
             *lines, buffer = (buffer + part).split(b"\n")
             yield from (line.decode() for line in lines)
 
     def close(self) -> None:
         """End it."""
+        self._closed = True
         self._response.shutdown()
+
+    def _parts(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.stream(2**16)
+        except urllib3.exceptions.HTTPError:
+            if not self._closed:
+                raise
