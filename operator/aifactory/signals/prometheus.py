@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from requests import RequestException, Response, Session, Timeout
 from requests import ConnectionError as NoConnectionError
+from requests import RequestException, Response, Session, Timeout
 from urllib3 import Retry
 
 from aifactory.runtimes import RUNTIMES
