@@ -12,7 +12,7 @@ class Fleet:
 
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
-    longer than the startup timeout and are not counted on.
+    longer than the startup timeout and are not counted on. `uncreated` do not exist yet.
     """
 
     replicas: int
@@ -21,12 +21,13 @@ class Fleet:
     unschedulable: int = 0
     unschedulable_since: float | None = None
     overdue: int = 0
+    uncreated: int = 0
     rolling_out: bool = False
 
     @property
     def pending(self) -> int:
         """Capacity that was asked for and is expected to come."""
-        return self.loading + self.unschedulable
+        return self.loading + self.unschedulable + self.uncreated
 
     @classmethod
     def of(cls, observed: Observed, startup_timeout: timedelta, now: float) -> "Fleet":
@@ -34,8 +35,10 @@ class Fleet:
         waiting = [pod for pod in observed.pending_pods if pod.unschedulable]
         starting = [pod for pod in observed.pending_pods if not pod.unschedulable]
         overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
+        replicas = observed.workload.replicas if observed.workload else 0
+        existing = sum(not pod.terminating for pod in observed.pods)
         return cls(
-            replicas=observed.workload.replicas if observed.workload else 0,
+            replicas=replicas,
             ready=len(observed.serving_pods),
             loading=len(starting) - overdue,
             unschedulable=len(waiting),
@@ -43,6 +46,7 @@ class Fleet:
                 (pod.unschedulable_since for pod in waiting if pod.unschedulable_since is not None), default=None
             ),
             overdue=overdue,
+            uncreated=max(0, replicas - existing),
             rolling_out=observed.workload.rolling_out if observed.workload else False,
         )
 

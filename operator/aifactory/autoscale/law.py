@@ -77,8 +77,7 @@ class _Tick:
         signal = max(answers, key=lambda name: answers[name])
         memory = memory.regretting(self.fleet, answers[signal], self.now, self.scaling.behavior)
         wanted = max(answers[signal], self._fits(memory), self.scaling.min_replicas)
-        if wanted >= current or not self._incomplete():
-            memory = memory.recommending(wanted, self.now)
+        memory = memory.recommending(wanted, self.now)
         if wanted > current:
             return self._up(wanted, signal, memory), memory
         choice = self._down(wanted, memory) if wanted < current else _Choice(current, self._steady(answers, memory))
@@ -183,9 +182,6 @@ class _Tick:
             limited_by = limit if most < fallback.replicas else None
             return _Choice(min(most, fallback.replicas), DecisionReason.FALLBACK, limited_by=limited_by)
         return _Choice(current, limits.blindness(self.readings, self.measures))
-
-    def _incomplete(self) -> bool:
-        return any(one.state.unknown for one in self.measures)
 
     @staticmethod
     def _base(one: Measure, memory: Memory) -> float | None:

@@ -60,7 +60,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
     loading = draw(st.integers(0, replicas - ready))
     unschedulable = replicas - ready - loading
     since = draw(st.floats(-1000, 0)) if unschedulable else None
-    return Fleet(replicas, ready, loading, unschedulable, since, 0, draw(st.booleans()))
+    return Fleet(replicas, ready, loading, unschedulable, since, rolling_out=draw(st.booleans()))
 
 
 ticks = st.lists(st.tuples(st.floats(0.1, 400), fleets(), service_readings()), min_size=1, max_size=6)

@@ -1,0 +1,34 @@
+from datetime import timedelta
+
+from aifactory.autoscale import sizing
+from aifactory.autoscale.fleet import Fleet
+from aifactory.observed import Observed, Pod, Workload
+
+
+def test_the_credit_for_loading_replicas_never_asks_for_fewer_than_now() -> None:
+    assert sizing.grown(Fleet(8, 1, loading=7), ratio=2.0, threshold=0.55) == 8
+
+
+def test_a_queue_without_completions_asks_for_one_more_than_is_ready() -> None:
+    assert sizing.draining(Fleet(2, 2), 100.0, 10.0, 0.0, 0.0, 60.0) == 3
+    assert sizing.draining(Fleet(3, 2, loading=1), 100.0, 10.0, 0.0, 0.0, 60.0) == 3
+
+
+def test_pods_are_sorted_by_what_they_are_worth() -> None:
+    pods = (
+        Pod("serving", 0.0, ready=True),
+        Pod("leaving", 0.0, ready=True, terminating=True),
+        Pod("loading", 90.0),
+        Pod("stuck", 0.0),
+        Pod("waits", 10.0, unschedulable_since=20.0),
+        Pod("waits-too", 30.0, unschedulable_since=40.0),
+    )
+    fleet = Fleet.of(Observed(workload=Workload(7, total=5, updated=5), pods=pods), timedelta(seconds=60), 100.0)
+    assert fleet == Fleet(
+        7, 1, loading=1, unschedulable=2, unschedulable_since=20.0, overdue=1, uncreated=2, rolling_out=True
+    )
+    assert fleet.pending == 5
+
+
+def test_a_service_without_a_deployment_has_no_replicas() -> None:
+    assert Fleet.of(Observed(), timedelta(minutes=1), 0.0) == Fleet(0, 0)
