@@ -6,6 +6,7 @@ from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.scaling import ScalingMode
 from aifactory.api.spec import Mode
 from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
@@ -71,10 +72,13 @@ def _gpu_shortage(facts: Facts) -> Iterator[Verdict]:
 
 
 def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
-    serving = facts.observed.serving_pods
     if readings.error:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
-    silent = sorted(pod.name for pod in serving if pod.name not in readings.pods)
+    settled = [pod for pod in facts.observed.serving_pods if _ready_for(facts, pod) > readings.window_seconds]
+    unknown = [item for item in readings.objectives if item.observed.state.unknown]
+    if unknown and not settled:
+        return Verdict(T.METRICS_AVAILABLE, None, Reason.METRICS_MISSING, "the first samples are on their way")
+    silent = sorted(pod.name for pod in settled if pod.name not in readings.pods)
     if silent:
         return Verdict(
             T.METRICS_AVAILABLE,
@@ -82,16 +86,17 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
             Reason.PODS_NOT_SCRAPED,
             f"Prometheus has no fresh sample of {', '.join(silent[:5])}",
         )
-    for objective in readings.objectives:
-        if objective.observed.state.unknown:
-            reason = Reason.METRICS_STALE if objective.observed.state is State.STALE else Reason.METRICS_MISSING
-            return Verdict(
-                T.METRICS_AVAILABLE,
-                False,
-                reason,
-                f"{objective.objective.signal} cannot be read: {objective.observed.state}",
-            )
+    if unknown:
+        first = unknown[0]
+        reason = Reason.METRICS_STALE if first.observed.state is State.STALE else Reason.METRICS_MISSING
+        message = f"{first.objective.signal} cannot be read: {first.observed.state}"
+        return Verdict(T.METRICS_AVAILABLE, False, reason, message)
     return Verdict(T.METRICS_AVAILABLE, True, Reason.METRICS_READ, "every replica reports")
+
+
+def _ready_for(facts: Facts, pod: Pod) -> float:
+    """Seconds; a pod that has just become ready has not been scraped yet, which is no news."""
+    return facts.now - (pod.ready_at or 0.0)
 
 
 def _objectives(readings: ServiceReadings) -> Iterator[Verdict]:

@@ -103,6 +103,18 @@ def test_the_pods_that_are_not_scraped_are_named():
     assert found.message.endswith("no fresh sample of b")
 
 
+def test_a_pod_that_has_just_become_ready_is_not_missed_yet():
+    pods = (*serving("a"), *serving("b", ready_at=NOON - 1))
+    found = look("MetricsAvailable", *pods, deployment=workload(2), readings=readings(objective(0.3), pods=("a",)))
+    assert told(found) == ("True", "MetricsRead")
+
+
+def test_a_service_whose_first_pod_has_just_become_ready_waits_for_its_first_samples():
+    seen = readings(objective(None, State.MISSING), pods=())
+    found = look("MetricsAvailable", *serving("a", ready_at=NOON - 1), readings=seen)
+    assert told(found) == ("Unknown", "MetricsMissing")
+
+
 OBJECTIVES = {
     "met": ([objective(0.3)], "True", "ObjectivesMet"),
     "met exactly": ([objective(0.5)], "True", "ObjectivesMet"),
