@@ -7,6 +7,7 @@ from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 
 from tests.unit.status.scene import (
+    NOON,
     SCALING,
     Life,
     condition,
@@ -104,14 +105,14 @@ def test_the_pods_that_are_not_scraped_are_named():
 
 
 def test_a_pod_that_has_just_become_ready_is_not_missed_yet():
-    pods = (*serving("a"), *serving("b", ready_at=NOON - 1))
+    pods = (*serving("a"), *serving("b", ready_at=NOON + 50))
     found = look("MetricsAvailable", *pods, deployment=workload(2), readings=readings(objective(0.3), pods=("a",)))
     assert told(found) == ("True", "MetricsRead")
 
 
 def test_a_service_whose_first_pod_has_just_become_ready_waits_for_its_first_samples():
     seen = readings(objective(None, State.MISSING), pods=())
-    found = look("MetricsAvailable", *serving("a", ready_at=NOON - 1), readings=seen)
+    found = look("MetricsAvailable", *serving("a", ready_at=NOON + 50), readings=seen)
     assert told(found) == ("Unknown", "MetricsMissing")
 
 
