@@ -169,6 +169,7 @@ class Service:
             "status": json.dumps(obj.get("status"), indent=1),
             "Ready": self.conditions("Ready"),
             "replicas": self.steps,
+            "decisions": "\n".join(self.statuses.path(_decision)[-40:]),
             "pods": "\n".join(pods),
             "events": "\n".join(lines[-25:]),
             "load": "\n".join(load.tail() for load in self._loads),
@@ -203,6 +204,15 @@ def operator_log(kube: Kube, lines: int = 30) -> str:
         except KubeError as error:
             logs.append(f"{name}: {error}")
     return "\n".join(logs)
+
+
+def _decision(obj: Object) -> str:
+    scaling = (obj.get("status") or {}).get("scaling", {})
+    signals = [
+        f"{item['signal']}={item.get('ratio')}->{item.get('replicas')}" for item in scaling.get("recommendations", [])
+    ]
+    decision = scaling.get("decision", {})
+    return f"{decision.get('from')}->{decision.get('to')} {decision.get('reason')} {' '.join(signals)}"
 
 
 def _short(found: Object) -> tuple[str, str]:
