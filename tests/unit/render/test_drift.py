@@ -66,15 +66,15 @@ FOREIGN = {
         0, {"name": "A", "value": "b"}
     ),
     "a volume": lambda live: pod_of(live["Deployment"])["volumes"].append({"name": "certificates"}),
-    "a mount": lambda live: pod_of(live["Deployment"])["containers"][0]["volumeMounts"].insert(
-        0, {"name": "aifactory-shared-memory", "mountPath": "/second"}
+    "a mount": lambda live: pod_of(live["Deployment"])["containers"][0]["volumeMounts"].append(
+        {"name": "aifactory-shared-memory", "mountPath": "/second"}
     ),
     "a container port": lambda live: pod_of(live["Deployment"])["containers"][0]["ports"].insert(
         0, {"name": "debug", "containerPort": 9999, "protocol": "TCP"}
     ),
     "a service port": lambda live: live["Service"]["spec"]["ports"].insert(0, {"port": 81, "protocol": "TCP"}),
-    "a second owner": lambda live: live["Deployment"]["metadata"]["ownerReferences"].insert(
-        0, {"kind": "Application", "name": "llama", "uid": "uid-2"}
+    "a second owner": lambda live: live["Deployment"]["metadata"]["ownerReferences"].append(
+        {"kind": "Application", "name": "llama", "uid": "uid-2"}
     ),
 }
 
