@@ -24,11 +24,7 @@ async def serve(registry: CollectorRegistry, port: int, healthy: Check, ready: C
     app.router.add_get("/readyz", _answer(ready))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    try:
-        await web.TCPSite(runner, None, port).start()
-    except OSError:
-        await runner.cleanup()
-        raise
+    await web.TCPSite(runner, None, port).start()
     return runner
 
 

@@ -249,6 +249,7 @@ def test_timers_that_are_ahead_of_the_clock_do_not_run_a_key_twice():
         queue.add("a")
         task = asyncio.create_task(queue.run(work, 2, lambda *_: None))
         await asyncio.sleep(100)
+        assert not task.done()
         task.cancel()
         assert runs == ["a"]
 
