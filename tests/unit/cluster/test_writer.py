@@ -55,6 +55,23 @@ async def test_an_object_of_somebody_else_is_left_alone_and_named(server, writer
     assert store.observe(KEY).children == {}
 
 
+async def test_a_service_account_of_somebody_else_is_left_alone_although_nothing_conflicts(server, writer):
+    wanted = child("ServiceAccount")
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
+    server.answers["GET", path] = (200, {**wanted, "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "shop"}})
+    with pytest.raises(NameTakenError, match="ServiceAccount llama exists"):
+        await writer.apply(wanted, exists=False)
+    assert [seen.method for seen in server.seen] == ["GET"]
+
+
+async def test_a_service_account_left_by_an_earlier_service_of_the_name_is_used_again(server, writer):
+    orphan = child("ServiceAccount")
+    del orphan["metadata"]["ownerReferences"]
+    server.answers["GET", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"] = (200, orphan)
+    await writer.apply(child("ServiceAccount"), exists=False)
+    assert [seen.method for seen in server.seen] == ["GET", "PATCH"]
+
+
 async def test_a_conflict_on_an_own_child_is_no_taken_name(server, writer):
     server.refuse("PATCH", DEPLOYMENT, 409, "Conflict")
     with pytest.raises(ApiError):
@@ -147,3 +164,28 @@ async def test_a_late_answer_about_a_deleted_child_is_ignored(server, writer, st
     store.drop("Deployment", child(version=6))
     await writer.apply(child(), exists=True)
     assert store.observe(KEY).children == {}
+
+
+ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
+
+
+def account(**metadata) -> dict:
+    return child("ServiceAccount", uid="account")["metadata"] | metadata
+
+
+async def test_a_service_account_of_somebody_else_is_left_alone(server, writer):
+    server.answers["GET", ACCOUNT] = (200, {"metadata": account(labels={}, ownerReferences=[])})
+    with pytest.raises(NameTakenError, match="ServiceAccount llama exists"):
+        await writer.apply(child("ServiceAccount"), exists=False)
+    assert [seen.method for seen in server.seen] == ["GET"]
+
+
+async def test_a_service_account_that_nobody_has_is_made(server, writer):
+    server.refuse("GET", ACCOUNT, 404, "NotFound")
+    await writer.apply(child("ServiceAccount"), exists=False)
+    assert [seen.method for seen in server.seen] == ["GET", "PATCH"]
+
+
+async def test_a_service_account_that_is_ours_is_applied_without_a_look(server, writer):
+    await writer.apply(child("ServiceAccount"), exists=True)
+    assert [seen.method for seen in server.seen] == ["PATCH"]

@@ -128,3 +128,21 @@ def test_an_invalid_spec_does_not_keep_a_tool_waiting():
 def test_rejecting_again_changes_nothing():
     once = rejected(full(), 2, PROBLEM, 0.0)
     assert same(dump(once), dump(rejected(once, 2, PROBLEM, 60.0)))
+
+
+def test_a_restarted_operator_keeps_what_was_said_about_signals_until_it_has_read_them():
+    life = Life(**SCALING)
+    before = full(life)
+    after = life.look(workload(1), *serving())
+    for kind in ("MetricsAvailable", "SLOMet", "ScalingActive"):
+        assert condition(after, kind) == condition(before, kind)
+    assert life.events == []
+
+
+def test_a_service_that_is_no_longer_scaled_says_nothing_about_scaling():
+    life = Life(**SCALING)
+    full(life)
+    life.edit(replicas=1)
+    after = life.look(workload(1), *serving())
+    assert condition(after, "ScalingActive") is None
+    assert after.scaling is None
