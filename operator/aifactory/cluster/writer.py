@@ -9,13 +9,15 @@ from aifactory.status.transitions import Event
 
 from .client import ApiError, Client
 from .kinds import CHILDREN, EVENT, INFERENCE_SERVICE, POD
-from .store import Store
+from .store import Store, service_key
 
 FIELD_MANAGER = "aifactory"
 STATUS_MANAGER = "aifactory-status"
 SCALE_MANAGER = "aifactory-scaler"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+# Without a field that two writers would fill differently, the API server lets the second one in.
+_NEVER_IN_CONFLICT = ("ServiceAccount",)
 
 
 class NameTakenError(Exception):
@@ -38,6 +40,8 @@ class Writer:
         """
         kind, name = child["kind"], child["metadata"]["name"]
         resource = CHILDREN[kind]
+        if not exists and kind in _NEVER_IN_CONFLICT and await self._belongs_to_others(child):
+            raise NameTakenError(f"{kind} {name} exists and is not part of this service")
         try:
             answer = await self._client.request(
                 "PATCH",
@@ -54,6 +58,19 @@ class Writer:
             raise
         self._store.put(kind, answer)
         return answer
+
+    async def _belongs_to_others(self, child: Mapping[str, Any]) -> bool:
+        """Somebody else made an object of this name."""
+        metadata, resource = child["metadata"], CHILDREN[child["kind"]]
+        try:
+            live = await self._client.request(
+                "GET", resource.path(metadata["namespace"], metadata["name"]), resource.plural
+            )
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return service_key(child["kind"], live["metadata"]) != service_key(child["kind"], metadata)
 
     async def delete(self, child: Mapping[str, Any]) -> None:
         """Delete a child that is no longer wanted; one that is gone or was replaced already is fine."""

@@ -88,7 +88,6 @@ def settings() -> kopf.OperatorSettings:
     result.watching.connect_timeout = 10
     result.watching.chunk_size = 500
     result.networking.request_timeout = 30
-    result.queueing.worker_limit = 100
     result.queueing.idle_timeout = 1.0
     for resource in (POD, *CHILDREN.values()):
         result.watching.label_selectors[resource.group, resource.version, resource.plural] = labels.SERVICE

@@ -13,7 +13,7 @@ from . import numbers
 from .conditions import Verdict, merge
 from .facts import Facts
 from .ready import ready
-from .verdicts import verdicts
+from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
 
@@ -23,11 +23,13 @@ def report(facts: Facts) -> InferenceServiceStatus:
     service, generation = facts.service, facts.service.metadata.generation
     spec = service.spec
     found = [ready(facts), *verdicts(facts)]
+    judged = merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))
+    kept = [condition for condition in facts.before.conditions if condition.type in unread(facts)]
     texts = {objective.signal.value: objective.text for objective in resolve(spec.slo)}
     readings = facts.readings if facts.observed.serving_pods else None
     return InferenceServiceStatus(
         observed_generation=generation,
-        conditions=list(merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))),
+        conditions=[*judged, *kept],
         url=url(service),
         engine=spec.runtime.engine,
         model=spec.model.name,
@@ -36,7 +38,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
         slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
-        scaling=numbers.scaling(facts, facts.decision) if facts.decision else facts.before.scaling,
+        scaling=numbers.scaling(facts, facts.decision) if facts.decision else spec.scaling and facts.before.scaling,
     )
 
 

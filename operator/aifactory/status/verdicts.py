@@ -17,6 +17,15 @@ from .pods import lacks_gpus, unschedulable
 T = ConditionType
 # Limits that a user or the cluster sets. Others only pace a change, and pass.
 _BOUNDS = {DecisionReason.AT_MAXIMUM: Reason.AT_MAXIMUM, DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS}
+_FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
+_FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
+
+
+def unread(facts: Facts) -> frozenset[ConditionType]:
+    """Types that cannot be judged yet, as a process that has just started has read no signals: they stay as written."""
+    readings = _FROM_READINGS if facts.readings is None and facts.observed.serving_pods else frozenset()
+    decision = _FROM_DECISION if facts.decision is None and facts.service.spec.scaling is not None else frozenset()
+    return readings | decision
 
 
 def verdicts(facts: Facts) -> Iterator[Verdict]:
