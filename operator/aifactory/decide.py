@@ -27,6 +27,11 @@ class Plan:
     replicas: int | None = None
     deletion_costs: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def empty(self) -> bool:
+        """Everything is in place."""
+        return not self.apply and not self.delete and self.replicas is None
+
 
 def plan(
     service: InferenceService,

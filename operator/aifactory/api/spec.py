@@ -10,7 +10,7 @@ from .checks import Check, Unique
 from .meta import Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, within
 from .model import ModelSpec
 from .podtemplate import EnvVar, PodTemplate
-from .scaling import ScalingSpec
+from .scaling import ScalingMode, ScalingSpec
 from .slo import SLOSpec
 
 
@@ -183,3 +183,8 @@ class InferenceServiceSpec(Model):
         if self.scaling:
             return self.scaling.min_replicas
         return 1 if self.replicas is None else self.replicas
+
+    @property
+    def scales(self) -> bool:
+        """Scaling decisions change the workload."""
+        return self.mode is Mode.ACTIVE and self.scaling is not None and self.scaling.mode is ScalingMode.APPLY

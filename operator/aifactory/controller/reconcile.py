@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService, ObjectMeta
-from aifactory.api.scaling import ScalingMode, ScalingSpec
+from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
@@ -125,7 +125,7 @@ class Reconciler:
             known = _Known(metadata["uid"], InferenceService.model_validate(raw), Memory())
             self._known[key] = known
         elif known.service.metadata.generation != metadata["generation"]:
-            known.service = InferenceService.model_validate(raw)
+            known.service, known.decision = InferenceService.model_validate(raw), None
         return known
 
     def _decide(self, known: _Known, observed: Observed) -> None:
@@ -148,13 +148,15 @@ class Reconciler:
             )
 
     async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:
+        """Whether anything was written. What was compared and found in place is not compared again until it changes."""
+        known.refused = None
         if known.service.spec.mode is not Mode.ACTIVE:
             return False
         if known.converged == (state := self._state(known, observed, replicas)):
             return False
         in_flight = {name: pod.in_flight for name, pod in known.readings.pods.items()} if known.readings else {}
         todo = plan(known.service, observed, replicas, in_flight, pod_monitor=self._pod_monitor)
-        known.refused = None
+        known.converged = state if todo.empty else None
         try:
             await self._execute(known.service, observed, todo)
         except NameTakenError as error:
@@ -163,10 +165,7 @@ class Reconciler:
             if not error.rejected:
                 raise
             known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
-        else:
-            state = self._state(known, self._store.observe(known.service.key), replicas)
-            known.converged = state
-        return bool(todo.apply or todo.delete or todo.replicas is not None)
+        return not todo.empty
 
     def _state(self, known: _Known, observed: Observed, replicas: int) -> object:
         """Equal when there is nothing to compare again."""
@@ -191,7 +190,7 @@ class Reconciler:
         facts = Facts(known.service, observed, before, now, known.decision, known.readings, known.refused)
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
         decision = known.decision
-        if decision is not None and decision.changes and _applies(known):
+        if decision is not None and decision.changes and facts.scales:
             self._metrics.decisions.labels(decision.reason).inc()
             direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
             await self._tell(known.service.metadata, Event("Normal", direction, decision.message))
@@ -226,17 +225,12 @@ def _wanted_replicas(known: _Known, observed: Observed, before: InferenceService
     """Replicas for the Deployment: fixed, decided, or as they are; a lost Deployment comes back at its last size."""
     spec = known.service.spec
     if spec.scaling is None:
-        return 1 if spec.replicas is None else spec.replicas
+        return spec.initial_replicas
     if observed.workload is None:
         return _within(before.replicas.desired if before.replicas else 0, spec.scaling)
-    if known.decision is not None and _applies(known):
+    if known.decision is not None and spec.scales:
         return known.decision.to
     return _within(observed.workload.replicas, spec.scaling)
-
-
-def _applies(known: _Known) -> bool:
-    spec = known.service.spec
-    return spec.mode is Mode.ACTIVE and spec.scaling is not None and spec.scaling.mode is ScalingMode.APPLY
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:

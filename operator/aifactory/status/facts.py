@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.scaling import ScalingMode
-from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Observed, Workload
@@ -48,9 +46,8 @@ class Facts:
 
     @property
     def scales(self) -> bool:
-        """Decisions change the Deployment."""
-        spec = self.service.spec
-        return spec.mode is Mode.ACTIVE and spec.scaling is not None and spec.scaling.mode is ScalingMode.APPLY
+        """The decision is carried out."""
+        return self.service.spec.scales and self.refused is None
 
     @property
     def rolling_out(self) -> bool:
