@@ -36,16 +36,16 @@ def namespace(kube: Kube) -> Iterator[str]:
     """A namespace with restricted pod security; its GPUs are free again when the test ends."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    where = f"/api/v1/namespaces/{name}"
+    where, pods = f"/api/v1/namespaces/{name}", path(name, "pods")
     kube.apply(where, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
     kube.delete(where)
 
-    def gone() -> bool:
-        kube.delete(path(name, "pods"), grace_seconds=1)
-        return kube.find(where) is None
+    def empty() -> bool:
+        kube.delete(pods, grace_seconds=1)
+        return not kube.items(pods)
 
-    wait_until(f"namespace {name} is deleted", gone, 90, lambda: str(kube.find(where)))
+    wait_until(f"namespace {name} is empty", empty, 90, lambda: str(kube.items(pods)))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """An operator with nothing to do does nothing."""
 
+import pytest
+
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube, Object, path
 from tests.e2e.service import CHILDREN, TTFT_ONLY, condition, scaling
@@ -9,6 +11,7 @@ QUIET_SECONDS = 120
 WATCHED = (*CHILDREN, "pods", "replicasets", "events")
 
 
+@pytest.mark.slow
 def test_a_converged_service_is_left_alone_for_two_minutes(kube: Kube, serve: Serve) -> None:
     service = serve(scaling=scaling(1, 2), slo=TTFT_ONLY)
     service.wait_ready()
