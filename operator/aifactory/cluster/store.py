@@ -1,7 +1,7 @@
 """The newest known version of every object that matters, fed by watch events and by answers to own writes."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from aifactory.api.inferenceservice import KIND
@@ -58,14 +58,23 @@ class Store:
         self._gone[metadata["uid"]] = version
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
-        if key is None or succeeded:
-            return
-        if kind == KIND:
-            self._services.pop(key, None)
-        elif kind == "Pod":
-            _remove(self._pods, key, metadata["name"])
-        else:
-            _remove(self._children, key, (kind, metadata["name"]))
+        if key is not None and not succeeded:
+            self._forget(kind, key, metadata["name"])
+
+    def keep(self, kind: str, namespace: str | None, there: Collection[Key], version: int) -> set[Key]:
+        """Forget objects of a kind that a complete list of this version does not name.
+
+        `there` holds namespace and name of each; the list covers one namespace or, if None, all. The result is the
+        services that lost something.
+        """
+        gone = [
+            (key, name)
+            for key, name, known in self._versions(kind)
+            if namespace in (None, key[0]) and known <= version and (key[0], name) not in there
+        ]
+        for key, name in gone:
+            self._forget(kind, key, name)
+        return {key for key, _ in gone}
 
     def service(self, key: Key) -> dict[str, Any] | None:
         """The InferenceService as last seen."""
@@ -92,6 +101,24 @@ class Store:
         pods = tuple(pod for _, pod in self._pods.get(key, {}).values())
         return Observed(children, workload_of(deployment) if deployment else None, pods)
 
+    def _forget(self, kind: str, key: Key, name: str) -> None:
+        if kind == KIND:
+            self._services.pop(key, None)
+        elif kind == "Pod":
+            _remove(self._pods, key, name)
+        else:
+            _remove(self._children, key, (kind, name))
+
+    def _versions(self, kind: str) -> Iterator[tuple[Key, str, int]]:
+        """Service, name and version of every object of a kind."""
+        if kind == KIND:
+            yield from ((key, key[1], _version_of(obj)) for key, obj in self._services.items())
+        elif kind == "Pod":
+            yield from ((key, name, pod[0]) for key, pods in self._pods.items() for name, pod in pods.items())
+        else:
+            for key, children in self._children.items():
+                yield from ((key, name, _version_of(obj)) for (of, name), obj in children.items() if of == kind)
+
     def _version(self, kind: str, key: Key, metadata: Mapping[str, Any]) -> int:
         """The newest version heard of, of the object of this name or of this very object if it is gone."""
         name = metadata["name"]
@@ -99,8 +126,12 @@ class Store:
             known = self._pods.get(key, {}).get(name, (0,))[0]
         else:
             obj = self._services.get(key) if kind == KIND else self._children.get(key, {}).get((kind, name))
-            known = int(obj["metadata"]["resourceVersion"]) if obj else 0
+            known = _version_of(obj) if obj else 0
         return max(known, self._gone.get(metadata["uid"], 0))
+
+
+def _version_of(obj: Mapping[str, Any]) -> int:
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _remove(table: dict[Key, dict[Any, Any]], key: Key, item: Any) -> None:

@@ -1,8 +1,8 @@
 """The only place where kopf calls us. Handlers remember what they see and enqueue a key; they never act.
 
-Only low-level handlers (`index`, `event`) are used: kopf then writes nothing to a user's object, no annotation and no
-finalizer. kopf fills all indices before it calls the first event handler, so no service is reconciled before all of
-its children are known.
+Only `event` handlers are used: kopf then writes nothing to a user's object, no annotation and no finalizer. Its indices
+are not used either: they keep a worker per object until all objects are indexed, which takes a minute of CPU and
+300 MiB for 1,000 services. Complete lists (`cluster/listing.py`) fill the store before the first reconcile.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,38 +26,24 @@ class Feed:
     def __init__(self, store: Store, enqueue: Enqueue) -> None:
         self._store = store
         self._enqueue = enqueue
-        self._news: set[str] = set()
-        self.synced = False
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Add the login, and an index and an event handler for every kind."""
+        """Add the login, and an event handler for every kind."""
         kopf.on.login(registry=registry, id="service-account")(kopf.login_with_service_account)
         kopf.on.login(registry=registry, id="kubeconfig")(kopf.login_with_kubeconfig)
         for kind, resource in KINDS.items():
             selector = (resource.group, resource.version, resource.plural)
-            kopf.index(*selector, registry=registry, id=f"index-{resource.plural}")(self._index(kind))
             kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
-
-    def _index(self, kind: str) -> Callable[..., Awaitable[None]]:
-        async def index(body: kopf.Body, **_: Any) -> None:
-            if self._store.put(kind, {"kind": kind, **body}):
-                self._news.add(body["metadata"]["uid"])
-
-        return index
 
     def _event(self, kind: str) -> Callable[..., Awaitable[None]]:
         delay = 0.0 if kind == "InferenceService" else CHILD_DELAY_SECONDS
 
         async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-            self.synced = True
-            metadata = body["metadata"]
-            news = metadata["uid"] in self._news
-            self._news.discard(metadata["uid"])
             if type == "DELETED":
                 self._store.drop(kind, body)
-            elif not news:
+            elif not self._store.put(kind, {"kind": kind, **body}):
                 return
-            key = service_key(kind, metadata)
+            key = service_key(kind, body["metadata"])
             if key is not None:
                 self._enqueue(key, delay)
 
@@ -88,7 +74,7 @@ def settings() -> kopf.OperatorSettings:
     result.watching.connect_timeout = 10
     result.watching.chunk_size = 500
     result.networking.request_timeout = 30
-    result.queueing.idle_timeout = 1.0
+    result.queueing.idle_timeout = 0.1
     for resource in (POD, *CHILDREN.values()):
         result.watching.label_selectors[resource.group, resource.version, resource.plural] = labels.SERVICE
     return result

@@ -7,7 +7,8 @@ from typing import Any
 
 import kopf
 
-from aifactory.cluster.client import Client
+from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.listing import refresh
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import Writer
 from aifactory.settings import Settings
@@ -21,6 +22,8 @@ from .reconcile import Reconciler
 from .tick import tick_forever
 
 logger = logging.getLogger(__name__)
+FIRST_REFRESH_SECONDS = 30.0
+REFRESH_RETRY_SECONDS = 5.0
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -34,6 +37,7 @@ class Operator:
         self.metrics = metrics
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.filled = asyncio.Event()
         self.feed = handlers.Feed(self.store, self.queue.add)
         self.reconciler = Reconciler(self.store, Writer(client, self.store), settings, metrics, time.time)
         metrics.watch_queue(lambda: self.queue.depth, lambda: self.queue.age)
@@ -50,7 +54,8 @@ class Operator:
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
         background = [
-            asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
+            asyncio.create_task(self._refresh_forever()),
+            asyncio.create_task(self._reconcile_forever()),
             asyncio.create_task(self._tick()),
             asyncio.create_task(self.reconciler.discover_forever(self.client)),
         ]
@@ -72,7 +77,28 @@ class Operator:
         for task in done:
             task.result()
 
+    async def _refresh_forever(self) -> None:
+        """List at the start, soon after for what happened before the watches began, and then regularly."""
+        delay = FIRST_REFRESH_SECONDS
+        while True:
+            try:
+                changed = await refresh(self.client, self.store, handlers.KINDS, self.settings.namespaces)
+            except ApiError as error:
+                logger.warning("the cluster could not be listed: %s", error)
+                await asyncio.sleep(REFRESH_RETRY_SECONDS)
+                continue
+            for key in changed:
+                self.queue.add(key)
+            self.filled.set()
+            await asyncio.sleep(delay)
+            delay = self.settings.resync
+
+    async def _reconcile_forever(self) -> None:
+        await self.filled.wait()
+        await self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)
+
     async def _tick(self) -> None:
+        await self.filled.wait()
         settings = self.settings
         source = PrometheusSource(
             settings.prometheus_url,
@@ -80,7 +106,7 @@ class Operator:
             window_seconds=settings.metrics_window,
             on_query=self.metrics.observe_query,
         )
-        await tick_forever(source, self.reconciler, self.feed, self.store, self.queue, settings.tick)
+        await tick_forever(source, self.reconciler, self.store, self.queue, settings.tick)
 
     def _failed(self, key: Key, error: Exception, delay: float) -> None:
         logger.warning("%s/%s: %s: %s; again in %.1f s", *key, type(error).__name__, error, delay, exc_info=error)

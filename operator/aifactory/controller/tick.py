@@ -7,7 +7,6 @@ import time
 from aifactory.cluster.store import Key, Store
 from aifactory.signals.prometheus import SignalSource
 
-from .handlers import Feed
 from .queue import WorkQueue
 from .reconcile import Reconciler
 
@@ -15,13 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 async def tick_forever(
-    source: SignalSource, reconciler: Reconciler, feed: Feed, store: Store, queue: WorkQueue[Key], period: float
+    source: SignalSource, reconciler: Reconciler, store: Store, queue: WorkQueue[Key], period: float
 ) -> None:
     """Run until cancelled; the period is in seconds and counts from start to start."""
     while True:
         started = time.monotonic()
-        if feed.synced:
-            reconciler.snapshot = await source.read(time.time())
-            for key in store.services():
-                queue.add(key)
+        reconciler.snapshot = await source.read(time.time())
+        for key in store.services():
+            queue.add(key)
         await asyncio.sleep(max(0.0, period - (time.monotonic() - started)))

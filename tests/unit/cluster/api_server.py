@@ -28,11 +28,13 @@ class Seen:
 class ApiServer:
     """`answers` maps method and path to status and body; a body that is no text is sent as JSON.
 
-    What is not in it is answered with the body of the request, as after a write that changed nothing.
+    What is not in it is answered with the body of the request, as after a write that changed nothing. `after` holds the
+    answers from the second request on.
     """
 
     url: str = ""
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    after: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     observed: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -42,7 +44,10 @@ class ApiServer:
         authorization = request.headers.get("Authorization")
         kind = request.headers.get("Content-Type", "")
         self.seen.append(Seen(request.method, request.path, dict(request.query), kind, authorization, body))
-        status, answer = self.answers.get((request.method, request.path), (200, body or {}))
+        target = (request.method, request.path)
+        status, answer = self.answers.get(target, (200, body or {}))
+        if target in self.after:
+            self.answers[target] = self.after[target]
         if isinstance(answer, str):
             return web.Response(status=status, text=answer, content_type="text/html")
         return web.json_response(answer, status=status)

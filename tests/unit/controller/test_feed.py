@@ -11,7 +11,7 @@ KEY = ("chat", "llama")
 
 
 class Cluster:
-    """Calls the handlers of a feed as kopf does: the index of an object first, then its event."""
+    """Calls the handlers of a feed as kopf does."""
 
     def __init__(self) -> None:
         self.store = Store()
@@ -19,8 +19,6 @@ class Cluster:
         self.feed = Feed(self.store, lambda key, delay: self.due.append((key, delay)))
 
     async def tell(self, kind: str, body: dict[str, Any], what: str | None = "MODIFIED") -> None:
-        if what != "DELETED":
-            await self.feed._index(kind)(body=body)
         await self.feed._event(kind)(type=what, body=body)
 
 
@@ -80,9 +78,3 @@ async def test_an_object_of_nobody_concerns_no_service(cluster):
     await cluster.tell("Deployment", body)
     await cluster.tell("Deployment", body, "DELETED")
     assert cluster.due == []
-
-
-async def test_nothing_is_known_before_the_first_event(cluster):
-    assert not cluster.feed.synced
-    await cluster.tell("InferenceService", service())
-    assert cluster.feed.synced

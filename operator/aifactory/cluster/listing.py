@@ -1,0 +1,51 @@
+"""Complete lists of everything that is watched: they fill the store at the start, and heal what watches missed."""
+
+from collections.abc import Collection, Mapping
+
+from aifactory.api.inferenceservice import KIND
+from aifactory.render import labels
+
+from .client import ApiError, Client
+from .kinds import Resource
+from .store import Key, Store, service_key
+
+_PAGE = "250"
+_EVERYWHERE: tuple[None] = (None,)
+
+
+async def refresh(client: Client, store: Store, kinds: Mapping[str, Resource], namespaces: Collection[str]) -> set[Key]:
+    """Bring the store in line with the cluster; the result is the services about which something was learned.
+
+    All namespaces are read when none are given. A kind that is not served has no objects.
+
+    Raises:
+        ApiError: if a list cannot be read; what was read before it is kept.
+    """
+    changed: set[Key] = set()
+    for kind, resource in kinds.items():
+        for namespace in namespaces or _EVERYWHERE:
+            changed |= await _refresh(client, store, kind, resource, namespace)
+    return changed
+
+
+async def _refresh(client: Client, store: Store, kind: str, resource: Resource, namespace: str | None) -> set[Key]:
+    path = resource.collection(namespace) if namespace else f"{resource.prefix}/{resource.plural}"
+    query = {"limit": _PAGE} if kind == KIND else {"limit": _PAGE, "labelSelector": labels.SERVICE}
+    changed: set[Key] = set()
+    there: set[Key] = set()
+    while True:
+        try:
+            page = await client.request("GET", path, resource.plural, **query)
+        except ApiError as error:
+            if error.status == 404:
+                return changed
+            raise
+        for item in page["items"]:
+            metadata = item["metadata"]
+            there.add((metadata["namespace"], metadata["name"]))
+            key = service_key(kind, metadata)
+            if store.put(kind, {"apiVersion": page["apiVersion"], "kind": kind, **item}) and key is not None:
+                changed.add(key)
+        if not page["metadata"].get("continue"):
+            return changed | store.keep(kind, namespace, there, int(page["metadata"]["resourceVersion"]))
+        query["continue"] = page["metadata"]["continue"]
