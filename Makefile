@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
+# Succeeds when the programs of the control plane are in the cache, so that integration tests start at once.
+BUILT := $(BIN)/python -c 'import sys; from tests.kind import binaries; sys.exit(bool(binaries.missing("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")))'
 
 .PHONY: help
 help: ## Show this help
@@ -55,17 +57,18 @@ test-unit: install ## Unit and golden tests only
 .PHONY: test-fast
 test-fast: install ## Lint, unit, golden; integration when the control plane is built
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/unit tests/golden $$($(KIND) binaries --check >/dev/null 2>&1 && echo tests/integration)
+	$(BIN)/pytest tests/unit tests/golden tests/kind $$($(BUILT) && echo tests/integration)
 
 .PHONY: test
 test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/unit tests/golden
+	$(BIN)/pytest tests/unit tests/golden tests/kind
 	$(KIND) binaries
 	$(BIN)/pytest tests/integration
 	$(KIND) up
 	$(KIND) images
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest tests/e2e/services -n 3 --dist load --maxschedchunk 1
+	$(BIN)/pytest tests/e2e/outages
 
 .PHONY: kind-up
 kind-up: install ## Bring up the kind cluster with all images
