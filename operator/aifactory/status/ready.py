@@ -18,12 +18,13 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     available, total = facts.workload.available, facts.required
     serving = f"{available} of {total} required replicas serve"
     if facts.trouble is not None:
-        kept = f"; {available} replicas keep serving" if available else ""
+        kept = f"; still serving: {available} of {facts.workload.replicas}" if available else ""
         return False, facts.trouble.reason, facts.trouble.message + kept
     if facts.observed.workload is None:
         return _absent(facts.service.spec.mode)
     if facts.rolling_out:
-        return None, Reason.ROLLING_OUT, f"{facts.workload.updated} replicas run the current spec; {available} serve"
+        updated = f"{facts.workload.updated} of {facts.workload.replicas} replicas run the current spec"
+        return None, Reason.ROLLING_OUT, f"{updated}; serving: {available}"
     if total == 0 and facts.workload.replicas == 0:
         return True, Reason.SCALED_TO_ZERO, "0 replicas are asked for; no request is answered"
     if available >= total:

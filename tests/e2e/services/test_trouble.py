@@ -32,7 +32,7 @@ def test_a_bad_edit_leaves_the_last_good_replicas_serving_and_can_be_taken_back(
     service.edit({"runtime": {"args": ["--no-such-flag"]}})
     service.wait("the crash is reported", lambda: service.is_("Stalled", "True", "ContainerCrashing"), 90)
     assert service.is_("Ready", "False", "ContainerCrashing")
-    assert "1 replicas keep serving" in service.condition("Ready")["message"]
+    assert "still serving: 1" in service.condition("Ready")["message"]
     assert good in {pod["metadata"]["name"] for pod in service.pods}
     assert service.completes()
 

@@ -54,7 +54,7 @@ SITUATIONS = {
         (*serving("a", "b"), pod("c", template_hash="two")),
         "Unknown",
         "RollingOut",
-        "1 replicas run the current spec; 2 serve",
+        "1 of 2 replicas run the current spec; serving: 2",
     ),
     "scaled up, the new replica loads": (
         SCALING,
@@ -190,7 +190,7 @@ def test_a_refused_write_is_said_and_what_serves_is_counted():
     life = Life(replicas=2)
     status = life.look(workload(2), *serving("a", "b"), refused=REFUSED)
     assert life.ready() == ("False", "ApplyRejected")
-    assert condition(status, "Ready").message == f"{REFUSED.message}; 2 replicas keep serving"
+    assert condition(status, "Ready").message == f"{REFUSED.message}; still serving: 2 of 2"
 
 
 def test_scaling_up_never_makes_a_service_unready():
