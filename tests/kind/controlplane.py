@@ -106,6 +106,16 @@ class ControlPlane:
         self._processes.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def crash_apiserver(self) -> None:
+        """Kills the API server and starts it again at the same address; its data stays.
+
+        Raises:
+            StepFailedError: it was not ready in time.
+        """
+        self._processes.kill("kube-apiserver")
+        self._start_apiserver(*self._ports)
+        self._processes.wait_until("the API server", self._answers, _START_SECONDS)
+
     def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
         """Runs kubectl as `admin` and returns what it prints.
 
@@ -163,10 +173,11 @@ class ControlPlane:
 
     def _start(self) -> None:
         etcd_port, peer_port, port = free_ports(3)
+        self._ports = port, etcd_port
         self.url = f"https://127.0.0.1:{port}"
         self._make_certificate()
         self._start_etcd(etcd_port, peer_port)
-        self._start_apiserver(port, etcd_port)
+        self._start_apiserver(*self._ports)
         self.kubeconfig = self.kubeconfig_for("admin")
         self._processes.wait_until("the API server", self._answers, _START_SECONDS)
         self._start_controllers()

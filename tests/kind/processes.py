@@ -61,6 +61,12 @@ class ProcessGroup:
                 process.wait()
         self._running.clear()
 
+    def kill(self, name: str) -> None:
+        """Ends one program without warning."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def _tail(self, name: str) -> str:
         return tail(self._logs / f"{name}.log", 8)
 

@@ -37,7 +37,6 @@ class Operator:
         self.metrics = metrics
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
-        self.filled = asyncio.Event()
         self.feed = handlers.Feed(self.store, self.queue.add)
         self.reconciler = Reconciler(self.store, Writer(client, self.store), settings, metrics, time.time)
         metrics.watch_queue(lambda: self.queue.depth, lambda: self.queue.age)
@@ -51,11 +50,12 @@ class Operator:
     async def work(self) -> None:
         """Watch, reconcile and scale until kopf is told to stop."""
         self.metrics.leading.set(1)
+        await self._refresh()
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
         background = [
             asyncio.create_task(self._refresh_forever()),
-            asyncio.create_task(self._reconcile_forever()),
+            asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
             asyncio.create_task(self._tick()),
             asyncio.create_task(self.reconciler.discover_forever(self.client)),
         ]
@@ -78,27 +78,27 @@ class Operator:
             task.result()
 
     async def _refresh_forever(self) -> None:
-        """List at the start, soon after for what happened before the watches began, and then regularly."""
+        """List soon again for what happened before the watches began, and then regularly."""
         delay = FIRST_REFRESH_SECONDS
+        while True:
+            await asyncio.sleep(delay)
+            await self._refresh()
+            delay = self.settings.resync
+
+    async def _refresh(self) -> None:
+        """Read complete lists; an API server that does not answer is asked again."""
         while True:
             try:
                 changed = await refresh(self.client, self.store, handlers.KINDS, self.settings.namespaces)
             except ApiError as error:
                 logger.warning("the cluster could not be listed: %s", error)
                 await asyncio.sleep(REFRESH_RETRY_SECONDS)
-                continue
-            for key in changed:
-                self.queue.add(key)
-            self.filled.set()
-            await asyncio.sleep(delay)
-            delay = self.settings.resync
-
-    async def _reconcile_forever(self) -> None:
-        await self.filled.wait()
-        await self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)
+            else:
+                for key in changed:
+                    self.queue.add(key)
+                return
 
     async def _tick(self) -> None:
-        await self.filled.wait()
         settings = self.settings
         source = PrometheusSource(
             settings.prometheus_url,
