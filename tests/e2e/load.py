@@ -28,12 +28,12 @@ class Load:
 
     def wait_running(self) -> None:
         """Until requests are being sent."""
-        wait_until("the load generator reports", lambda: self._lines(), 60, self.tail)
+        wait_until("the load generator reports", lambda: self.lines(), 60, self.tail)
 
     def summary(self, seconds: float = 240) -> dict[str, Any]:
         """Wait for the end of the shape; totals, failures and percentiles of the whole run."""
         wait_until("the load ends", lambda: self._phase in ("Succeeded", "Failed"), seconds, self.tail)
-        last = self._lines()[-1]
+        last = self.lines()[-1]
         assert "summary" in last, self.tail()
         found: dict[str, Any] = last["summary"]
         return found
@@ -48,13 +48,14 @@ class Load:
     @property
     def recent(self) -> list[dict[str, Any]]:
         """The lines so far: what happened in every interval of five seconds."""
-        return [line for line in self._lines() if "summary" not in line]
+        return [line for line in self.lines() if "summary" not in line]
 
     def tail(self) -> str:
         """The end of the log."""
-        return "\n".join(map(json.dumps, self._lines()[-6:]))
+        return "\n".join(map(json.dumps, self.lines()[-6:]))
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[dict[str, Any]]:
+        """All it has printed so far; the summary is the last."""
         try:
             text = self._kube.send("GET", f"{self._where}/log")
         except KubeError:
