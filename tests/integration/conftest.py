@@ -1,42 +1,77 @@
 """A real API server, etcd and controller manager as plain processes; no kubelet."""
 
-import socket
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from tests.install import install_crds
+from tests.integration.kube import Kube
+from tests.integration.service import Service
 from tests.kind.controlplane import ControlPlane
+from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+# The operator authenticates as a user of its own, so that the audit log tells its requests from all others.
+OPERATOR = "operator"
+SHARED_NAMESPACE = "shared"
 
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[ControlPlane]:
     """The API server with our CRDs installed."""
-    with ControlPlane(audit=True) as plane:
+    with ControlPlane(audit=True, users={OPERATOR: ["system:masters"]}) as plane:
         install_crds(plane.kubectl)
         yield plane
 
 
+@pytest.fixture(scope="session")
+def kube(api: ControlPlane) -> Iterator[Kube]:
+    """An administrator's connection."""
+    kube = Kube(api)
+    yield kube
+    kube.close()
+
+
 @pytest.fixture
-def namespace(api: ControlPlane) -> Iterator[str]:
+def namespace(kube: Kube) -> Iterator[str]:
     """A namespace of this test alone."""
     name = f"test-{uuid.uuid4().hex[:8]}"
-    api.kubectl("create", "namespace", name)
+    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    api.kubectl("delete", "namespace", name, "--wait=false")
+    kube.delete(f"/api/v1/namespaces/{name}")
+
+
+def new_operator(api: ControlPlane, namespace: str, **settings: str) -> OperatorProcess:
+    """An operator that serves one namespace; not started."""
+    settings = {"AIFACTORY_NAMESPACES": namespace, **settings}
+    return OperatorProcess(api.kubeconfig_for(OPERATOR), free_ports(1)[0], settings)
 
 
 @pytest.fixture
 def operator(api: ControlPlane, namespace: str) -> Iterator[OperatorProcess]:
-    """The operator, serving only this test's namespace."""
-    with OperatorProcess(api.kubeconfig, free_port(), {"AIFACTORY_NAMESPACES": namespace}) as process:
+    """The operator, serving only this test's namespace, where a test stops or kills it."""
+    with new_operator(api, namespace) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def shared_operator(api: ControlPlane, kube: Kube) -> Iterator[OperatorProcess]:
+    """One operator for all tests that leave it alone; they differ by the names of their services."""
+    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": SHARED_NAMESPACE}})
+    with new_operator(api, SHARED_NAMESPACE) as process:
+        yield process
+
+
+@pytest.fixture
+def service(api: ControlPlane, kube: Kube, shared_operator: OperatorProcess) -> Iterator[Service]:
+    """A service of one replica, not yet created, that the shared operator looks after."""
+    made = Service(api, kube, SHARED_NAMESPACE, f"chat-{uuid.uuid4().hex[:6]}")
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def own_service(api: ControlPlane, kube: Kube, namespace: str) -> Service:
+    """A service of one replica, not yet created, in this test's namespace."""
+    return Service(api, kube, namespace, "chat")

@@ -15,7 +15,10 @@ ELSEWHERE = ("priorityClassName", "runtimeClassName")
 
 
 def children(path: Path, namespace: str) -> list[dict]:
+    """Without their owner: there is none here, and Kubernetes would soon collect them."""
     found = [child for child in yaml.safe_load_all(path.read_text()) if child["kind"] != "PodMonitor"]
+    for child in found:
+        child["metadata"].pop("ownerReferences", None)
     return [child | {"metadata": child["metadata"] | {"namespace": namespace}} for child in found]
 
 

@@ -62,8 +62,8 @@ class ProcessGroup:
         self._running.clear()
 
     def kill(self, name: str) -> None:
-        """Ends one program without warning."""
-        process = self._running.pop(name)
+        """Ends one program without warning; started again, it keeps its place in the order."""
+        process = self._running[name]
         process.kill()
         process.wait()
 

@@ -1,0 +1,1 @@
+"""How fast the operator reconciles, beside what the control plane alone can do on the same machine."""

@@ -1,0 +1,91 @@
+"""A Prometheus that answers the operator's queries with as much as a thousand busy services have to say."""
+
+import json
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from aifactory.runtimes import RUNTIMES
+from aifactory.signals import queries
+
+from .services import NAMESPACE
+
+# Upper edges of vLLM's time-to-first-token histogram, in seconds.
+_EDGES = (
+    *("0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5", "0.75"),
+    *("1.0", "2.5", "5.0", "7.5", "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0", "+Inf"),
+)
+_REST = 4  # the edge of this number and those above hold every observation
+_GAUGES = {"running": (4, 8), "waiting": (0, 1), "kv_cache_usage": (0.3, 0.5), queries.SAMPLE_AGE: (1, 5)}
+Sample = dict[str, Any]
+
+
+class FakePrometheus:
+    """Answers of the same size as real ones, made once; `vary` makes every second reading differ a little."""
+
+    def __init__(self, pods: Mapping[str, str], window_seconds: int) -> None:
+        """`pods` maps each service to its pod."""
+        asked = queries.build((d for runtime in RUNTIMES.values() for d in runtime.dialects), window_seconds)
+        self.vary = False
+        self.queries = 0
+        self._versions = [self._answers(asked, pods, random.Random(seed)) for seed in (1, 2)]
+
+    def answer(self, query: str) -> bytes:
+        """The body of the answer to a query."""
+        version = self._versions[self.queries // len(self._versions[0]) % 2 if self.vary else 0]
+        self.queries += 1
+        return version[query]
+
+    def _answers(self, asked: queries.Queries, pods: Mapping[str, str], dice: random.Random) -> dict[str, bytes]:
+        histograms = {**asked.histograms, **asked.slow}
+        return {
+            **{text: _body(sample for name in pods for sample in _buckets(name, dice)) for text in histograms.values()},
+            **{text: _body(_number(name, 1 + dice.random()) for name in pods) for text in asked.rates.values()},
+            **{
+                text: _body(_number(name, dice.uniform(*_GAUGES[gauge]), pod=pod) for name, pod in pods.items())
+                for gauge, text in asked.gauges.items()
+            },
+        }
+
+
+@contextmanager
+def serve(prometheus: FakePrometheus) -> Iterator[str]:
+    """Listen on loopback; the value is the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = prometheus.answer(parse_qs(urlsplit(self.path).query)["query"][0])
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _buckets(name: str, dice: random.Random) -> Iterator[Sample]:
+    count = 0.0
+    for number, edge in enumerate(_EDGES):
+        count += dice.random() if number <= _REST else 0
+        yield _number(name, count, le=edge)
+
+
+def _number(name: str, value: float, **labels: str) -> Sample:
+    return {"metric": {"namespace": NAMESPACE, "inferenceservice": name, **labels}, "value": [1.7e9, str(value)]}
+
+
+def _body(samples: Iterator[Sample]) -> bytes:
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": list(samples)}}).encode()

@@ -1,0 +1,38 @@
+"""The results as a table on the terminal and as Markdown."""
+
+from rich.table import Table
+
+from .results import Results, Row, rows
+
+_HEADER = ("measure", "operator", "target", "NIM operator")
+
+
+def table(results: Results) -> Table:
+    """For the terminal."""
+    shown = Table(*_HEADER, title=f"{results.machine}, {results.date}")
+    for row in rows(results):
+        shown.add_row(*_cells(row), style=None if row.met else "red")
+    return shown
+
+
+def markdown(results: Results) -> str:
+    """For the README."""
+    lines = [_HEADER, ("---",) * len(_HEADER), *map(_cells, rows(results))]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{results.machine}, {results.date}.\n\n{text}\n"
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    value = _number(row.value, row.unit) + (f" ({row.detail})" if row.detail else "")
+    sign = ">=" if row.at_least else "<="
+    target = (
+        f"{sign} {_number(row.target, row.unit)}" if row.target != row.nim and (row.target or not row.at_least) else ""
+    )
+    return row.measure, value, target, "" if row.nim is None else _number(row.nim, row.unit)
+
+
+def _number(value: float, unit: str) -> str:
+    text = (
+        f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    )
+    return f"{text}{unit}" if unit in ("%", "/s") else f"{text} {unit}".strip()

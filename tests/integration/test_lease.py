@@ -1,0 +1,48 @@
+"""Several operators stand by; one acts."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kind.controlplane import ControlPlane
+from tests.operator_process import OperatorProcess
+
+from .conftest import new_operator
+from .service import Service, operator_writes, target
+
+Pair = tuple[OperatorProcess, OperatorProcess]
+
+
+@pytest.fixture
+def pair(api: ControlPlane, namespace: str, own_service: Service) -> Iterator[Pair]:
+    """The active operator and one that stands by."""
+    settings = {"AIFACTORY_LEASE_NAMESPACE": namespace, "AIFACTORY_LEASE_DURATION": "5"}
+    with new_operator(api, namespace, **settings) as first:
+        own_service.wait("the first leads", lambda: leads(first))
+        with new_operator(api, namespace, **settings) as second:
+            yield first, second
+
+
+def leads(operator: OperatorProcess) -> bool:
+    return "aifactory_leading 1.0" in operator.metrics()
+
+
+def test_one_acts_and_the_other_takes_over_when_it_dies(api: ControlPlane, pair: Pair, own_service: Service) -> None:
+    first, second = pair
+    own_service.apply()
+    own_service.wait_children()
+    assert not leads(second)
+    first.kill()
+    own_service.wait("the second leads", lambda: leads(second))
+    own_service.apply({"replicas": 2})
+    own_service.wait("the second acts", lambda: own_service.deployment()["spec"]["replicas"] == 2)
+    writes = Counter(map(target, operator_writes(api, own_service.namespace)))
+    assert writes["patch services"] == 1, "nothing was written twice"
+    assert writes["patch deployments"] == 2
+
+
+def test_an_operator_that_ends_hands_over_at_once(pair: Pair, own_service: Service) -> None:
+    first, second = pair
+    first.stop()
+    own_service.wait("the second leads", lambda: leads(second), 3)

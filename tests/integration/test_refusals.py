@@ -1,0 +1,64 @@
+"""What the operator must not touch, and what the API server does not take."""
+
+from typing import Any
+
+import pytest
+
+from .kube import path
+from .service import Service
+
+FOREIGN: dict[str, Any] = {
+    "deployments": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "shop"}},
+            "template": {
+                "metadata": {"labels": {"app": "shop"}},
+                "spec": {"containers": [{"name": "web", "image": "shop:1"}]},
+            },
+        },
+    },
+    "services": {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    },
+    "serviceaccounts": {"apiVersion": "v1", "kind": "ServiceAccount"},
+}
+
+
+@pytest.mark.parametrize("plural", FOREIGN)
+def test_an_object_of_somebody_else_is_left_alone_and_named(service: Service, plural: str) -> None:
+    name = service.child_path(plural).rpartition("/")[2]
+    foreign = FOREIGN[plural] | {"metadata": {"name": name}}
+    created = service.kube.send("POST", path(service.namespace, plural), foreign)
+    service.apply()
+    stalled = service.wait_for("Stalled", "True", "NameTaken")
+    assert f"{foreign['kind']} {name}" in stalled["message"]
+    assert "rename the service or remove that object" in stalled["message"]
+    live = service.child(plural)
+    assert live is not None
+    assert live["metadata"].get("ownerReferences") is None
+    assert live.get("spec", {}) == created.get("spec", {})
+    service.kube.delete(service.child_path(plural))
+    service.wait_children()
+    assert service.condition("Stalled") == {}
+
+
+def test_a_refused_child_is_explained_and_the_last_good_one_serves(service: Service) -> None:
+    service.become_ready()
+    before = service.deployment()["spec"]["template"]
+    bad = {"key": "zone", "operator": "Around", "values": ["a"]}
+    terms = [{"matchExpressions": [bad]}]
+    node_affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    service.apply({"podTemplate": {"affinity": {"nodeAffinity": node_affinity}}})
+    stalled = service.wait_for("Stalled", "True", "ApplyRejected")
+    assert "nodeAffinity" in stalled["message"]
+    assert "Around" in stalled["message"]
+    assert service.deployment()["spec"]["template"] == before
+    ready = service.wait_for("Ready", "False", "ApplyRejected")
+    assert "still serving: 1" in ready["message"]
+    service.apply()
+    service.wait_for("Ready", "True", "Available")

@@ -1,0 +1,120 @@
+"""The operator as it is installed: its service account, cluster-wide, with the Lease and PodMonitors."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install import install_crds
+from tests.kind.controlplane import ControlPlane
+from tests.kind.processes import free_ports
+from tests.operator_process import OperatorProcess
+
+from .kube import Kube, Object
+from .service import CHILDREN, Service, operator_writes
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+SYSTEM, ACCOUNT = "aifactory-system", "aifactory-operator"
+USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
+READ = {"get", "list", "watch"}
+POD_MONITORS = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "names": {
+            "kind": "PodMonitor",
+            "listKind": "PodMonitorList",
+            "plural": "podmonitors",
+            "singular": "podmonitor",
+        },
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+# Write verbs that no life of a service needs, and why they are granted.
+RESERVED = {
+    # A server-side apply of an object that is not there yet must also be allowed to create it.
+    **{f"create {plural}": "apply" for plural in (*CHILDREN, "podmonitors")},
+    # Children that this version no longer renders are removed.
+    **{f"delete {plural}": "upgrade" for plural in (*CHILDREN, "podmonitors")},
+    "update inferenceservices/finalizers": "clusters that enforce owner references ask for it",
+}
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """A control plane of its own, as the operator serves all namespaces here."""
+    with ControlPlane(audit=True) as plane:
+        install_crds(plane.kubectl)
+        plane.kubectl("apply", "-f", "-", stdin=json.dumps(POD_MONITORS))
+        plane.kubectl("wait", "--for=condition=Established", "crd/podmonitors.monitoring.coreos.com")
+        plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def installed(plane: ControlPlane) -> Iterator[OperatorProcess]:
+    kubeconfig = plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT)
+    with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_LEASE_NAMESPACE": SYSTEM}) as operator:
+        yield operator
+
+
+@pytest.fixture
+def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
+    """A service that was created, scaled up and down, damaged and deleted."""
+    service = Service(plane, Kube(plane), "default", "chat")
+    service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
+    service.wait("two pods", lambda: len(service.pods()) == 2)
+    assert service.child("podmonitors"), "made where the cluster has that kind"
+    service.load_model()
+    service.wait_for("Ready", "True", "Available")
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}})
+    service.wait("scaled down", lambda: service.deployment()["spec"]["replicas"] == 1)
+    service.delete()
+    installed.stop()
+    return service
+
+
+def test_every_right_is_enough_and_needed(plane: ControlPlane, installed: OperatorProcess, full_life: Service) -> None:
+    writes = [event for space in ("default", SYSTEM) for event in operator_writes(plane, space, USER)]
+    assert [event for event in writes if event["responseStatus"]["code"] == 403] == []
+    assert "orbidden" not in installed.log.read_text()
+    used = {f"{event['verb']} {_resource(event['objectRef'])}" for event in writes}
+    assert _granted_writes(plane) - used - RESERVED.keys() == set()
+
+
+def _resource(reference: Object) -> str:
+    return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+
+
+def _granted_writes(plane: ControlPlane) -> set[str]:
+    roles = [
+        plane.kubectl("get", "clusterrole", ACCOUNT, "-o", "json"),
+        plane.kubectl("get", "role", ACCOUNT, "-n", SYSTEM, "-o", "json"),
+    ]
+    rules = [rule for role in roles for rule in json.loads(role)["rules"]]
+    return {
+        f"{verb} {name}" for rule in rules for name in rule["resources"] for verb in rule["verbs"] if verb not in READ
+    }
+
+
+def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane, installed: OperatorProcess) -> None:
+    installed.start()
+    service = Service(plane, Kube(plane), "default", "survivor")
+    service.apply()
+    service.wait_children()
+    plane.crash_apiserver()
+    service.apply({"replicas": 2})
+    service.wait("noticed", lambda: service.deployment()["spec"]["replicas"] == 2, 30)
+    service.kube.delete(service.child_path("services"))
+    service.wait("repaired", lambda: service.child("services"), 30)

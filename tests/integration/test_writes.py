@@ -1,0 +1,103 @@
+"""What the operator writes, by the API server's own record: its children, status, and nothing else."""
+
+from collections import Counter
+
+import pytest
+
+from tests.e2e.waiting import hold_true
+from tests.kind.controlplane import ControlPlane
+from tests.operator_process import OperatorProcess
+
+from .service import Service, operator_writes, target
+
+STATUS = "patch inferenceservices/status"
+
+
+def test_of_the_object_only_status_is_written(service: Service) -> None:
+    service.apply()
+    made = service.get()
+    service.become_ready()
+    service.apply({"replicas": 2})
+    service.wait("seen", lambda: service.status().get("observedGeneration") == 2)
+    now = service.get()["metadata"]
+    for field in ("annotations", "finalizers", "labels", "ownerReferences"):
+        assert now.get(field) == made["metadata"].get(field), field
+    managers = {
+        entry["manager"]: entry["fieldsV1"].keys() for entry in now["managedFields"] if entry["manager"] != "gitops"
+    }
+    assert managers == {"aifactory-status": {"f:status"}}
+    writes = [
+        event
+        for event in operator_writes(service.api, service.namespace)
+        if event["objectRef"]["resource"] == "inferenceservices"
+    ]
+    assert {target(event) for event in writes} == {STATUS}
+
+
+def test_a_new_service_costs_few_writes(service: Service) -> None:
+    service.apply()
+    service.wait_children()
+    writes = operator_writes(service.api, service.namespace)
+    mine = Counter(target(event) for event in writes if event["objectRef"].get("name", "").startswith(service.name))
+    assert {what: count for what, count in mine.items() if what != STATUS} == {
+        "patch deployments": 1,
+        "patch services": 1,
+        "patch serviceaccounts": 1,
+        "patch networkpolicies": 1,
+        "patch poddisruptionbudgets": 1,
+    }
+    assert mine.total() <= 8
+
+
+def test_a_restart_over_unchanged_services_writes_nothing(
+    api: ControlPlane, operator: OperatorProcess, own_service: Service
+) -> None:
+    own_service.become_ready()
+    own_service.wait_for("MetricsAvailable", "False", "PrometheusUnreachable")
+    operator.stop()
+    before = len(operator_writes(api, own_service.namespace))
+    operator.start()
+    unchanged = 'aifactory_reconcile_duration_seconds_count{outcome="unchanged"}'
+    own_service.wait("reconciled", lambda: unchanged in operator.metrics())
+    hold_true(
+        "no writes", lambda: len(operator_writes(api, own_service.namespace)) == before, 3, lambda: "the operator wrote"
+    )
+
+
+def test_scaling_writes_replicas_alone(service: Service) -> None:
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 4}})
+    service.wait_children()
+    service.apply({"scaling": {"minReplicas": 3, "maxReplicas": 4}})
+    service.wait("scaled", lambda: service.deployment()["spec"]["replicas"] == 3)
+    writes = [
+        event
+        for event in operator_writes(service.api, service.namespace)
+        if event["objectRef"].get("name") == service.name and target(event) == "patch deployments"
+    ]
+    assert [event["requestObject"] for event in writes[1:]] == [{"spec": {"replicas": 3}}]
+    service.wait("reported", lambda: service.status()["replicas"]["desired"] == 3)
+
+
+def test_a_lost_deployment_comes_back_at_its_last_size(service: Service) -> None:
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 4}})
+    service.wait_children()
+    service.apply({"scaling": {"minReplicas": 3, "maxReplicas": 4}})
+    service.wait("reported", lambda: service.status()["replicas"].get("desired") == 3)
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 4}})
+    service.wait("seen", lambda: service.status()["observedGeneration"] == 3)
+    uid = service.deployment()["metadata"]["uid"]
+    service.kube.delete(service.child_path("deployments"))
+    service.wait("recreated", lambda: service.deployment().get("metadata", {}).get("uid") not in (None, uid))
+    assert service.deployment()["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("mode", ["Paused", "Plan"])
+def test_a_service_that_is_not_active_gets_status_only(service: Service, mode: str) -> None:
+    service.apply({"mode": mode})
+    service.wait("seen", lambda: service.status().get("observedGeneration") == 1)
+    mine = [
+        event
+        for event in operator_writes(service.api, service.namespace)
+        if event["objectRef"].get("name", "").startswith(service.name)
+    ]
+    assert {target(event) for event in mine} == {STATUS}
