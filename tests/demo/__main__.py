@@ -36,7 +36,7 @@ class Run:
 
 def main() -> int:
     """The exit status: 0 if every request was answered."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     started = time.monotonic()
     cluster = Cluster()
     console.print("installing the operator and Prometheus")
@@ -103,7 +103,7 @@ def _offered(intervals: list[dict[str, Any]]) -> str:
     if len(intervals) < 2:
         return ""
     last, before = intervals[-1], intervals[-2]
-    return f"{(last['sent'] - before['sent']) / max(last['t'] - before['t'], 1e-9):.1f}"
+    return f"{last['sent'] / max(last['t'] - before['t'], 1.0):.1f}"
 
 
 def _report(runs: list[Run], console: Console, seconds: float) -> None:

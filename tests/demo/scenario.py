@@ -8,17 +8,17 @@ from tests.e2e.kube import Object
 NAMESPACE = "aifactory-demo"
 IMAGE = "aifactory/modelserver:dev"
 TTFT_SECONDS = 0.5
-ITL_SECONDS = 0.1
+ITL_SECONDS = 0.15
 # A simulated replica meets these objectives up to about six requests per second.
 OBJECTIVES = {
     "timeToFirstToken": {"percentile": 95, "target": "500ms"},
-    "interTokenLatency": {"percentile": 95, "target": "100ms"},
+    "interTokenLatency": {"percentile": 95, "target": "150ms"},
 }
 # The default windows suit models that load in minutes; these load in eight seconds.
 BEHAVIOR = {
     "averagingWindow": "6s",
     "scaleUp": {"period": "10s", "maxReplicas": 1, "maxPercent": 50, "panicHold": "10s"},
-    "scaleDown": {"stabilizationWindow": "25s", "period": "12s"},
+    "scaleDown": {"stabilizationWindow": "20s", "period": "10s"},
 }
 
 
@@ -59,6 +59,6 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("llama-vllm", "meta-llama/Llama-3.1-8B-Instruct", "vllm", 4, "2@25s,6@20s,10@25s,14@50s,8@25s,2@75s"),
-    Scenario("llama-nim", "meta/llama-3.1-8b-instruct", "nim", 3, "2@45s,5@20s,9@60s,4@25s,1@70s"),
+    Scenario("llama-vllm", "meta-llama/Llama-3.1-8B-Instruct", "vllm", 4, "2@20s,6@20s,10@25s,14@45s,8@20s,1@115s"),
+    Scenario("llama-nim", "meta/llama-3.1-8b-instruct", "nim", 3, "2@35s,5@20s,9@50s,4@20s,1@120s"),
 )

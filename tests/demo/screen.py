@@ -40,6 +40,15 @@ class Sample:
         )
 
     @property
+    def line(self) -> str:
+        """A line where there is no table."""
+        _, ready, count, ttft, itl, attained, rate, *_, waiting, offered = self.cells
+        return (
+            f"{self.name:<10}  ready {ready}  replicas {count}  TTFT {ttft}  ITL {itl}  attained {attained}  "
+            f"offered {offered}/s  done {rate}/s  waiting {waiting}"
+        )
+
+    @property
     def _ready(self) -> str:
         found = (item for item in self.status.get("conditions", []) if item["type"] == "Ready")
         ready = next(found, {"status": "-", "reason": ""})
@@ -98,8 +107,7 @@ class Screen:
             )
         else:
             for sample in samples:
-                pairs = (f"{column}={cell}" for column, cell in zip(COLUMNS[1:], sample.cells[1:], strict=True))
-                self._console.print(f"{elapsed:5.0f} s  {sample.name}  {'  '.join(pairs)}", soft_wrap=True)
+                self._console.print(f"{elapsed:5.0f} s  {sample.line}", soft_wrap=True)
 
 
 def _table(elapsed: float, samples: Sequence[Sample]) -> Table:

@@ -94,7 +94,9 @@ class PrometheusSource:
         return Snapshot(now, self._window_seconds, {**self._slow, **histograms}, rates, gauges)
 
     async def _read_slow(self) -> None:
-        self._slow = await self._tables(self._queries.slow, answers.histograms, self._slow_pool, float("inf"), {})
+        """What cannot be read this time keeps its last answer: a long window has hardly changed."""
+        found = await self._tables(self._queries.slow, answers.histograms, self._slow_pool, float("inf"), {})
+        self._slow = {**self._slow, **found}
 
     def close(self) -> None:
         """Give the connections and threads back."""
