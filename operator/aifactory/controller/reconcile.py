@@ -204,6 +204,8 @@ class Reconciler:
         before: InferenceServiceStatus,
         status: InferenceServiceStatus,
     ) -> None:
+        if status == before:
+            return
         now, old, new = self._clock(), raw.get("status") or {}, dump(status)
         due = known is None or now - known.status_written >= self._settings.status_interval
         if same(old, new) or (steady(old) == steady(new) and not due):

@@ -1,6 +1,7 @@
 """The process: connects everything, waits for the Lease, runs until told to stop."""
 
 import asyncio
+import gc
 import logging
 import time
 from typing import Any
@@ -135,5 +136,15 @@ async def operate(settings: Settings) -> None:
 def run() -> None:
     """Entry point of `aifactory run`."""
     settings = Settings()
+    _spare_the_collector()
     logs.configure(settings.log_level, settings.log_format)
     asyncio.run(operate(settings))
+
+
+def _spare_the_collector() -> None:
+    """Answers of Prometheus and watches are many small containers without cycles.
+
+    At Python's default, looking for cycles among them takes two thirds of the time of a reading.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000)

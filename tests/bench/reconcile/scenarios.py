@@ -48,6 +48,7 @@ class Restart:
 
     seconds: float
     cpu: float
+    peak_mib: float
     child_writes: int
     status_writes: int
 
@@ -95,7 +96,6 @@ def life(count: int, rest_seconds: float) -> tuple[Creation, Restart, Rest]:
         log = Audit(plane.audit_log)
         log.news()
         operator.stop()
-        operator.start()
         restarted = asyncio.run(_restarted(operator, log, count))
         asyncio.run(_quiet(log, _QUIET_SECONDS))
         rested = asyncio.run(_rest(operator, log, rest_seconds))
@@ -208,12 +208,13 @@ async def _quiet(log: Audit, seconds: float) -> list[audit.Write]:
 async def _restarted(operator: OperatorProcess, log: Audit, count: int) -> Restart:
     clock = asyncio.get_running_loop()
     started = clock.time()
+    operator.start()
     while _reconciled(operator.metrics()) < count:
         await asyncio.sleep(_POLL_SECONDS)
-    seconds, cpu = clock.time() - started, usage(operator.pid).cpu
+    seconds, used = clock.time() - started, usage(operator.pid)
     kinds = audit.counts(audit.by_operator(await _quiet(log, _QUIET_SECONDS)))
     status = kinds.pop("inferenceservices/status", 0)
-    return Restart(seconds, cpu, sum(kinds.values()), status)
+    return Restart(seconds, used.cpu, used.peak_memory / 2**20, sum(kinds.values()), status)
 
 
 def _reconciled(metrics: str) -> float:
