@@ -20,6 +20,8 @@ _PREFIXES = {
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "leases": "/apis/coordination.k8s.io/v1",
 }
+# A connection that was kept open may have been closed meanwhile; an answer, whatever it says, is never asked for again.
+_RETRIES = urllib3.Retry(3, status=0, redirect=0, backoff_factor=0.1, allowed_methods=None)
 
 
 class KubeError(Exception):
@@ -52,7 +54,9 @@ class Kube:
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json, */*"}
-        answer = self._pool.request(method, self._host + where, body=data, headers=headers, timeout=30, retries=False)
+        answer = self._pool.request(
+            method, self._host + where, body=data, headers=headers, timeout=30, retries=_RETRIES
+        )
         text = answer.data.decode(errors="replace")
         if answer.status >= 300:
             raise KubeError(answer.status, text)

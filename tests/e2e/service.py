@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .install import GPU
 from .kube import Kube, KubeError, Object, path
 from .load import Load
 from .waiting import History, T, hold_true, wait_until
@@ -56,7 +57,12 @@ class Service:
         self.statuses = History(kube.watch(path(namespace, "inferenceservices"), name))
         self.sizes = History(kube.watch(path(namespace, "deployments"), name))
         manifest = {"apiVersion": "aifactory.dev/v1alpha1", "kind": "InferenceService", "metadata": {"name": name}}
-        defaults = {"model": {"name": MODEL}, "runtime": runtime(), "drain": {"timeout": "10s"}}
+        defaults = {
+            "model": {"name": MODEL},
+            "runtime": runtime(),
+            "accelerator": {"resourceName": GPU},
+            "drain": {"timeout": "10s"},
+        }
         kube.apply(self._where, {**manifest, "spec": {**defaults, **spec}})
 
     def edit(self, spec: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Each of these tests minds its own service: pytest -n 3 runs three side by side, for which 8 GPUs are enough."""
+"""Each of these tests minds its own service: pytest -n 3 runs three side by side."""
 
 import pytest
 

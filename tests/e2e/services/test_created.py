@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object
 from tests.e2e.service import Service, condition, runtime
+from tests.kind.cluster import GPU_PRODUCT
 
 ENGINES = {
     "vllm": runtime("vllm", MODELSERVER_STARTUP_SECONDS=4),
@@ -15,7 +16,7 @@ ENGINES = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_new_service_turns_ready_when_its_endpoint_answers_and_reports_its_latency(serve: Serve, engine: str) -> None:
-    service = serve(runtime=ENGINES[engine], drain={"timeout": "5s"})
+    service = serve(runtime=ENGINES[engine], accelerator={"product": GPU_PRODUCT, "count": 1}, drain={"timeout": "5s"})
     answered = next((service.completes() for obj in service.statuses.follow(90) if _ready(obj)), None)
     assert answered, f"Ready without an answer: {answered}\n{service.explain()}"
     _assert_way_to_ready(service)
@@ -25,6 +26,7 @@ def test_a_new_service_turns_ready_when_its_endpoint_answers_and_reports_its_lat
     assert service.is_("MetricsAvailable", "True")
     assert service.status["url"] == f"http://chat.{service.namespace}.svc"
     assert service.status["resolved"]["image"] == "aifactory/modelserver:dev"
+    assert service.status["resolved"]["accelerator"] == "nvidia.com/gpu: 1"
 
 
 def _ready(obj: Object) -> bool:
