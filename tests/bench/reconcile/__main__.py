@@ -72,8 +72,10 @@ def _median(made: list[Creation]) -> Creation:
 
 
 def _machine() -> str:
-    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    return f"{os.cpu_count()} cores ({model.partition(': ')[2]}), Python {platform.python_version()}, Kubernetes {versions.kubernetes()}"
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    python, kubernetes = platform.python_version(), versions.kubernetes()
+    return f"{os.cpu_count()} cores ({model}), Python {python}, Kubernetes {kubernetes}"
 
 
 if __name__ == "__main__":

@@ -24,15 +24,11 @@ def markdown(results: Results) -> str:
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
     value = _number(row.value, row.unit) + (f" ({row.detail})" if row.detail else "")
-    sign = ">=" if row.at_least else "<="
-    target = (
-        f"{sign} {_number(row.target, row.unit)}" if row.target != row.nim and (row.target or not row.at_least) else ""
-    )
+    target = "" if row.target is None else f"{'>=' if row.at_least else '<='} {_number(row.target, row.unit)}"
     return row.measure, value, target, "" if row.nim is None else _number(row.nim, row.unit)
 
 
 def _number(value: float, unit: str) -> str:
-    text = (
-        f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
-    )
+    digits = 0 if value == round(value) or value >= 100 else 1 if value >= 1 else 2
+    text = f"{value:,.{digits}f}"
     return f"{text}{unit}" if unit in ("%", "/s") else f"{text} {unit}".strip()

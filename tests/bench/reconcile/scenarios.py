@@ -150,9 +150,7 @@ async def _with(plane: ControlPlane, work: Callable[[Api], Awaitable[services.Ob
 
 def _start_pods(count: int) -> Callable[[Api], Awaitable[dict[str, str]]]:
     async def start(api: Api) -> dict[str, str]:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while await api.count_pods() < count:
-                await asyncio.sleep(_POLL_SECONDS)
+        await _until(count, api.count_pods)
         return await api.start_pods()
 
     return start
@@ -163,15 +161,14 @@ async def _create(
 ) -> Creation:
     log = Audit(plane.audit_log)
     offers = map(services.fixed, services.names(count))
-    async with connect(plane) as api, asyncio.timeout(_PATIENCE_SECONDS):
+    async with connect(plane) as api:
         await _leading(operator)
         before = usage(operator.pid)
         if per_second is None:
             await side_by_side(api.create_service, offers)
         else:
             await at_rate(api.create_service, offers, per_second)
-        while await api.count_deployments() < count:
-            await asyncio.sleep(_POLL_SECONDS)
+        await _until(count, api.count_deployments)
         writes = await _quiet(log, _QUIET_SECONDS)
     after = usage(operator.pid)
     waits = audit.delays(writes)
@@ -188,9 +185,18 @@ async def _create(
 
 async def _leading(operator: OperatorProcess) -> None:
     """Wait until the operator has the Lease and a moment longer, in which it fills its store."""
-    while "aifactory_leading 1.0" not in operator.metrics():
-        await asyncio.sleep(_POLL_SECONDS)
+
+    async def leaders() -> float:
+        return float("aifactory_leading 1.0" in operator.metrics())
+
+    await _until(1, leaders)
     await asyncio.sleep(3)
+
+
+async def _until(count: float, so_far: Callable[[], Awaitable[float]]) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while await so_far() < count:  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _quiet(log: Audit, seconds: float) -> list[audit.Write]:
@@ -209,8 +215,11 @@ async def _restarted(operator: OperatorProcess, log: Audit, count: int) -> Resta
     clock = asyncio.get_running_loop()
     started = clock.time()
     operator.start()
-    while _reconciled(operator.metrics()) < count:
-        await asyncio.sleep(_POLL_SECONDS)
+
+    async def reconciled() -> float:
+        return _reconciled(operator.metrics())
+
+    await _until(count, reconciled)
     seconds, used = clock.time() - started, usage(operator.pid)
     kinds = audit.counts(audit.by_operator(await _quiet(log, _QUIET_SECONDS)))
     status = kinds.pop("inferenceservices/status", 0)
