@@ -1,6 +1,8 @@
 """A real kind cluster with the operator installed, and a namespace of its own for every test. Nothing is simulated but
 the model servers."""
 
+import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +23,7 @@ Serve = Callable[..., Service]
 def cluster() -> Cluster:
     """The kind cluster with the operator and Prometheus running."""
     cluster = Cluster()
-    install(cluster)
+    install(cluster, run=os.environ.get("PYTEST_XDIST_TESTRUNUID", f"pid {os.getpid()} at {time.time()}"))
     return cluster
 
 

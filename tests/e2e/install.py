@@ -21,14 +21,19 @@ SETTINGS = {
 GPU = "nvidia.com/gpu.shared"
 """The resource of time-sliced GPUs, which no other user of the cluster asks for: the demo may still be there."""
 GPUS = 12
+LEFTOVERS = ("namespace/e2e-", "namespace/aifactory-demo")
 _FOLDER = ROOT / ".build" / "e2e"
 _SYSTEM = "aifactory-system"
 
 
-def install(cluster: Cluster) -> None:
-    """Bring the cluster up and install what this checkout holds; does nothing where that is done already."""
+def install(cluster: Cluster, run: str) -> None:
+    """Bring the cluster up and install what this checkout holds; the first process of the test run `run` does it."""
     with exclusive("e2e-install"):
+        marker = _FOLDER / "run"
+        if marker.exists() and marker.read_text() == run:
+            return
         cluster.up()
+        _remove_leftovers(cluster)
         _offer_gpus(cluster)
         cluster.load_images()
         _write_overlay(_FOLDER)
@@ -37,6 +42,15 @@ def install(cluster: Cluster) -> None:
             cluster.kubectl(
                 "-n", _SYSTEM, "rollout", "status", f"deployment/{deployment}", "--timeout=120s", timeout=130
             )
+        marker.write_text(run)
+
+
+def _remove_leftovers(cluster: Cluster) -> None:
+    """Namespaces of a demo, or of a test run that was interrupted."""
+    names = cluster.kubectl("get", "namespaces", "--output=name").split()
+    leftovers = [name for name in names if name.startswith(LEFTOVERS)]
+    if leftovers:
+        cluster.kubectl("delete", "--timeout=120s", *leftovers, timeout=130)
 
 
 def _offer_gpus(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.kube import Kube, path
 from tests.e2e.service import SYSTEM, operator_log
 from tests.e2e.waiting import wait_until
+from tests.kind.progress import capture
 
 Scaled = Callable[[str, int], AbstractContextManager[None]]
 LEASE = path(SYSTEM, "leases", "aifactory-operator")
@@ -46,14 +47,21 @@ def _scale(kube: Kube, where: str, replicas: int) -> None:
     wait_until(f"{where} has {replicas} replicas", done, 90, lambda: json.dumps(kube.get(where)["status"]))
 
 
+def holder(kube: Kube) -> str:
+    """Who holds the Lease, as `<pod>_<process>`; empty while nobody does."""
+    return str(kube.get(LEASE)["spec"].get("holderIdentity") or "")
+
+
 def leader(kube: Kube) -> str:
-    """Name of the pod that holds the Lease, empty while nobody does."""
-    return str(kube.get(LEASE)["spec"].get("holderIdentity") or "").partition("_")[0]
+    """Name of the pod whose process holds the Lease."""
+    return holder(kube).partition("_")[0]
 
 
-def kill_leader(kube: Kube) -> float:
-    """Kill the active operator without warning, wait until another one leads; since when it does, in epoch seconds."""
-    before = leader(kube)
-    kube.delete(path(SYSTEM, "pods", before), grace_seconds=0)
-    wait_until("another operator leads", lambda: leader(kube) not in ("", before), 90, lambda: operator_log(kube))
+def crash_leader(kube: Kube, node: str) -> float:
+    """Kill the active operator without warning and wait for a new one; since when it leads, in epoch seconds."""
+    before = holder(kube)
+    container = kube.get(path(SYSTEM, "pods", leader(kube)))["status"]["containerStatuses"][0]["containerID"]
+    ctr = ["docker", "exec", node, "ctr", "--namespace=k8s.io"]
+    capture([*ctr, "task", "kill", "--signal=SIGKILL", container.removeprefix("containerd://")])
+    wait_until("a new operator leads", lambda: holder(kube) not in ("", before), 90, lambda: operator_log(kube))
     return datetime.fromisoformat(kube.get(LEASE)["spec"]["acquireTime"]).timestamp()

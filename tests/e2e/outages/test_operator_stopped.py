@@ -2,25 +2,28 @@
 
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube, path
-from tests.e2e.outages.conftest import Scaled, kill_leader, leader
+from tests.e2e.outages.conftest import Scaled, crash_leader, leader
 from tests.e2e.service import CHILDREN, SYSTEM, TTFT_ONLY, Service, operator_pods, scaling
+from tests.kind.cluster import Cluster
 
 WINDOW_SECONDS = 20
 
 
-def test_a_killed_operator_goes_on_where_it_was_and_removes_nothing_for_a_window(kube: Kube, serve: Serve) -> None:
+def test_a_killed_operator_goes_on_where_it_was_and_removes_nothing_for_a_window(
+    cluster: Cluster, kube: Kube, serve: Serve
+) -> None:
     service = serve(scaling=scaling(1, 3, scaleDown=_slowly()), slo=TTFT_ONLY)
     service.wait_ready()
     load = service.load("14@300s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("the ramp begins", lambda: service.replicas == 2, 60)
-    kill_leader(kube)
+    crash_leader(kube, cluster.node)
     service.wait("the ramp ends where it would have", lambda: service.replicas == 3, 90)
     service.wait("all serve", lambda: service.status["replicas"]["ready"] == 3, 60)
     assert service.steps == [1, 2, 3], service.explain()
 
     assert load.stop()["failed"] == 0
     service.wait("the way down begins", lambda: service.replicas == 2, 120)
-    leads_since = kill_leader(kube)
+    leads_since = crash_leader(kube, cluster.node)
     service.wait("the way down ends", lambda: service.replicas == 1, 120)
     assert service.steps == [1, 2, 3, 2, 1], service.explain()
     shrunk = service.sizes.seen[_last_change(service)][0]
@@ -50,7 +53,8 @@ def test_a_second_operator_stands_by_and_takes_over(kube: Kube, serve: Serve, sc
         leading = {pod["metadata"]["name"]: _leading(kube, pod["metadata"]["name"]) for pod in operator_pods(kube)}
         assert leading.pop(active) == 1.0
         assert list(leading.values()) == [0.0]
-        kill_leader(kube)
+        kube.delete(path(SYSTEM, "pods", active))
+        service.wait("the other one leads", lambda: leader(kube) not in ("", active), 60)
         kube.delete(service.child_path("services"))
         service.wait("the new leader repairs", lambda: service.child("services"), 30)
 
