@@ -40,7 +40,7 @@ def main() -> int:
     started = time.monotonic()
     cluster = Cluster()
     console.print("installing the operator and Prometheus")
-    install(cluster)
+    install(cluster, run=f"demo {time.time()}")
     kube = Kube(cluster.kubeconfig)
     _apply(cluster, kube, console)
     runs = [_start(kube, scenario) for scenario in SCENARIOS]
