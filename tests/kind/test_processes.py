@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,12 +25,22 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def start_program(owner: int) -> "subprocess.Popen[bytes]":
         argv = [str(tmp_path / "program"), "-c", "kill -STOP $$", f"--data=/dev/shm/aifactory-check-{owner}-x"]
         started.append(subprocess.Popen(argv))
+        _wait_for_command_line(started[-1])
         return started[-1]
 
     yield start_program
     for process in started:
         process.kill()
         process.wait()
+
+
+def _wait_for_command_line(process: "subprocess.Popen[bytes]") -> None:
+    """The kernel shows it a moment after the program began to run."""
+    shown = Path(f"/proc/{process.pid}/cmdline")
+    deadline = time.monotonic() + 30
+    while not shown.read_bytes():
+        assert time.monotonic() < deadline, f"process {process.pid} shows no command line"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -44,7 +55,7 @@ def test_programs_of_a_dead_owner_are_ended(start: Start, dead_pid: int) -> None
 
     sweep_leftovers("check")
 
-    assert orphan.wait(5) == -signal.SIGKILL
+    assert orphan.wait(30) == -signal.SIGKILL
 
 
 def test_programs_of_a_living_owner_go_on(start: Start) -> None:

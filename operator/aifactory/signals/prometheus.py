@@ -26,7 +26,7 @@ _LARGEST_ANSWER = 64 * 2**20
 # Queries of the reactive signals are short; two at a time keep the memory of their answers low.
 _AT_A_TIME = 2
 # Attainment over 5 minutes and an hour changes slowly and costs Prometheus more to compute.
-_SLOW_SECONDS = 30.0
+_SLOW_SECONDS = 60.0
 _ANSWER_ERRORS = (
     RequestException,
     PrometheusApiClientException,
