@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
+# Tests wait more than they compute, so a few more workers than cores are useful.
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 # Succeeds when the programs of the control plane are in the cache, so that integration tests start at once.
 BUILT := $(BIN)/python -c 'import sys; from tests.kind import binaries; sys.exit(bool(binaries.missing("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")))'
 
@@ -52,19 +54,19 @@ check-crds: install ## Fail if crds/ differs from the models
 
 .PHONY: test-unit
 test-unit: install ## Unit and golden tests only
-	$(BIN)/pytest tests/unit tests/golden
+	$(PYTEST) tests/unit tests/golden
 
 .PHONY: test-fast
 test-fast: install ## Lint, unit, golden; integration when the control plane is built
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/unit tests/golden tests/kind $$($(BUILT) && echo tests/integration)
+	$(PYTEST) $$($(BUILT) && echo tests/integration) tests/unit tests/golden tests/kind
 
 .PHONY: test
 test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/unit tests/golden tests/kind
+	$(PYTEST) tests/unit tests/golden tests/kind
 	$(KIND) binaries
-	$(BIN)/pytest tests/integration
+	$(PYTEST) tests/integration
 	$(KIND) up
 	$(KIND) images
 	$(BIN)/pytest tests/e2e/services -n 3 --dist load --maxschedchunk 1

@@ -9,7 +9,7 @@ from typing import TypeVar
 from .kube import Object, Stream
 
 T = TypeVar("T")
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.1
 
 
 def wait_until(what: str, check: Callable[[], T], seconds: float, explain: Callable[[], str]) -> T:

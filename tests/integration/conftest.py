@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.install import install_crds
 from tests.integration.kube import Kube
 from tests.integration.service import Service
 from tests.kind.controlplane import ControlPlane
+from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -20,8 +20,7 @@ SHARED_NAMESPACE = "shared"
 @pytest.fixture(scope="session")
 def api() -> Iterator[ControlPlane]:
     """The API server with our CRDs installed."""
-    with ControlPlane(audit=True, users={OPERATOR: ["system:masters"]}) as plane:
-        install_crds(plane.kubectl)
+    with ControlPlane(audit=True, crds=[CRD], users={OPERATOR: ["system:masters"]}) as plane:
         yield plane
 
 

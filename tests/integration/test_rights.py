@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.install import install_crds
 from tests.kind.controlplane import ControlPlane
+from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -52,17 +52,16 @@ RESERVED = {
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane of its own, as the operator serves all namespaces here."""
-    with ControlPlane(audit=True) as plane:
-        install_crds(plane.kubectl)
-        plane.kubectl("apply", "-f", "-", stdin=json.dumps(POD_MONITORS))
-        plane.kubectl("wait", "--for=condition=Established", "crd/podmonitors.monitoring.coreos.com")
+    pod_monitors = tmp_path_factory.mktemp("crds") / "podmonitors.json"
+    pod_monitors.write_text(json.dumps(POD_MONITORS))
+    with ControlPlane(audit=True, crds=[CRD, pod_monitors]) as plane:
         plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
         yield plane
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def installed(plane: ControlPlane) -> Iterator[OperatorProcess]:
     kubeconfig = plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT)
     with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_LEASE_NAMESPACE": SYSTEM}) as operator:
@@ -75,7 +74,7 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     service = Service(plane, Kube(plane), "default", "chat")
     service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
     service.wait("two pods", lambda: len(service.pods()) == 2)
-    assert service.child("podmonitors"), "made where the cluster has that kind"
+    service.wait("a PodMonitor, as the cluster has that kind", lambda: service.child("podmonitors"))
     service.load_model()
     service.wait_for("Ready", "True", "Available")
     service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}})
@@ -108,8 +107,8 @@ def _granted_writes(plane: ControlPlane) -> set[str]:
     }
 
 
-def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane, installed: OperatorProcess) -> None:
-    installed.start()
+@pytest.mark.usefixtures("installed")
+def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane) -> None:
     service = Service(plane, Kube(plane), "default", "survivor")
     service.apply()
     service.wait_children()

@@ -15,7 +15,6 @@ from pathlib import Path
 from tests.kind.paths import cache_dir
 from tests.kind.progress import StepFailedError, tail
 
-_STOP_SECONDS = 10
 _POLL_SECONDS = 0.05
 
 
@@ -51,14 +50,9 @@ class ProcessGroup:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stops the programs in the reverse order of their start."""
-        for process in reversed(self._running.values()):
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Kills the programs in the reverse order of their start: what they hold goes with them."""
+        for name in reversed(self._running):
+            self.kill(name)
         self._running.clear()
 
     def kill(self, name: str) -> None:

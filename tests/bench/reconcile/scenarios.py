@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.install import install_crds
 from tests.kind.controlplane import ControlPlane
+from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -126,8 +126,7 @@ def tick(count: int, ticks: int) -> Tick:
 
 @contextmanager
 def _plane() -> Iterator[ControlPlane]:
-    with ControlPlane(audit=True, users={audit.OPERATOR: ["system:masters"]}) as plane:
-        install_crds(plane.kubectl)
+    with ControlPlane(audit=True, crds=[CRD], users={audit.OPERATOR: ["system:masters"]}) as plane:
         yield plane
 
 
