@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+# Kubernetes kills after 30 s what did not end by itself.
+_END_SECONDS = 20
+
 
 class OperatorProcess:
     """`aifactory run` with a kubeconfig; logs go to `log`. Use as a context manager, or start and stop it."""
@@ -62,7 +65,11 @@ class OperatorProcess:
         raise RuntimeError(f"the operator did not start:\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> int:
-        """End it as Kubernetes would; the result is its exit status."""
+        """End it as Kubernetes would; the result is its exit status.
+
+        Raises:
+            RuntimeError: with the end of its log, if it has to be killed.
+        """
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
@@ -87,7 +94,9 @@ class OperatorProcess:
         if self._process.poll() is None:
             self._process.send_signal(how)
         try:
-            return self._process.wait(timeout=30)
+            return self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return self._process.wait(timeout=10)
+            self._process.wait()
+            problem = f"the operator did not end within {_END_SECONDS} s"
+            raise RuntimeError(f"{problem}:\n{self.log.read_text()[-3000:]}") from None

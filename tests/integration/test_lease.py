@@ -1,5 +1,6 @@
 """Several operators stand by; one acts."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from tests.kind.controlplane import ControlPlane
 from tests.operator_process import OperatorProcess
 
 from .conftest import new_operator
-from .service import Service, operator_writes, target
+from .service import CHILDREN, Service, operator_writes, target
 
 Pair = tuple[OperatorProcess, OperatorProcess]
 
@@ -40,6 +41,18 @@ def test_one_acts_and_the_other_takes_over_when_it_dies(api: ControlPlane, pair:
     writes = Counter(map(target, operator_writes(api, own_service.namespace)))
     assert writes["patch services"] == 1, "nothing was written twice"
     assert writes["patch deployments"] == 2
+
+
+def test_what_vanishes_while_the_other_takes_over_comes_back(pair: Pair, own_service: Service) -> None:
+    first, second = pair
+    own_service.apply()
+    own_service.wait_children()
+    first.stop()
+    own_service.wait("the second leads", lambda: leads(second))
+    for plural in 5 * tuple(CHILDREN):  # from before its first list until after its watches began
+        own_service.kube.delete(own_service.child_path(plural))
+        time.sleep(0.1)
+    own_service.wait("all are back", lambda: all(own_service.child(plural) for plural in CHILDREN))
 
 
 def test_an_operator_that_ends_hands_over_at_once(pair: Pair, own_service: Service) -> None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule on one value. As `Annotated` metadata it is about a field; in `Model.checks` about the whole object.
+    """A rule on one value. As `Annotated` metadata it is about a field; in `CheckedModel.checks` about all of it.
 
     Args:
         cel: CEL expression on `self`, true when the value is good. It sees the object after defaulting.

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from . import API_VERSION
 from .checks import Check
-from .meta import Model
+from .meta import CheckedModel, Model
 from .spec import InferenceServiceSpec
 from .status import InferenceServiceStatus
 
@@ -29,7 +29,7 @@ class ObjectMeta(Model):
     labels: dict[str, str] = Field(default={})
 
 
-class InferenceService(Model):
+class InferenceService(CheckedModel):
     """An object as read from the API server or a manifest.
 
     Raises:

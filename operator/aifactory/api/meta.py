@@ -36,6 +36,11 @@ class Model(BaseModel):
     """Immutable object with camelCase field names; unknown fields are ignored when read from the cluster."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel, extra="ignore")
+
+
+class CheckedModel(Model):
+    """With rules between its fields, which become CEL rules of the schema."""
+
     checks: ClassVar[tuple[Check, ...]] = ()
 
     @model_validator(mode="after")
@@ -45,8 +50,7 @@ class Model(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core)
-        if cls.checks:
-            handler.resolve_ref_schema(schema)[EXTENSION] = [check.rule() for check in cls.checks]
+        handler.resolve_ref_schema(schema)[EXTENSION] = [check.rule() for check in cls.checks]
         return schema
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from .checks import Check, count_set
-from .meta import Model, ObjectName
+from .meta import CheckedModel, Model, ObjectName
 
 _NO_PARENT = Check(cel="!self.contains('..')", holds=lambda path: ".." not in path, message="must not contain '..'")
 
@@ -60,7 +60,7 @@ class ClaimSource(Model):
     ) = Field(default=None, description="Folder inside the claim. Default: its root.")
 
 
-class ModelSource(Model):
+class ModelSource(CheckedModel):
     """Where the weights come from; exactly one."""
 
     checks = (

@@ -8,6 +8,7 @@ from .checks import Check, Unique, all_different, count_set
 from .meta import (
     FOREIGN_KEYS,
     LABEL_KEYS,
+    CheckedModel,
     FreeText,
     LabelKey,
     LabelValue,
@@ -33,7 +34,7 @@ class KeySelector(Model):
     optional: bool = Field(default=False, description="Start also when the object or the key is missing.")
 
 
-class EnvSource(Model):
+class EnvSource(CheckedModel):
     """Where the value of an environment variable comes from."""
 
     checks = (
@@ -47,7 +48,7 @@ class EnvSource(Model):
     config_map_key_ref: KeySelector | None = Field(default=None, description="Key of a ConfigMap.")
 
 
-class EnvVar(Model):
+class EnvVar(CheckedModel):
     """An environment variable of the model server."""
 
     checks = (
@@ -102,7 +103,7 @@ class EmptyDirVolume(Model):
     size_limit: Quantity | None = Field(default=None, description="Limit of the volume, such as 20Gi.")
 
 
-class Volume(Model):
+class Volume(CheckedModel):
     """A volume and the path where the model server sees it."""
 
     checks = (
@@ -144,7 +145,7 @@ class SecurityContext(Model):
     fs_group: UserId | None = Field(default=None, description="Group that owns mounted volumes. Default per engine.")
 
 
-class PodTemplate(Model):
+class PodTemplate(CheckedModel):
     """Additions to the pods of the service."""
 
     checks = (

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .checks import Check
-from .meta import Duration, Model, Percent, between, within
+from .meta import CheckedModel, Duration, Model, Percent, between, within
 
 
 class ScalingMode(StrEnum):
@@ -55,7 +55,7 @@ class ScaleDown(Model):
     )
 
 
-class ScalingBehavior(Model):
+class ScalingBehavior(CheckedModel):
     """Constants of the control law; the defaults suit models that load in minutes."""
 
     checks = (
@@ -96,7 +96,7 @@ class ScalingFallback(Model):
     )
 
 
-class ScalingSpec(Model):
+class ScalingSpec(CheckedModel):
     """Replicas follow the objectives between two bounds."""
 
     checks = (

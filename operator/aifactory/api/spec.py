@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from .checks import Check, Unique
-from .meta import Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, within
+from .meta import CheckedModel, Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, within
 from .model import ModelSpec
 from .podtemplate import EnvVar, PodTemplate
 from .scaling import ScalingMode, ScalingSpec
@@ -69,7 +69,7 @@ class AcceleratorSpec(Model):
     count: int = Field(default=1, ge=1, le=16, description="GPUs per replica; also the tensor-parallel size.")
 
 
-class RolloutSpec(Model):
+class RolloutSpec(CheckedModel):
     """How a changed spec replaces running replicas."""
 
     checks = (
@@ -122,7 +122,7 @@ def _flag(argument: str) -> str:
     return argument.split("=")[0].replace("_", "-")
 
 
-class InferenceServiceSpec(Model):
+class InferenceServiceSpec(CheckedModel):
     """A model, the engine that serves it, its GPUs, its objectives, its scaling."""
 
     checks = (

@@ -5,6 +5,7 @@ are not used either: they keep a worker per object until all objects are indexed
 300 MiB for 1,000 services. Complete lists (`cluster/listing.py`) fill the store before the first reconcile.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,11 +22,16 @@ CHILD_DELAY_SECONDS = 0.5
 
 
 class Feed:
-    """Turns watch events into a filled store and due keys."""
+    """Turns watch events into a filled store and due keys.
+
+    `listed` is set for every object of the list that a watch begins with. Such a list says nothing of objects that
+    vanished since an earlier one.
+    """
 
     def __init__(self, store: Store, enqueue: Enqueue) -> None:
         self._store = store
         self._enqueue = enqueue
+        self.listed = asyncio.Event()
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Add the login, and an event handler for every kind."""
@@ -39,6 +45,8 @@ class Feed:
         delay = 0.0 if kind == "InferenceService" else CHILD_DELAY_SECONDS
 
         async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+            if type is None:
+                self.listed.set()
             if type == "DELETED":
                 self._store.drop(kind, body)
             elif not self._store.put(kind, {"kind": kind, **body}):

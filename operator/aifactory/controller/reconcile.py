@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,6 +59,8 @@ class _Known:
     converged: object = None
     refused: Trouble | None = None
     status_written: float = 0.0
+    raw_status: object = None
+    status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
 
 
 class Reconciler:
@@ -99,14 +101,15 @@ class Reconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._known.pop(key, None)
             return "gone", None
-        before = _status_of(raw)
         try:
             known = self._recall(key, raw)
         except ValidationError as error:
+            before = _status_of(raw)
             metadata = ObjectMeta.model_validate(raw["metadata"])
             status = rejected(before, metadata.generation, "; ".join(map(str, explain(error))), self._clock())
             await self._write_status(metadata, None, raw, before, status)
             return "rejected", self._settings.resync
+        before = known.status
         observed = self._store.observe(key)
         self._decide(known, observed)
         replicas = _wanted_replicas(known, observed, before)
@@ -126,6 +129,8 @@ class Reconciler:
             self._known[key] = known
         elif known.service.metadata.generation != metadata["generation"]:
             known.service, known.decision = InferenceService.model_validate(raw), None
+        if known.raw_status is None or known.raw_status is not raw.get("status"):
+            known.raw_status, known.status = raw.get("status"), _status_of(raw)
         return known
 
     def _decide(self, known: _Known, observed: Observed) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import kopf
@@ -23,7 +24,8 @@ from .reconcile import Reconciler
 from .tick import tick_forever
 
 logger = logging.getLogger(__name__)
-FIRST_REFRESH_SECONDS = 30.0
+# Watches have begun when none has listed anything for so long.
+WATCHES_BEGIN_SECONDS = 1.0
 REFRESH_RETRY_SECONDS = 5.0
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
@@ -79,12 +81,19 @@ class Operator:
             task.result()
 
     async def _refresh_forever(self) -> None:
-        """List soon again for what happened before the watches began, and then regularly."""
-        delay = FIRST_REFRESH_SECONDS
+        """Read complete lists once watches have begun, for what vanished before they did, and then regularly.
+
+        Starts no task of its own: kopf waits at its end for every task that is younger than itself.
+        """
+        listed = self.feed.listed
         while True:
-            await asyncio.sleep(delay)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.resync):
+                    await listed.wait()
+            while listed.is_set():
+                listed.clear()
+                await asyncio.sleep(WATCHES_BEGIN_SECONDS)
             await self._refresh()
-            delay = self.settings.resync
 
     async def _refresh(self) -> None:
         """Read complete lists; an API server that does not answer is asked again."""

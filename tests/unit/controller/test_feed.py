@@ -52,6 +52,13 @@ async def test_the_echo_of_an_own_write_is_no_news(cluster):
     assert cluster.due == []
 
 
+async def test_only_a_list_says_that_a_watch_began(cluster):
+    await cluster.tell("Deployment", deployment(1), "ADDED")
+    assert not cluster.feed.listed.is_set()
+    await cluster.tell("Deployment", deployment(1), None)
+    assert cluster.feed.listed.is_set()
+
+
 async def test_a_list_that_is_read_again_is_no_news(cluster):
     for _ in range(2):
         await cluster.tell("InferenceService", service(), None)
