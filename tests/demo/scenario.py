@@ -59,6 +59,6 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("llama-vllm", "meta-llama/Llama-3.1-8B-Instruct", "vllm", 4, "2@20s,6@20s,10@25s,14@45s,8@20s,1@115s"),
-    Scenario("llama-nim", "meta/llama-3.1-8b-instruct", "nim", 3, "2@35s,6@25s,9@45s,4@20s,1@120s"),
+    Scenario("llama-vllm", "meta-llama/Llama-3.1-8B-Instruct", "vllm", 4, "2@20s,6@20s,10@25s,14@45s,8@20s,0.5@115s"),
+    Scenario("llama-nim", "meta/llama-3.1-8b-instruct", "nim", 3, "2@35s,5@20s,7@25s,9@30s,4@20s,0.5@115s"),
 )
