@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from sys import intern
 from typing import Any
 
 from aifactory.api.inferenceservice import KIND
@@ -141,6 +142,15 @@ def _remove(table: dict[Key, dict[Any, Any]], key: Key, item: Any) -> None:
 
 
 def _trim(obj: Mapping[str, Any]) -> dict[str, Any]:
-    kept = dict(obj)
-    kept["metadata"] = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
-    return kept
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    trimmed: dict[str, Any] = _shared({**obj, "metadata": metadata})
+    return trimmed
+
+
+def _shared(value: Any) -> Any:
+    """A copy whose texts exist once; each object read has field names of its own, which are half of its memory."""
+    if isinstance(value, dict):
+        return {intern(name): _shared(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shared(item) for item in value]
+    return intern(value) if isinstance(value, str) else value
