@@ -116,7 +116,10 @@ class Operator:
             window_seconds=settings.metrics_window,
             on_query=self.metrics.observe_query,
         )
-        await tick_forever(source, self.reconciler, self.store, self.queue, settings.tick)
+        try:
+            await tick_forever(source, self.reconciler, self.store, self.queue, settings.tick)
+        finally:
+            source.close()
 
     def _failed(self, key: Key, error: Exception, delay: float) -> None:
         logger.warning("%s/%s: %s: %s; again in %.1f s", *key, type(error).__name__, error, delay, exc_info=error)
