@@ -1,35 +1,11 @@
 """The API server of the plain-process control plane, spoken to in JSON as the administrator."""
 
-from typing import Any
-
 import requests
 
+from tests.e2e.kube import KubeError, Object
 from tests.kind.controlplane import ControlPlane
 
-Object = dict[str, Any]
 USER = "gitops"
-_PREFIXES = {
-    "inferenceservices": "/apis/aifactory.dev/v1alpha1",
-    "deployments": "/apis/apps/v1",
-    "poddisruptionbudgets": "/apis/policy/v1",
-    "networkpolicies": "/apis/networking.k8s.io/v1",
-    "podmonitors": "/apis/monitoring.coreos.com/v1",
-    "leases": "/apis/coordination.k8s.io/v1",
-}
-
-
-class KubeError(Exception):
-    """An answer that is not a success."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status}: {message}")
-        self.status = status
-
-
-def path(namespace: str, plural: str, name: str = "", subresource: str = "") -> str:
-    """Path of a namespaced object, or of all of them."""
-    parts = (_PREFIXES.get(plural, "/api/v1"), "namespaces", namespace, plural, name, subresource)
-    return "/".join(part for part in parts if part)
 
 
 class Kube:

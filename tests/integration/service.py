@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from tests.e2e.kube import KubeError, Object, path
 from tests.e2e.waiting import wait_until
 from tests.kind.controlplane import ControlPlane
 
-from .kube import Kube, KubeError, Object, path
+from .kube import Kube
 
 # Plural of each child and what its name adds to the service's.
 CHILDREN = {

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from .kube import Object
+from tests.e2e.kube import Object
+
 from .service import CHILDREN, Service
 
 REPAIR_SECONDS = 5

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from .kube import path
+from tests.e2e.kube import path
+
 from .service import Service
 
 FOREIGN: dict[str, Any] = {

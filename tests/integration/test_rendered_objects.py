@@ -7,7 +7,9 @@ import yaml
 from aifactory.cluster.kinds import CHILDREN
 from aifactory.render.drift import holds
 
-from .kube import Kube, Object, path
+from tests.e2e.kube import Object, path
+
+from .kube import Kube
 
 RENDERED = sorted((Path(__file__).parents[1] / "golden" / "rendered").glob("*.yaml"))
 # Objects of these kinds exist on clusters, not on a bare API server; pods that name one would be refused for that.

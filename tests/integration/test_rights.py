@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.kube import Object
 from tests.kind.controlplane import ControlPlane
 from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
-from .kube import Kube, Object
+from .kube import Kube
 from .service import CHILDREN, Service, operator_writes
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
