@@ -80,7 +80,7 @@ def settings() -> kopf.OperatorSettings:
     result.watching.server_timeout = 300
     result.watching.client_timeout = 310
     result.watching.connect_timeout = 10
-    result.watching.chunk_size = 500
+    result.watching.chunk_size = 100  # pages are held in memory; 500 cost 60 MiB with 1,000 services
     result.networking.request_timeout = 30
     result.queueing.idle_timeout = 0.1
     for resource in (POD, *CHILDREN.values()):
