@@ -44,8 +44,9 @@ def decide_replicas(
         memory = memory.averaged(measures, readings, fleet.ready, scaling.behavior)
         memory = memory.alarmed(readings, fleet, now, scaling.behavior)
     tick = _Tick(scaling, fleet, readings, measures, now)
-    choice, memory = tick.choose(memory, adopted)
-    return tick.decision(choice, memory), replace(memory, asked=choice.to)
+    answers = tick.answers(memory)
+    choice, memory = tick.choose(answers, memory, adopted)
+    return tick.decision(choice, answers, memory), replace(memory, asked=choice.to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class _Tick:
     measures: tuple[Measure, ...]
     now: float
 
-    def choose(self, memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
+    def choose(self, answers: Mapping[Signal, int], memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
         """Bounds first, then the signals' answers, then what is kept when there are none."""
-        current, answers = self.fleet.replicas, self.answers(memory)
+        current = self.fleet.replicas
         bounded = min(max(current, self.scaling.min_replicas), self.scaling.max_replicas)
         if bounded != current:
             return _Choice(bounded, DecisionReason.BOUNDS_CHANGED), memory
@@ -191,9 +192,9 @@ class _Tick:
     def _infeasible(self, one: Measure, memory: Memory) -> bool:
         return (self._base(one, memory) or 0.0) >= 1.0
 
-    def decision(self, choice: _Choice, memory: Memory) -> Decision:
+    def decision(self, choice: _Choice, answers: Mapping[Signal, int], memory: Memory) -> Decision:
         """The choice with everything that explains it."""
-        answers, averages = self.answers(memory), memory.averages.ratios
+        averages = memory.averages.ratios
         recommendations = tuple(
             Recommendation(
                 one.signal, one.state, one.value, one.target, averages.get(one.signal), answers.get(one.signal)

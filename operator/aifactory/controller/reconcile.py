@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.runtimes import RUNTIMES
 from aifactory.settings import Settings
-from aifactory.signals.objectives import resolve
+from aifactory.signals.objectives import LATENCIES, Objective, Signal, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 from aifactory.status.facts import Facts
@@ -52,6 +52,7 @@ class _Known:
 
     uid: str
     service: InferenceService
+    objectives: tuple[Objective, ...]
     memory: Memory
     snapshot: Snapshot | None = None
     readings: ServiceReadings | None = None
@@ -87,6 +88,13 @@ class Reconciler:
                 logger.warning("discovery failed: %s", error)
             await asyncio.sleep(DISCOVERY_SECONDS)
 
+    def latencies(self) -> Collection[Signal]:
+        """Latencies that services have objectives for; one that was not looked at yet may have any."""
+        if any(key not in self._known for key in self._store.services()):
+            return LATENCIES
+        asked = {objective.signal for known in self._known.values() for objective in known.objectives}
+        return asked.intersection(LATENCIES)
+
     async def reconcile(self, key: Key) -> float | None:
         """One round for one service; the result is the time until the next, in seconds."""
         started, outcome = time.monotonic(), "error"
@@ -116,7 +124,7 @@ class Reconciler:
         changed = await self._apply(known, observed, replicas)
         if observed.workload is None and changed and known.refused is None:
             return "created", SETTLE_SECONDS
-        await self._report(known, raw, before)
+        await self._report(known, self._store.observe(key) if changed else observed, raw, before)
         if known.refused is not None:
             return "refused", REFUSED_RETRY_SECONDS
         return "changed" if changed else "unchanged", self._settings.resync
@@ -125,10 +133,11 @@ class Reconciler:
         metadata = raw["metadata"]
         known = self._known.get(key)
         if known is None or known.uid != metadata["uid"]:
-            known = _Known(metadata["uid"], InferenceService.model_validate(raw), Memory())
-            self._known[key] = known
+            service = InferenceService.model_validate(raw)
+            known = self._known[key] = _Known(metadata["uid"], service, resolve(service.spec.slo), Memory())
         elif known.service.metadata.generation != metadata["generation"]:
             known.service, known.decision = InferenceService.model_validate(raw), None
+            known.objectives = resolve(known.service.spec.slo)
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), _status_of(raw)
         return known
@@ -139,17 +148,16 @@ class Reconciler:
         if snapshot is None or snapshot is known.snapshot:
             return
         known.snapshot = snapshot
-        objectives = resolve(spec.slo)
         serving = frozenset(pod.name for pod in observed.serving_pods)
         known.readings = snapshot.service(
-            *known.service.key, serving, objectives, RUNTIMES[spec.runtime.engine].dialects
+            *known.service.key, serving, known.objectives, RUNTIMES[spec.runtime.engine].dialects
         )
         known.decision = None
         if spec.scaling is not None and observed.workload is not None:
             now = self._clock()
             fleet = Fleet.of(observed, spec.runtime.startup_timeout, now)
             known.decision, known.memory = decide_replicas(
-                spec.scaling, objectives, fleet, known.readings, known.memory, now
+                spec.scaling, known.objectives, fleet, known.readings, known.memory, now
             )
 
     async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:
@@ -189,9 +197,10 @@ class Reconciler:
         if todo.replicas is not None and not any(child["kind"] == "Deployment" for child in todo.apply):
             await self._writer.scale(namespace, name, todo.replicas)
 
-    async def _report(self, known: _Known, raw: dict[str, Any], before: InferenceServiceStatus) -> None:
+    async def _report(
+        self, known: _Known, observed: Observed, raw: dict[str, Any], before: InferenceServiceStatus
+    ) -> None:
         now = self._clock()
-        observed = self._store.observe(known.service.key)
         facts = Facts(known.service, observed, before, now, known.decision, known.readings, known.refused)
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
         decision = known.decision

@@ -1,7 +1,7 @@
 """Reading Prometheus. The only module that talks to it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ from aifactory.runtimes import RUNTIMES
 from aifactory.runtimes.base import MetricDialect
 
 from . import answers, queries
+from .objectives import Signal
 from .snapshot import Snapshot
 
 Table = TypeVar("Table")
@@ -41,8 +42,11 @@ _ANSWER_ERRORS = (
 class SignalSource(Protocol):
     """Where the signals of all services come from."""
 
-    async def read(self, now: float) -> Snapshot:
-        """Read everything once at `now` (epoch seconds). Never raises for a source that fails: the snapshot says so."""
+    async def read(self, now: float, latencies: Collection[Signal]) -> Snapshot:
+        """Read the histograms of `latencies` and everything else once at `now` (epoch seconds).
+
+        Never raises for a source that fails: the snapshot says so.
+        """
         ...
 
 
@@ -75,28 +79,32 @@ class PrometheusSource:
         )
         self._slow: dict[str, answers.Histograms] = {}
         self._slow_at = float("-inf")
+        self._slow_asked: Mapping[str, str] = {}
         self._slow_reading: asyncio.Task[None] | None = None
 
-    async def read(self, now: float) -> Snapshot:
+    async def read(self, now: float, latencies: Collection[Signal]) -> Snapshot:
         """Ask the queries of the tick once; those over long windows go on in the background."""
+        asked = self._queries.of(latencies)
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
         gauges, rates, histograms = await asyncio.gather(
-            self._tables(self._queries.gauges, answers.by_pod, self._pool, deadline, errors),
-            self._tables(self._queries.rates, answers.numbers, self._pool, deadline, errors),
-            self._tables(self._queries.histograms, answers.histograms, self._pool, deadline, errors),
+            self._tables(asked.gauges, answers.by_pod, self._pool, deadline, errors),
+            self._tables(asked.rates, answers.numbers, self._pool, deadline, errors),
+            self._tables(asked.histograms, answers.histograms, self._pool, deadline, errors),
         )
         if not (gauges or rates or histograms):
             return Snapshot(now, self._window_seconds, error=next(iter(errors.values())))
-        if now - self._slow_at >= _SLOW_SECONDS and (self._slow_reading is None or self._slow_reading.done()):
-            self._slow_at = now
+        due = now - self._slow_at >= _SLOW_SECONDS or not self._slow_asked.keys() >= asked.slow.keys()
+        if due and (self._slow_reading is None or self._slow_reading.done()):
+            self._slow_at, self._slow_asked = now, asked.slow
             self._slow_reading = asyncio.create_task(self._read_slow())
         return Snapshot(now, self._window_seconds, {**self._slow, **histograms}, rates, gauges)
 
     async def _read_slow(self) -> None:
         """What cannot be read this time keeps its last answer: a long window has hardly changed."""
-        found = await self._tables(self._queries.slow, answers.histograms, self._slow_pool, float("inf"), {})
-        self._slow = {**self._slow, **found}
+        found = await self._tables(self._slow_asked, answers.histograms, self._slow_pool, float("inf"), {})
+        last = {name: table for name, table in self._slow.items() if name in self._slow_asked}
+        self._slow = {**last, **found}
 
     def close(self) -> None:
         """Give the connections and threads back."""

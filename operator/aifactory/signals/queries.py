@@ -4,10 +4,12 @@ Series carry `namespace`, `inferenceservice` and `pod`, because the scrape confi
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aifactory.runtimes.base import MetricDialect
+
+from .objectives import Signal
 
 _SELECTOR = '{inferenceservice!=""}'
 _SERVICE = "namespace, inferenceservice"
@@ -15,7 +17,12 @@ _POD = "namespace, inferenceservice, pod"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 # Fields of MetricDialect, which are also the names of the queries.
-HISTOGRAMS = ("time_to_first_token", "inter_token_latency", "end_to_end_latency")
+HISTOGRAM_OF = {
+    Signal.TTFT: "time_to_first_token",
+    Signal.ITL: "inter_token_latency",
+    Signal.E2E: "end_to_end_latency",
+}
+HISTOGRAMS = tuple(HISTOGRAM_OF.values())
 COUNTERS = ("completed", "prompt_tokens", "generation_tokens")
 GAUGES = ("running", "waiting", "kv_cache_usage")
 # Ranks of one pod are separate series: requests add up, usage counts at its fullest.
@@ -37,6 +44,16 @@ class Queries:
     rates: Mapping[str, str]
     gauges: Mapping[str, str]
     slow: Mapping[str, str]
+
+    def of(self, latencies: Collection[Signal]) -> "Queries":
+        """Without the histograms of other latencies: they are most of what Prometheus answers."""
+        others = {name for signal, name in HISTOGRAM_OF.items() if signal not in latencies}
+        left_out = others | {f"{name}_{suffix}" for name in others for suffix in ("sum", *ATTAINMENT_WINDOWS)}
+
+        def kept(queries: Mapping[str, str]) -> Mapping[str, str]:
+            return {name: text for name, text in queries.items() if name not in left_out}
+
+        return Queries(kept(self.histograms), kept(self.rates), self.gauges, kept(self.slow))
 
 
 def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:

@@ -8,15 +8,9 @@ from aifactory.runtimes.base import MetricDialect
 
 from .answers import Histograms, Numbers, NumbersByPod, Service
 from .histogram import Histogram
-from .objectives import Objective, Signal
-from .queries import GROWTH, SAMPLE_AGE, total
+from .objectives import Objective
+from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
-
-_HISTOGRAM_OF = {
-    Signal.TTFT: "time_to_first_token",
-    Signal.ITL: "inter_token_latency",
-    Signal.E2E: "end_to_end_latency",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ class _View:
     def _objective(self, objective: Objective) -> ObjectiveReading:
         if objective.percentile is None:
             return ObjectiveReading(objective, self._rate("generation_tokens"))
-        name = _HISTOGRAM_OF[objective.signal]
+        name = HISTOGRAM_OF[objective.signal]
         histogram = self._histogram(name)
         return ObjectiveReading(
             objective=objective,
