@@ -14,7 +14,7 @@ from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService, ObjectMeta
 from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import Mode
-from aifactory.api.status import InferenceServiceStatus
+from aifactory.api.status import InferenceServiceStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
@@ -27,6 +27,7 @@ from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
 from aifactory.lint import explain
 from aifactory.observed import Observed
+from aifactory.render import resolved
 from aifactory.runtimes import RUNTIMES
 from aifactory.settings import Settings
 from aifactory.signals.objectives import LATENCIES, Objective, Signal, resolve
@@ -50,10 +51,10 @@ SETTLE_SECONDS = 0.5
 class _Known:
     """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
 
-    uid: str
     service: InferenceService
     objectives: tuple[Objective, ...]
-    memory: Memory
+    resolved: ResolvedStatus
+    memory: Memory = field(default_factory=Memory)
     snapshot: Snapshot | None = None
     readings: ServiceReadings | None = None
     decision: Decision | None = None
@@ -132,12 +133,11 @@ class Reconciler:
     def _recall(self, key: Key, raw: dict[str, Any]) -> _Known:
         metadata = raw["metadata"]
         known = self._known.get(key)
-        if known is None or known.uid != metadata["uid"]:
-            service = InferenceService.model_validate(raw)
-            known = self._known[key] = _Known(metadata["uid"], service, resolve(service.spec.slo), Memory())
+        if known is None or known.service.metadata.uid != metadata["uid"]:
+            known = self._known[key] = _Known(*_parsed(raw))
         elif known.service.metadata.generation != metadata["generation"]:
-            known.service, known.decision = InferenceService.model_validate(raw), None
-            known.objectives = resolve(known.service.spec.slo)
+            known.service, known.objectives, known.resolved = _parsed(raw)
+            known.decision = None
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), _status_of(raw)
         return known
@@ -201,7 +201,9 @@ class Reconciler:
         self, known: _Known, observed: Observed, raw: dict[str, Any], before: InferenceServiceStatus
     ) -> None:
         now = self._clock()
-        facts = Facts(known.service, observed, before, now, known.decision, known.readings, known.refused)
+        facts = Facts(
+            known.service, known.resolved, observed, before, now, known.decision, known.readings, known.refused
+        )
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
         decision = known.decision
         if decision is not None and decision.changes and facts.scales:
@@ -247,6 +249,13 @@ def _wanted_replicas(known: _Known, observed: Observed, before: InferenceService
     if known.decision is not None and spec.scales:
         return known.decision.to
     return _within(observed.workload.replicas, spec.scaling)
+
+
+def _parsed(raw: dict[str, Any]) -> tuple[InferenceService, tuple[Objective, ...], ResolvedStatus]:
+    """The service and what follows from its spec."""
+    service = InferenceService.model_validate(raw)
+    objectives = resolve(service.spec.slo)
+    return service, objectives, resolved(service, objectives)
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:

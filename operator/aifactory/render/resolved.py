@@ -1,12 +1,15 @@
 """What the operator chose, for `status.resolved`."""
 
+from collections.abc import Iterable
+
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import ResolvedStatus
 from aifactory.runtimes import RUNTIMES
+from aifactory.signals.objectives import Objective
 
 
-def resolved(service: InferenceService) -> ResolvedStatus:
-    """Every derived value but the objectives, which the caller adds."""
+def resolved(service: InferenceService, objectives: Iterable[Objective]) -> ResolvedStatus:
+    """Every derived value; `objectives` are those in force."""
     spec = service.spec
     server = RUNTIMES[spec.runtime.engine].server(spec)
     return ResolvedStatus(
@@ -17,4 +20,5 @@ def resolved(service: InferenceService) -> ResolvedStatus:
         accelerator=f"{spec.accelerator.resource_name}: {spec.accelerator.count}",
         probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
         metrics_path=server.metrics_path,
+        objectives={objective.signal.value: objective.text for objective in objectives},
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.status import InferenceServiceStatus
+from aifactory.api.status import InferenceServiceStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Observed, Workload
 from aifactory.signals.readings import ServiceReadings
@@ -14,13 +14,14 @@ from .pods import Trouble, trouble
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One service at `now` (epoch seconds).
+    """One service at `now` (epoch seconds), and what the operator derived from its spec.
 
     `decision` and `readings` are None until signals were read once; `refused` is what kept the last writes from
     happening. `before` is the status that was written last.
     """
 
     service: InferenceService
+    resolved: ResolvedStatus
     observed: Observed
     before: InferenceServiceStatus
     now: float

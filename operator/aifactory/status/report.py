@@ -6,8 +6,7 @@ from typing import Any
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.status import InferenceServiceStatus
-from aifactory.render import resolved, url
-from aifactory.signals.objectives import resolve
+from aifactory.render import url
 
 from . import numbers
 from .conditions import Verdict, merge
@@ -25,7 +24,6 @@ def report(facts: Facts) -> InferenceServiceStatus:
     found = [ready(facts), *verdicts(facts)]
     judged = merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))
     kept = [condition for condition in facts.before.conditions if condition.type in unread(facts)]
-    texts = {objective.signal.value: objective.text for objective in resolve(spec.slo)}
     readings = facts.readings if facts.observed.serving_pods else None
     return InferenceServiceStatus(
         observed_generation=generation,
@@ -34,7 +32,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
         engine=spec.runtime.engine,
         model=spec.model.name,
         replicas=numbers.replicas(facts),
-        resolved=resolved(service).model_copy(update={"objectives": texts}),
+        resolved=facts.resolved,
         slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,

@@ -77,6 +77,7 @@ def rows(results: Results) -> list[Row]:
         Row("restart over 1,000: peak memory", results.restart.peak_mib, "MiB", 200),
         Row("at rest with 1,000: writes", results.rest.writes_per_second, "/s", 1, nim=NIM.rest_writes_per_second),
         Row("scaling tick over 1,000: CPU", results.tick.quiet_cpu, "s", 1),
+        Row("meanwhile, counting to ten million in Python: CPU", results.tick.reference, "s"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,8 +64,12 @@ class Rest:
 
 @dataclass(frozen=True)
 class Tick:
-    """One reading of the signals and a decision for every service, seconds of CPU; `busy` writes new numbers."""
+    """One reading of the signals and a decision for every service, seconds of CPU; `busy` writes new numbers.
 
+    `reference` is what counting to ten million takes meanwhile: CPU time on a shared machine varies, up to twofold.
+    """
+
+    reference: float
     quiet_cpu: float
     busy_cpu: float
     busy_writes_per_second: float
@@ -118,10 +123,10 @@ def tick(count: int, ticks: int) -> Tick:
         prometheus = FakePrometheus(pods, WINDOW)
         with serve(prometheus) as url, _operator(plane, url) as operator:
             asyncio.run(_quiet(log, TICK + _QUIET_SECONDS))
-            quiet, _ = asyncio.run(_ticks(operator, log, ticks))
+            quiet, reference, _ = asyncio.run(_ticks(operator, log, ticks))
             prometheus.vary = True
-            busy, writes = asyncio.run(_ticks(operator, log, ticks))
-            return Tick(quiet, busy, writes)
+            busy, _, writes = asyncio.run(_ticks(operator, log, ticks))
+            return Tick(reference, quiet, busy, writes)
 
 
 @contextmanager
@@ -238,10 +243,21 @@ async def _rest(operator: OperatorProcess, log: Audit, seconds: float) -> Rest:
     return Rest(len(audit.by_operator(log.news())) / seconds, (after.cpu - before.cpu) / seconds)
 
 
-async def _ticks(operator: OperatorProcess, log: Audit, ticks: int) -> tuple[float, float]:
-    """CPU seconds per tick, and writes per second."""
+async def _ticks(operator: OperatorProcess, log: Audit, ticks: int) -> tuple[float, float, float]:
+    """CPU seconds per tick, of the reference, and writes per second."""
     log.news()
+    references = []
     before = usage(operator.pid)
-    await asyncio.sleep(ticks * TICK)
+    for _ in range(ticks):
+        await asyncio.sleep(TICK)
+        references.append(_reference())
     after = usage(operator.pid)
-    return (after.cpu - before.cpu) / ticks, len(audit.by_operator(log.news())) / (ticks * TICK)
+    writes = len(audit.by_operator(log.news())) / (ticks * TICK)
+    return (after.cpu - before.cpu) / ticks, statistics.mean(references), writes
+
+
+def _reference() -> float:
+    """CPU seconds of counting to ten million."""
+    started = time.process_time()
+    sum(range(10_000_000))
+    return time.process_time() - started

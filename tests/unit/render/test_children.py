@@ -2,6 +2,7 @@
 
 import pytest
 from aifactory.render import render, resolved, url
+from aifactory.signals.objectives import resolve
 
 
 def deployment(service, replicas=1):
@@ -106,7 +107,7 @@ def test_url_is_that_of_the_rendered_service(service):
 def test_resolved_values_are_those_of_the_rendered_container(service):
     made = service("nim", runtime={"nimProfile": "abc"}, accelerator={"count": 2})
     container = deployment(made)["spec"]["template"]["spec"]["containers"][0]
-    values = resolved(made)
+    values = resolved(made, resolve(made.spec.slo))
     assert values.image == container["image"]
     assert values.command == []
     assert values.profile == "abc"
@@ -115,10 +116,12 @@ def test_resolved_values_are_those_of_the_rendered_container(service):
         name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")
     }
     assert values.metrics_path == "/v1/metrics"
+    assert values.objectives == {"timeToFirstToken": "p95 <= 500ms", "interTokenLatency": "p95 <= 50ms"}
 
 
 def test_resolved_command_is_the_whole_command_line(service):
     made = service(model={"name": "meta/llama", "precision": "fp8"})
     container = deployment(made)["spec"]["template"]["spec"]["containers"][0]
-    assert resolved(made).command == [*container["command"], *container["args"]]
-    assert resolved(made).precision == "fp8"
+    values = resolved(made, ())
+    assert values.command == [*container["command"], *container["args"]]
+    assert values.precision == "fp8"

@@ -6,7 +6,8 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import Condition, InferenceServiceStatus
 from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.observed import Observed, Pod, Workload
-from aifactory.signals.objectives import Objective, Signal
+from aifactory.render import resolved
+from aifactory.signals.objectives import Objective, Signal, resolve
 from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 from aifactory.status.facts import Facts
 from aifactory.status.report import report
@@ -91,7 +92,8 @@ class Life:
     def look(self, deployment: Workload | None = None, *pods: Pod, **more: Any) -> InferenceServiceStatus:
         """Report on what is there now; `events` then holds what was told this time, `told` everything."""
         self.now += 60
-        facts = Facts(self.service, Observed({}, deployment, pods), self.status, self.now, **more)
+        derived = resolved(self.service, resolve(self.service.spec.slo))
+        facts = Facts(self.service, derived, Observed({}, deployment, pods), self.status, self.now, **more)
         after = report(facts)
         self.events = list(transitions(self.status.conditions, after.conditions))
         self.told += self.events
