@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +28,12 @@ from aifactory.decide import Plan, plan
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.render import resolved
-from aifactory.runtimes import RUNTIMES
+from aifactory.runtimes import MetricDialect, dialects
 from aifactory.settings import Settings
-from aifactory.signals.objectives import LATENCIES, Objective, Signal, resolve
+from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
+from aifactory.signals.wanted import EVERYTHING, Wanted, both, wanted
 from aifactory.status.facts import Facts
 from aifactory.status.numbers import timestamp
 from aifactory.status.pods import Trouble
@@ -52,8 +53,9 @@ class _Known:
     """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
 
     service: InferenceService
-    objectives: tuple[Objective, ...]
-    resolved: ResolvedStatus
+    objectives: tuple[Objective, ...] = field(init=False)
+    dialects: tuple[MetricDialect, ...] = field(init=False)
+    resolved: ResolvedStatus = field(init=False)
     memory: Memory = field(default_factory=Memory)
     snapshot: Snapshot | None = None
     readings: ServiceReadings | None = None
@@ -63,6 +65,17 @@ class _Known:
     status_written: float = 0.0
     raw_status: object = None
     status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
+
+    def __post_init__(self) -> None:
+        self.follow(self.service)
+
+    def follow(self, service: InferenceService) -> None:
+        """Take a new spec, and what follows from it."""
+        self.service = service
+        self.objectives = resolve(service.spec.slo)
+        self.dialects = dialects(service.spec)
+        self.resolved = resolved(service, self.objectives)
+        self.decision = None
 
 
 class Reconciler:
@@ -89,12 +102,11 @@ class Reconciler:
                 logger.warning("discovery failed: %s", error)
             await asyncio.sleep(DISCOVERY_SECONDS)
 
-    def latencies(self) -> Collection[Signal]:
-        """Latencies that services have objectives for; one that was not looked at yet may have any."""
-        if any(key not in self._known for key in self._store.services()):
-            return LATENCIES
-        asked = {objective.signal for known in self._known.values() for objective in known.objectives}
-        return asked.intersection(LATENCIES)
+    def wanted(self) -> Wanted:
+        """What the next snapshot has to hold; a service that was not looked at yet may want anything."""
+        known = wanted((key, one.objectives, one.dialects) for key, one in self._known.items())
+        complete = all(key in self._known for key in self._store.services())
+        return known if complete else both(EVERYTHING, known)
 
     async def reconcile(self, key: Key) -> float | None:
         """One round for one service; the result is the time until the next, in seconds."""
@@ -134,10 +146,9 @@ class Reconciler:
         metadata = raw["metadata"]
         known = self._known.get(key)
         if known is None or known.service.metadata.uid != metadata["uid"]:
-            known = self._known[key] = _Known(*_parsed(raw))
+            known = self._known[key] = _Known(InferenceService.model_validate(raw))
         elif known.service.metadata.generation != metadata["generation"]:
-            known.service, known.objectives, known.resolved = _parsed(raw)
-            known.decision = None
+            known.follow(InferenceService.model_validate(raw))
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), _status_of(raw)
         return known
@@ -149,9 +160,7 @@ class Reconciler:
             return
         known.snapshot = snapshot
         serving = frozenset(pod.name for pod in observed.serving_pods)
-        known.readings = snapshot.service(
-            *known.service.key, serving, known.objectives, RUNTIMES[spec.runtime.engine].dialects
-        )
+        known.readings = snapshot.service(*known.service.key, serving, known.objectives, known.dialects)
         known.decision = None
         if spec.scaling is not None and observed.workload is not None:
             now = self._clock()
@@ -249,13 +258,6 @@ def _wanted_replicas(known: _Known, observed: Observed, before: InferenceService
     if known.decision is not None and spec.scales:
         return known.decision.to
     return _within(observed.workload.replicas, spec.scaling)
-
-
-def _parsed(raw: dict[str, Any]) -> tuple[InferenceService, tuple[Objective, ...], ResolvedStatus]:
-    """The service and what follows from its spec."""
-    service = InferenceService.model_validate(raw)
-    objectives = resolve(service.spec.slo)
-    return service, objectives, resolved(service, objectives)
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:

@@ -19,7 +19,7 @@ async def tick_forever(
     """Run until cancelled; the period is in seconds and counts from start to start."""
     while True:
         started = time.monotonic()
-        reconciler.snapshot = await source.read(time.time(), reconciler.latencies())
+        reconciler.snapshot = await source.read(time.time(), reconciler.wanted())
         for key in store.services():
             queue.add(key)
         await asyncio.sleep(max(0.0, period - (time.monotonic() - started)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aifactory.api.spec import Engine
+from aifactory.api.spec import Engine, InferenceServiceSpec
 
 from .base import MetricDialect, ModelServer, Mount, Runtime
 from .nim import NIM
@@ -10,4 +10,12 @@ from .vllm import VLLM
 
 RUNTIMES: Mapping[Engine, Runtime] = {Engine.VLLM: VLLM(), Engine.NIM: NIM()}
 
-__all__ = ["RUNTIMES", "MetricDialect", "ModelServer", "Mount", "Runtime"]
+ENGINE_DIALECTS = tuple(dict.fromkeys(dialect for runtime in RUNTIMES.values() for dialect in runtime.dialects))
+
+
+def dialects(spec: InferenceServiceSpec) -> tuple[MetricDialect, ...]:
+    """The metric names that pods of this spec may speak."""
+    return RUNTIMES[spec.runtime.engine].dialects
+
+
+__all__ = ["ENGINE_DIALECTS", "RUNTIMES", "MetricDialect", "ModelServer", "Mount", "Runtime", "dialects"]

@@ -11,8 +11,9 @@ from aifactory.api.spec import InferenceServiceSpec
 class MetricDialect:
     """Prometheus names of an engine; None where it has no such series.
 
-    Histograms are base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1.
-    Counters carry their `_total`.
+    A name may be followed by one label that its series must have, as in `requests{state="waiting"}`. Histograms are
+    base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1. Counters carry
+    their `_total`.
     """
 
     time_to_first_token: str | None
@@ -69,7 +70,7 @@ class Runtime(Protocol):
 
     @property
     def dialects(self) -> tuple[MetricDialect, ...]:
-        """The metric names that its versions use; a pod speaks one of them."""
+        """The metric names that its versions use; a pod speaks one of them. Empty when only a spec knows them."""
         ...
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:

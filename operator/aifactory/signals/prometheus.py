@@ -1,7 +1,7 @@
 """Reading Prometheus. The only module that talks to it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -12,12 +12,9 @@ from requests import ConnectionError as NoConnectionError
 from requests import RequestException, Response, Session, Timeout
 from urllib3 import Retry
 
-from aifactory.runtimes import RUNTIMES
-from aifactory.runtimes.base import MetricDialect
-
 from . import answers, queries
-from .objectives import Signal
 from .snapshot import Snapshot
+from .wanted import Wanted
 
 Table = TypeVar("Table")
 OnQuery = Callable[[str, float, bool], None]  # name, seconds, whether it succeeded
@@ -42,8 +39,8 @@ _ANSWER_ERRORS = (
 class SignalSource(Protocol):
     """Where the signals of all services come from."""
 
-    async def read(self, now: float, latencies: Collection[Signal]) -> Snapshot:
-        """Read the histograms of `latencies` and everything else once at `now` (epoch seconds).
+    async def read(self, now: float, wanted: Wanted) -> Snapshot:
+        """Read everything wanted once at `now` (epoch seconds).
 
         Never raises for a source that fails: the snapshot says so.
         """
@@ -63,12 +60,9 @@ class PrometheusSource:
         *,
         timeout_seconds: float = 5.0,
         window_seconds: int = 60,
-        dialects: Iterable[MetricDialect] | None = None,
         on_query: OnQuery = lambda name, seconds, ok: None,
     ) -> None:
-        """Prepare reading of `url`, rates over `window_seconds`, for these dialects (default: of every engine)."""
-        every_dialect = (dialect for runtime in RUNTIMES.values() for dialect in runtime.dialects)
-        self._queries = queries.build(every_dialect if dialects is None else dialects, window_seconds)
+        """Prepare reading of `url`, rates over `window_seconds`."""
         self._window_seconds = window_seconds
         self._timeout = timeout_seconds
         self._on_query = on_query
@@ -82,9 +76,9 @@ class PrometheusSource:
         self._slow_asked: Mapping[str, str] = {}
         self._slow_reading: asyncio.Task[None] | None = None
 
-    async def read(self, now: float, latencies: Collection[Signal]) -> Snapshot:
+    async def read(self, now: float, wanted: Wanted) -> Snapshot:
         """Ask the queries of the tick once; those over long windows go on in the background."""
-        asked = self._queries.of(latencies)
+        asked = queries.build(wanted, self._window_seconds)
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
         gauges, rates, histograms = await asyncio.gather(
@@ -93,7 +87,7 @@ class PrometheusSource:
             self._tables(asked.histograms, answers.histograms, self._pool, deadline, errors),
         )
         if not (gauges or rates or histograms):
-            return Snapshot(now, self._window_seconds, error=next(iter(errors.values())))
+            return Snapshot(now, self._window_seconds, error=next(iter(errors.values()), ""))
         due = now - self._slow_at >= _SLOW_SECONDS or not self._slow_asked.keys() >= asked.slow.keys()
         if due and (self._slow_reading is None or self._slow_reading.done()):
             self._slow_at, self._slow_asked = now, asked.slow

@@ -4,17 +4,16 @@ Series carry `namespace`, `inferenceservice` and `pod`, because the scrape confi
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from aifactory.runtimes.base import MetricDialect
-
+from .answers import Service
 from .objectives import Signal
+from .wanted import Wanted
 
-_SELECTOR = '{inferenceservice!=""}'
 _SERVICE = "namespace, inferenceservice"
 _POD = "namespace, inferenceservice, pod"
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_SERIES = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([a-z_]+="[-A-Za-z0-9_.]+")\})?')
 
 # Fields of MetricDialect, which are also the names of the queries.
 HISTOGRAM_OF = {
@@ -45,42 +44,32 @@ class Queries:
     gauges: Mapping[str, str]
     slow: Mapping[str, str]
 
-    def of(self, latencies: Collection[Signal]) -> "Queries":
-        """Without the histograms of other latencies: they are most of what Prometheus answers."""
-        others = {name for signal, name in HISTOGRAM_OF.items() if signal not in latencies}
-        left_out = others | {f"{name}_{suffix}" for name in others for suffix in ("sum", *ATTAINMENT_WINDOWS)}
 
-        def kept(queries: Mapping[str, str]) -> Mapping[str, str]:
-            return {name: text for name, text in queries.items() if name not in left_out}
-
-        return Queries(kept(self.histograms), kept(self.rates), self.gauges, kept(self.slow))
-
-
-def build(dialects: Iterable[MetricDialect], window_seconds: int) -> Queries:
-    """Queries that cover all dialects, over a window of whole seconds.
+def build(wanted: Wanted, window_seconds: int) -> Queries:
+    """Queries for what is wanted, over a window of whole seconds. Histograms are most of what Prometheus answers.
 
     Raises:
         ValueError: if a name in a dialect is not a metric name.
     """
-    names = _names(tuple(dialects))
+    series = {field: _series(wanted, field) for field in (*HISTOGRAMS, *COUNTERS, *GAUGES)}
+    histograms = [name for signal, name in HISTOGRAM_OF.items() if signal in wanted.latencies and series[name]]
     window = f"{window_seconds}s"
-    counters = {counter: _rate(names[counter], window) for counter in COUNTERS if names[counter]}
-    sums = {
-        total(name): _rate(tuple(f"{one}_sum" for one in names[name]), window) for name in HISTOGRAMS if names[name]
-    }
-    growth = " + ".join(f"({_by_service(names[gauge], f'deriv(%s[{window}])')})" for gauge in ("running", "waiting"))
+    counters = {counter: _rate(series[counter], "", window) for counter in COUNTERS if series[counter]}
+    sums = {total(name): _rate(series[name], "_sum", window) for name in histograms}
+    growth = " + ".join(f"({_by_service(series[gauge], f'deriv(%s[{window}])')})" for gauge in ("running", "waiting"))
     return Queries(
-        histograms={name: _buckets(names[name], window) for name in HISTOGRAMS if names[name]},
-        rates={**counters, **sums, GROWTH: growth},
+        histograms={name: _buckets(series[name], window) for name in histograms},
+        rates={**counters, **sums, **({GROWTH: growth} if series["running"] else {})},
         gauges={
-            **{gauge: _by_pod(_OF_RANKS[gauge], names[gauge], "%s") for gauge in GAUGES if names[gauge]},
-            SAMPLE_AGE: "time() - (" + _by_pod("max", names["running"], "timestamp(%s)") + ")",
+            **{gauge: _by_pod(_OF_RANKS[gauge], series[gauge], "%s") for gauge in GAUGES if series[gauge]},
+            **(
+                {SAMPLE_AGE: f"time() - ({_by_pod('max', series['running'], 'timestamp(%s)')})"}
+                if series["running"]
+                else {}
+            ),
         },
         slow={
-            f"{name}_{window}": _buckets(names[name], window)
-            for name in HISTOGRAMS
-            for window in ATTAINMENT_WINDOWS
-            if names[name]
+            f"{name}_{window}": _buckets(series[name], window) for name in histograms for window in ATTAINMENT_WINDOWS
         },
     )
 
@@ -90,30 +79,57 @@ def total(histogram: str) -> str:
     return f"{histogram}_sum"
 
 
-def _names(dialects: tuple[MetricDialect, ...]) -> dict[str, tuple[str, ...]]:
-    """Field of MetricDialect -> its distinct metric names, in order."""
-    fields = (*HISTOGRAMS, *COUNTERS, *GAUGES)
-    found = {field: tuple(dict.fromkeys(filter(None, (getattr(d, field) for d in dialects)))) for field in fields}
-    for name in (name for names in found.values() for name in names):
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a Prometheus metric name: letters, digits, _ and :")
-    return found
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A metric, with at most one label matcher, of all services or of a few."""
+
+    name: str
+    matcher: str
+    services: frozenset[Service] | None
+
+    def select(self, suffix: str = "") -> str:
+        """The PromQL selector. Names of Kubernetes objects have no character that means anything in it."""
+        if self.services is None:
+            of = 'inferenceservice!=""'
+        else:
+            namespaces, names = (sorted(set(part)) for part in zip(*self.services, strict=True))
+            of = f'namespace=~"{"|".join(namespaces)}",inferenceservice=~"{"|".join(names)}"'
+        return f"{self.name}{suffix}{{{','.join(filter(None, (self.matcher, of)))}}}"
 
 
-def _buckets(names: tuple[str, ...], window: str) -> str:
-    return _either(_SERVICE, [f"sum by ({_SERVICE}, le) (rate({name}_bucket{_SELECTOR}[{window}]))" for name in names])
+def _series(wanted: Wanted, field: str) -> tuple[_Series, ...]:
+    """The metrics that dialects have for one of their fields, each once, in order."""
+    found: dict[str, frozenset[Service] | None] = {}
+    for dialect, services in wanted.dialects.items():
+        text = getattr(dialect, field)
+        if text is not None:
+            known = found.get(text, frozenset())
+            found[text] = None if services is None or known is None else known | services
+    return tuple(_parsed(text, services) for text, services in found.items())
 
 
-def _rate(names: tuple[str, ...], window: str) -> str:
-    return _by_service(names, f"rate(%s[{window}])")
+def _parsed(text: str, services: frozenset[Service] | None) -> _Series:
+    match = _SERIES.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a Prometheus metric name: letters, digits, _ and :")
+    return _Series(match[1], match[2] or "", services)
 
 
-def _by_service(names: tuple[str, ...], inner: str) -> str:
-    return _either(_SERVICE, [f"sum by ({_SERVICE}) ({inner % (name + _SELECTOR)})" for name in names])
+def _buckets(series: Iterable[_Series], window: str) -> str:
+    alternatives = [f"sum by ({_SERVICE}, le) (rate({one.select('_bucket')}[{window}]))" for one in series]
+    return _either(_SERVICE, alternatives)
 
 
-def _by_pod(aggregate: str, names: tuple[str, ...], inner: str) -> str:
-    return _either(_POD, [f"{aggregate} by ({_POD}) ({inner % (name + _SELECTOR)})" for name in names])
+def _rate(series: Iterable[_Series], suffix: str, window: str) -> str:
+    return _either(_SERVICE, [f"sum by ({_SERVICE}) (rate({one.select(suffix)}[{window}]))" for one in series])
+
+
+def _by_service(series: Iterable[_Series], inner: str) -> str:
+    return _either(_SERVICE, [f"sum by ({_SERVICE}) ({inner % one.select()})" for one in series])
+
+
+def _by_pod(aggregate: str, series: Iterable[_Series], inner: str) -> str:
+    return _either(_POD, [f"{aggregate} by ({_POD}) ({inner % one.select()})" for one in series])
 
 
 def _either(labels: str, alternatives: list[str]) -> str:

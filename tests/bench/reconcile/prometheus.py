@@ -9,9 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from aifactory.runtimes import RUNTIMES
-from aifactory.signals import queries
-
 from .services import NAMESPACE
 
 # Upper edges of vLLM's time-to-first-token histogram, in seconds.
@@ -20,36 +17,26 @@ _EDGES = (
     *("1.0", "2.5", "5.0", "7.5", "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0", "+Inf"),
 )
 _REST = 3  # the edge of this number and those above hold every observation: 20 ms
-_GAUGES = {"running": (4, 8), "waiting": (0, 1), "kv_cache_usage": (0.3, 0.5), queries.SAMPLE_AGE: (1, 5)}
+_GAUGES = {"usage": (0.3, 0.5), "waiting": (0, 1), "time()": (1, 5), "running": (4, 8)}  # a word of the query
 Sample = dict[str, Any]
 
 
 class FakePrometheus:
     """Answers of the same size as real ones, made once; `vary` makes every second reading differ a little."""
 
-    def __init__(self, pods: Mapping[str, str], window_seconds: int) -> None:
+    def __init__(self, pods: Mapping[str, str]) -> None:
         """`pods` maps each service to its pod."""
-        asked = queries.build((d for runtime in RUNTIMES.values() for d in runtime.dialects), window_seconds)
         self.vary = False
-        self.queries = 0
-        self._versions = [self._answers(asked, pods, random.Random(seed)) for seed in (1, 2)]
+        self.readings = 0
+        self._versions = [_answers(pods, random.Random(seed)) for seed in (1, 2)]
 
     def answer(self, query: str) -> bytes:
-        """The body of the answer to a query."""
-        version = self._versions[self.queries // len(self._versions[0]) % 2 if self.vary else 0]
-        self.queries += 1
-        return version[query]
-
-    def _answers(self, asked: queries.Queries, pods: Mapping[str, str], dice: random.Random) -> dict[str, bytes]:
-        histograms = {**asked.histograms, **asked.slow}
-        return {
-            **{text: _body(sample for name in pods for sample in _buckets(name, dice)) for text in histograms.values()},
-            **{text: _body(_number(name, 1 + dice.random()) for name in pods) for text in asked.rates.values()},
-            **{
-                text: _body(_number(name, dice.uniform(*_GAUGES[gauge]), pod=pod) for name, pod in pods.items())
-                for gauge, text in asked.gauges.items()
-            },
-        }
+        """The body of the answer to a query; the age of samples is asked once per reading."""
+        self.readings += query.startswith("time()")
+        version = self._versions[self.readings % 2 if self.vary else 0]
+        if ", le)" in query:
+            return version["histogram"]
+        return version[next(word for word in _GAUGES if word in query) if ", pod)" in query else "rate"]
 
 
 @contextmanager
@@ -74,6 +61,18 @@ def serve(prometheus: FakePrometheus) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def _answers(pods: Mapping[str, str], dice: random.Random) -> dict[str, bytes]:
+    """Bodies by the kind of query."""
+    return {
+        "histogram": _body(sample for name in pods for sample in _buckets(name, dice)),
+        "rate": _body(_number(name, 1 + dice.random()) for name in pods),
+        **{
+            word: _body(_number(name, dice.uniform(*bounds), pod=pod) for name, pod in pods.items())
+            for word, bounds in _GAUGES.items()
+        },
+    }
 
 
 def _buckets(name: str, dice: random.Random) -> Iterator[Sample]:

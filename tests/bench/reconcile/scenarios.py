@@ -120,7 +120,7 @@ def tick(count: int, ticks: int) -> Tick:
         names = services.names(count)
         asyncio.run(_with(plane, lambda api: side_by_side(api.create_with_children, map(services.scaled, names))))
         pods = asyncio.run(_with(plane, _start_pods(count)))
-        prometheus = FakePrometheus(pods, WINDOW)
+        prometheus = FakePrometheus(pods)
         with serve(prometheus) as url, _operator(plane, url) as operator:
             asyncio.run(_quiet(log, TICK + _QUIET_SECONDS))
             quiet, reference, _ = asyncio.run(_ticks(operator, log, ticks))

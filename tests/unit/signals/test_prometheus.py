@@ -12,11 +12,13 @@ from aifactory.runtimes import RUNTIMES
 from aifactory.signals import prometheus
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.prometheus import PrometheusSource
+from aifactory.signals.wanted import Wanted
 from aiohttp import web
 
 from tests.unit.signals.vectors import sample
 
-VLLM = RUNTIMES[Engine.VLLM].dialects
+VLLM = dict.fromkeys(RUNTIMES[Engine.VLLM].dialects)
+ALL = Wanted(frozenset(LATENCIES), VLLM)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -46,7 +48,6 @@ async def source(handler: Handler, calls: Calls | None = None, seconds: float = 
         f"http://127.0.0.1:{port}",
         timeout_seconds=seconds,
         window_seconds=60,
-        dialects=VLLM,
         on_query=Calls() if calls is None else calls,
     )
     try:
@@ -67,7 +68,7 @@ async def healthy(request: web.Request) -> web.Response:
 async def test_everything_is_read_and_every_query_is_timed() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
-        snapshot = await prom.read(1000.0, LATENCIES)
+        snapshot = await prom.read(1000.0, ALL)
         await calls.slow.wait()
     assert (snapshot.time, snapshot.error) == (1000.0, "")
     assert snapshot.gauges["running"] == {("chat", "llama"): {"a": 2.0}}
@@ -79,10 +80,10 @@ async def test_long_windows_are_read_less_often() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
         for now in (0.0, 10.0, 20.0):
-            snapshot = await prom.read(now, LATENCIES)
+            snapshot = await prom.read(now, ALL)
             await calls.slow.wait()
         calls.slow.clear()
-        await prom.read(61.0, LATENCIES)
+        await prom.read(61.0, ALL)
         await calls.slow.wait()
     assert sum(name == "time_to_first_token_1h" for name, _, _ in calls) == 2
     assert sum(name == "time_to_first_token" for name, _, _ in calls) == 4
@@ -92,7 +93,7 @@ async def test_long_windows_are_read_less_often() -> None:
 async def test_latencies_that_nobody_has_objectives_for_are_not_read() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
-        await prom.read(0.0, {Signal.TTFT, Signal.E2E})
+        await prom.read(0.0, Wanted(frozenset({Signal.TTFT, Signal.E2E}), VLLM))
         await calls.slow.wait()
     read = {name for name, _, _ in calls}
     assert {"time_to_first_token", "time_to_first_token_sum", "time_to_first_token_5m"} <= read
@@ -102,10 +103,10 @@ async def test_latencies_that_nobody_has_objectives_for_are_not_read() -> None:
 async def test_long_windows_of_a_new_latency_are_read_at_once() -> None:
     calls = Calls()
     async with source(healthy, calls) as prom:
-        await prom.read(0.0, {Signal.E2E})
+        await prom.read(0.0, Wanted(frozenset({Signal.E2E}), VLLM))
         await calls.slow.wait()
         calls.slow.clear()
-        await prom.read(10.0, LATENCIES)
+        await prom.read(10.0, ALL)
         await calls.slow.wait()
     assert "time_to_first_token_1h" in {name for name, _, _ in calls}
 
@@ -118,7 +119,7 @@ async def test_a_failing_query_costs_its_own_signal_alone() -> None:
 
     calls = Calls()
     async with source(handler, calls) as prom:
-        snapshot = await prom.read(0.0, LATENCIES)
+        snapshot = await prom.read(0.0, ALL)
     assert set(snapshot.gauges) == {"running", "waiting", "sample_age"}
     assert [name for name, _, ok in calls if not ok] == ["kv_cache_usage"]
 
@@ -131,7 +132,7 @@ async def test_long_windows_hold_up_nothing() -> None:
 
     async with source(handler) as prom, asyncio.timeout(10):
         for now in (0.0, 40.0, 80.0):
-            assert "time_to_first_token" in (await prom.read(now, LATENCIES)).histograms
+            assert "time_to_first_token" in (await prom.read(now, ALL)).histograms
 
 
 async def html(request: web.Request) -> web.Response:
@@ -161,7 +162,7 @@ async def elsewhere(request: web.Request) -> web.Response:
 @pytest.mark.parametrize("handler", [html, wrong_shape, empty_object, deep, broken, elsewhere])
 async def test_an_answer_that_is_none_is_an_error_of_the_source(handler: Handler) -> None:
     async with source(handler) as prom:
-        snapshot = await prom.read(0.0, LATENCIES)
+        snapshot = await prom.read(0.0, ALL)
     assert snapshot.error
     assert [snapshot.gauges, snapshot.rates, snapshot.histograms] == [{}, {}, {}]
 
@@ -173,12 +174,12 @@ async def test_an_answer_beyond_all_measure_is_not_read(monkeypatch: pytest.Monk
         return web.Response(text=json.dumps(["x" * 2000]), content_type="application/json")
 
     async with source(handler) as prom:
-        assert "longer than 1000 bytes" in (await prom.read(0.0, LATENCIES)).error
+        assert "longer than 1000 bytes" in (await prom.read(0.0, ALL)).error
 
 
 async def test_nobody_listening_is_an_error_of_the_source() -> None:
-    prom = PrometheusSource("http://127.0.0.1:1", timeout_seconds=1.0, dialects=VLLM)
-    snapshot = await prom.read(0.0, LATENCIES)
+    prom = PrometheusSource("http://127.0.0.1:1", timeout_seconds=1.0)
+    snapshot = await prom.read(0.0, ALL)
     prom.close()
     assert "127.0.0.1" in snapshot.error
 
@@ -191,6 +192,6 @@ async def test_a_silent_prometheus_costs_a_bounded_time() -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with source(handler, seconds=0.2) as prom:
-        snapshot = await prom.read(0.0, LATENCIES)
+        snapshot = await prom.read(0.0, ALL)
         assert loop.time() - started < 3 * 0.2 + 1.0
     assert snapshot.error
