@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import Bad
+from . import Bad, merge
 
 
 def _objectives(**objective: Any) -> dict[str, Any]:
@@ -92,8 +92,8 @@ _WORDS = (
         "an unknown engine",
         {"runtime": {"engine": "tgi"}},
         path="spec.runtime.engine",
-        says="'vllm' or 'nim'",
-        server_says='"vllm", "nim"',
+        says="'llamacpp' or 'custom'",
+        server_says='"llamacpp", "custom"',
     ),
     Bad(
         "an unknown precision",
@@ -148,7 +148,7 @@ _WORDS = (
         {"podTemplate": {"resources": {"memory": "64 gigabytes"}}},
         path="spec.podTemplate.resources.memory",
         says="is not a Kubernetes quantity",
-        server_says="should match",
+        server_says="must match pattern",
     ),
     Bad(
         "a negative quantity",
@@ -182,7 +182,7 @@ _BOUNDS = (
         _objectives(target="1d"),
         path="spec.slo.objectives.timeToFirstToken.target",
         says="is not a duration",
-        server_says="should match",
+        server_says="must match pattern",
     ),
     Bad(
         "the 100th percentile",
@@ -195,7 +195,7 @@ _BOUNDS = (
         {"slo": {"attainment": "101%"}},
         path="spec.slo.attainment",
         says="is not a percentage",
-        server_says="should match",
+        server_says="must match pattern",
     ),
     Bad(
         "an attainment that leaves no error budget",
@@ -264,7 +264,7 @@ _BOUNDS = (
         {"rollout": {"maxSurge": "200%"}},
         path="spec.rollout.maxSurge",
         says="200%",
-        server_says="should match",
+        server_says="must match pattern",
     ),
 )
 
@@ -301,12 +301,12 @@ _CONTRADICTIONS = (
         says="exactly one",
     ),
     Bad("a source that is none", {"model": {"source": {}}}, path="spec.model.source", says="exactly one"),
-    Bad("NGC with vLLM", _source(ngc={}), path="spec.model.source.ngc", says="cannot read from ngc"),
+    Bad("NGC with vLLM", _source(ngc={}), path="spec.model.source.ngc", says="only runtime.engine nim"),
     Bad(
         "a NIM profile with vLLM",
         {"runtime": {"nimProfile": "fp8-tp1"}},
         path="spec.runtime.nimProfile",
-        says="needs runtime.engine nim",
+        says="only runtime.engine nim",
     ),
     Bad(
         "a tensor-parallel size that is not the GPUs'",
@@ -451,4 +451,193 @@ _INTRUSIONS = (
     ),
 )
 
-BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS)
+
+def _engine(engine: str, **spec: Any) -> dict[str, Any]:
+    """A spec that lacks nothing that the engine needs."""
+    model = {"source": {"image": {"path": "/models"}}} if engine == "triton" else {}
+    needed = {"image": "example.com/server", "metrics": _METRICS} if engine == "custom" else {}
+    base: dict[str, Any] = {"model": model, "runtime": {"engine": engine, **needed}}
+    return merge(base, spec)
+
+
+_METRICS = {"running": "busy_requests", "waiting": "queued_requests"}
+_ENGINES = (
+    Bad(
+        "a GGUF file for vLLM",
+        _source(huggingFace={"repo": "a/b", "file": "c.gguf"}),
+        path="spec.model.source.huggingFace.file",
+        says="only runtime.engine llamacpp",
+    ),
+    Bad(
+        "Hugging Face for Triton",
+        _engine("triton", **_source(huggingFace={"repo": "a/b"}, image=None)),
+        path="spec.model.source.huggingFace",
+        says="only runtime.engine vllm, sglang, trtllm, nim or llamacpp",
+    ),
+    Bad(
+        "adapters for TensorRT-LLM",
+        _engine("trtllm", model={"adapters": [{"name": "sql", "huggingFace": {"repo": "a/b"}}]}),
+        path="spec.model.adapters",
+        says="only runtime.engine vllm or sglang",
+    ),
+    Bad(
+        "an adapter from nowhere",
+        {"model": {"adapters": [{"name": "sql"}]}},
+        path="spec.model.adapters[0]",
+        says="exactly one of huggingFace or persistentVolumeClaim",
+    ),
+    Bad("a command for vLLM", {"runtime": {"command": ["bash"]}}, path="spec.runtime.command", says="only"),
+    Bad("probes for vLLM", {"runtime": {"probes": {}}}, path="spec.runtime.probes", says="only runtime.engine custom"),
+    Bad(
+        "a context length for Triton",
+        _engine("triton", runtime={"contextLength": 8192}),
+        path="spec.runtime.contextLength",
+        says="only runtime.engine vllm, sglang, trtllm, nim or llamacpp",
+    ),
+    Bad(
+        "sequences for a NIM",
+        _engine("nim", runtime={"maxSequences": 64}),
+        path="spec.runtime.maxSequences",
+        says="only runtime.engine vllm, sglang, trtllm or llamacpp",
+    ),
+    Bad(
+        "a batch for llama.cpp",
+        _engine("llamacpp", runtime={"maxBatchedTokens": 2048}),
+        path="spec.runtime.maxBatchedTokens",
+        says="only runtime.engine vllm, sglang or trtllm",
+    ),
+    Bad(
+        "a KV cache format for TensorRT-LLM",
+        _engine("trtllm", runtime={"kvCachePrecision": "fp8"}),
+        path="spec.runtime.kvCachePrecision",
+        says="only runtime.engine vllm or sglang",
+    ),
+    Bad(
+        "a memory fraction without a sign",
+        {"runtime": {"memoryFraction": "0.9"}},
+        path="spec.runtime.memoryFraction",
+        says="is not a percentage",
+        server_says="must match pattern",
+    ),
+    Bad(
+        "a memory fraction of nearly nothing",
+        {"runtime": {"memoryFraction": "5%"}},
+        path="spec.runtime.memoryFraction",
+        says="must be from 10% to 99%",
+    ),
+    Bad(
+        "a memory fraction for llama.cpp",
+        _engine("llamacpp", runtime={"memoryFraction": "90%"}),
+        path="spec.runtime.memoryFraction",
+        says="only runtime.engine",
+    ),
+    Bad(
+        "parallelism for llama.cpp",
+        _engine("llamacpp", accelerator={"count": 2, "parallelism": {"pipeline": 2}}),
+        path="spec.accelerator.parallelism",
+        says="only runtime.engine",
+    ),
+    Bad(
+        "data parallelism for TensorRT-LLM",
+        _engine("trtllm", accelerator={"count": 2, "parallelism": {"data": 2}}),
+        path="spec.accelerator.parallelism.data",
+        says="only runtime.engine vllm or sglang",
+    ),
+    Bad(
+        "three groups on four GPUs",
+        {"accelerator": {"count": 4, "parallelism": {"data": 3}}},
+        path="spec.accelerator.count",
+        says="must be a multiple of parallelism.data x parallelism.pipeline",
+    ),
+    Bad(
+        "Triton without a model repository",
+        {"model": {"source": None}, "runtime": {"engine": "triton"}},
+        path="spec.model",
+        says="needs model.source",
+    ),
+    Bad(
+        "Triton on its own metrics port",
+        _engine("triton", runtime={"port": 8002}),
+        path="spec.runtime.port",
+        says="where Triton has its metrics",
+    ),
+    Bad(
+        "a custom engine without an image",
+        {"runtime": {"engine": "custom", "metrics": _METRICS}},
+        path="spec.runtime",
+        says="needs runtime.image",
+    ),
+    Bad(
+        "a custom engine without metrics",
+        {"runtime": {"engine": "custom", "image": "example.com/server"}},
+        path="spec.runtime",
+        says="needs runtime.metrics",
+    ),
+    Bad(
+        "a query for a metric",
+        _engine("custom", runtime={"metrics": {"running": "sum(up) or vector(1)"}}),
+        path="spec.runtime.metrics.running",
+        says="must match pattern",
+        server_says="must match pattern",
+    ),
+    Bad(
+        "a query in a label of a metric",
+        _engine("custom", runtime={"metrics": {"waiting": 'x{a=~".*"}'}}),
+        path="spec.runtime.metrics.waiting",
+        says="must match pattern",
+        server_says="must match pattern",
+    ),
+    Bad(
+        "a precision of a NIM without its profile",
+        _engine("nim", model={"precision": "fp8"}),
+        path="spec.model.precision",
+        says="name a profile in runtime.nimProfile",
+    ),
+    Bad(
+        "int4 with SGLang",
+        _engine("sglang", model={"precision": "int4"}),
+        path="spec.model.precision",
+        says="must be auto, bf16, fp8, nvfp4 or mxfp4",
+    ),
+    *(
+        Bad(
+            f"a precision with {engine}",
+            _engine(engine, model={"precision": "fp8"}),
+            path="spec.model.precision",
+            says=f"with runtime.engine {engine} must be auto",
+        )
+        for engine in ("trtllm", "triton", "llamacpp", "custom")
+    ),
+    Bad(
+        "two tensor-parallel sizes with SGLang",
+        _engine("sglang", runtime={"args": ["--tp=2"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "two tensor-parallel sizes with TensorRT-LLM",
+        _engine("trtllm", runtime={"args": ["--tp_size", "2"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "two model repositories",
+        _engine("triton", runtime={"args": ["--model-repository=/other"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "two models with llama.cpp",
+        _engine("llamacpp", runtime={"args": ["-m", "/other.gguf"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    Bad(
+        "a vLLM flag of the operator with a NIM",
+        _engine("nim", runtime={"args": ["--tensor-parallel-size=2"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+)
+
+BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS, *_ENGINES)

@@ -122,6 +122,35 @@ GOOD = (
             }
         },
     ),
+    Good(
+        "SGLang with adapters and experts on eight GPUs",
+        {
+            "model": {
+                "precision": "nvfp4",
+                "adapters": [
+                    {"name": "sql", "huggingFace": {"repo": "acme/sql-lora"}},
+                    {"name": "law", "persistentVolumeClaim": {"name": "adapters", "path": "law"}},
+                ],
+            },
+            "runtime": {"engine": "sglang", "kvCachePrecision": "fp8", "memoryFraction": "87.5%"},
+            "accelerator": {"count": 8, "parallelism": {"data": 2, "pipeline": 2, "expert": True}},
+        },
+    ),
+    Good("TensorRT-LLM", {"runtime": {"engine": "trtllm", "maxSequences": 256, "maxBatchedTokens": 8192}}),
+    Good("Triton", {"model": {"source": {"image": {"path": "/models"}}}, "runtime": {"engine": "triton"}}),
+    Good("llama.cpp", {"runtime": {"engine": "llamacpp", "contextLength": 8192, "maxSequences": 8}}),
+    Good(
+        "an image of one's own",
+        {
+            "runtime": {
+                "engine": "custom",
+                "image": "example.com/server",
+                "command": ["serve"],
+                "probes": {"startup": "/ready", "liveness": "/live"},
+                "metrics": {"running": "busy", "waiting": 'requests:state{state="waiting"}'},
+            }
+        },
+    ),
     Good("a rollout in place", {"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}),
     Good("paused, with no time to drain", {"mode": "Paused", "drain": {"timeout": "0s"}}),
 )

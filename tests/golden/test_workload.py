@@ -1,5 +1,7 @@
 """What a user of any service can rely on."""
 
+import re
+
 import pytest
 from aifactory.render.quantity import canonical
 
@@ -70,11 +72,24 @@ def test_children_are_owned_by_the_service(case):
 def test_grace_period_outlasts_propagation_drain_and_teardown(case):
     drain = case.service.spec.drain.timeout.total_seconds()
     pre_stop = case.container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    arguments = case.container.get("args", [])
-    after_sigterm = int(arguments[arguments.index("--shutdown-timeout") + 1]) if arguments else 0
     assert pre_stop >= 5
-    assert pre_stop + after_sigterm >= drain
-    assert case.pod["terminationGracePeriodSeconds"] >= pre_stop + after_sigterm + 10
+    assert case.pod["terminationGracePeriodSeconds"] >= max(pre_stop, drain) + 10
+
+
+def test_an_engine_that_cuts_requests_at_sigterm_serves_on_for_the_drain_timeout(case):
+    drain = case.service.spec.drain.timeout.total_seconds()
+    serves_on = case.container["lifecycle"]["preStop"]["sleep"]["seconds"] >= drain
+    assert serves_on or case.service.spec.runtime.engine in ("vllm", "sglang", "trtllm", "triton")
+
+
+def test_an_engine_that_is_told_how_long_to_drain_gets_that_long(case):
+    told = re.search(r"--(?:shutdown-timeout|exit-timeout-secs)[ =](\d+)", " ".join(case.container.get("args", [])))
+    pre_stop = case.container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    if told:
+        assert int(told[1]) >= case.service.spec.drain.timeout.total_seconds()
+        assert case.pod["terminationGracePeriodSeconds"] >= pre_stop + int(told[1]) + 10
+    else:
+        assert case.service.spec.runtime.engine not in ("vllm", "triton")
 
 
 def test_startup_probe_waits_as_long_as_the_user_says(case):
@@ -94,27 +109,44 @@ def test_probes_give_a_busy_server_time(case, probe):
 
 
 def test_all_ways_in_lead_to_the_serving_port(case):
-    port = case.service.spec.runtime.port
-    (container_port,) = case.container["ports"]
+    ports = {port["name"]: port["containerPort"] for port in case.container["ports"]}
     (service_port,) = case.child("Service")["spec"]["ports"]
     (rule,) = case.child("NetworkPolicy")["spec"]["ingress"]
-    assert container_port["containerPort"] == port
-    assert service_port["targetPort"] == container_port["name"] == "http"
-    assert rule == {"ports": [{"port": port, "protocol": "TCP"}]}
+    assert ports["http"] == case.service.spec.runtime.port
+    assert service_port["targetPort"] == "http"
+    assert rule == {"ports": [{"port": port, "protocol": "TCP"} for port in ports.values()]}
 
 
 def test_prometheus_finds_the_metrics_with_either_configuration(case):
     annotations = case.child("Deployment")["spec"]["template"]["metadata"]["annotations"]
     (endpoint,) = case.child("PodMonitor")["spec"]["podMetricsEndpoints"]
     assert endpoint["path"] == annotations["aifactory.dev/metrics-path"]
+    assert endpoint["port"] == annotations["aifactory.dev/metrics-port"]
+    assert endpoint["port"] in {port["name"] for port in case.container["ports"]}
     assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == {"namespace", "pod", "inferenceservice"}
 
 
 def test_the_engine_may_write_where_it_caches(case):
     writable = {mount["mountPath"] for mount in case.container["volumeMounts"] if not mount.get("readOnly")}
     assert "/dev/shm" in writable
-    if case.service.spec.runtime.engine == "nim":
+    engine = case.service.spec.runtime.engine
+    if engine == "nim":
         assert "/opt/nim/.cache" in writable
-    else:
-        assert {"/tmp", "/home/vllm"} <= writable
-        assert case.container["securityContext"]["readOnlyRootFilesystem"] is True
+        return
+    assert "/tmp" in writable
+    homes = {variable["value"] for variable in case.container["env"] if variable["name"] == "HOME"}
+    assert homes <= writable
+    assert homes or engine == "custom"
+
+
+def test_a_configuration_file_is_carried_by_the_pod(case):
+    annotations = case.child("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    (volume,) = [volume for volume in case.pod["volumes"] if "downwardAPI" in volume] or [None]
+    if volume is None:
+        assert "aifactory.dev/engine-config" not in annotations
+        return
+    (item,) = volume["downwardAPI"]["items"]
+    (mount,) = [mount for mount in case.container["volumeMounts"] if mount["name"] == volume["name"]]
+    assert item["fieldRef"]["fieldPath"] == "metadata.annotations['aifactory.dev/engine-config']"
+    assert f"{mount['mountPath']}/{item['path']}" in case.container["args"]
+    assert annotations["aifactory.dev/engine-config"]

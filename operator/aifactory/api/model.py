@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from .checks import Check, count_set
+from .checks import Check, Unique, count_set
 from .meta import CheckedModel, Model, ObjectName
 
 _NO_PARENT = Check(cel="!self.contains('..')", holds=lambda path: ".." not in path, message="must not contain '..'")
@@ -48,7 +48,18 @@ class HuggingFaceSource(Model):
     revision: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_./]+$", max_length=253)] | None = Field(
         default=None, description="Branch, tag or commit."
     )
+    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./]*$", max_length=253)] | None = Field(
+        default=None, description="GGUF file in the repository, for llamacpp. Default: 4-bit if there is one."
+    )
     token_secret: ObjectName | None = Field(default=None, description="Secret with the key HF_TOKEN.")
+
+
+class AdapterRepository(Model):
+    """A LoRA adapter on the Hugging Face Hub; the token is that of the model."""
+
+    repo: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
+    ] = Field(description="Repository, such as acme/llama-3.1-8b-sql-lora.")
 
 
 class ClaimSource(Model):
@@ -79,6 +90,23 @@ class ModelSource(CheckedModel):
     persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
 
 
+class Adapter(CheckedModel):
+    """A LoRA adapter that requests ask for as their model."""
+
+    checks = (
+        Check(
+            cel="has(self.huggingFace) != has(self.persistentVolumeClaim)",
+            holds=lambda adapter: count_set(adapter.hugging_face, adapter.persistent_volume_claim) == 1,
+            message="set exactly one of huggingFace or persistentVolumeClaim",
+        ),
+    )
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$", max_length=63)] = Field(
+        description="The `model` of requests for it."
+    )
+    hugging_face: AdapterRepository | None = Field(default=None, description="Hugging Face Hub.")
+    persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
+
+
 class ModelSpec(Model):
     """The model that clients ask for."""
 
@@ -91,3 +119,6 @@ class ModelSpec(Model):
         "the image for nim.",
     )
     precision: Precision = Field(default=Precision.AUTO, description="Number format of the weights.")
+    adapters: Annotated[list[Adapter], Field(min_length=1, max_length=32), Unique("name")] | None = Field(
+        default=None, description="LoRA adapters, served beside the model under their own names."
+    )

@@ -72,6 +72,13 @@ class ScalingBehavior(CheckedModel):
     waiting_per_replica: int = Field(
         default=5, ge=1, le=10_000, description="Waiting requests per replica that count as the limit."
     )
+    running_per_replica: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Running requests per replica that count as the limit. Default: none where latencies are measured; "
+        "llamacpp: 4 of 5 of its sequences.",
+    )
     kv_cache_usage: Annotated[Percent, between("1%", "100%")] = Field(
         default=Decimal("0.85"), description="KV-cache usage that counts as the limit."
     )

@@ -7,7 +7,19 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from .checks import Check, Unique
-from .meta import CheckedModel, Duration, FreeText, IntOrPercent, LabelValue, Model, ObjectName, within
+from .engine import Engine, engine_checks
+from .meta import (
+    CheckedModel,
+    Duration,
+    FreeText,
+    IntOrPercent,
+    LabelValue,
+    Model,
+    ObjectName,
+    Percent,
+    between,
+    within,
+)
 from .model import ModelSpec
 from .podtemplate import EnvVar, PodTemplate
 from .scaling import ScalingMode, ScalingSpec
@@ -22,11 +34,45 @@ class Mode(StrEnum):
     PAUSED = "Paused"
 
 
-class Engine(StrEnum):
-    """The program that serves the model."""
+METRIC_PATTERN = r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-z_]+="[-A-Za-z0-9_.]+"\})?$'
+MetricName = Annotated[str, StringConstraints(pattern=METRIC_PATTERN, max_length=256)]
+HttpPath = Annotated[str, StringConstraints(pattern=r"^/[-A-Za-z0-9_./]*$", max_length=256)]
 
-    VLLM = "vllm"
-    NIM = "nim"
+
+class KVCachePrecision(StrEnum):
+    """Number format of the KV cache."""
+
+    AUTO = "auto"
+    FP8 = "fp8"
+
+
+class ProbesSpec(Model):
+    """HTTP paths that answer 200."""
+
+    startup: HttpPath = Field(default="/health", description="Once the model is loaded.")
+    readiness: HttpPath = Field(default="/health", description="While requests can be served.")
+    liveness: HttpPath = Field(default="/health", description="While the server need not be restarted.")
+
+
+class MetricsSpec(Model):
+    """Prometheus metrics of the server; a name may carry one label, as in requests{state="waiting"}."""
+
+    path: HttpPath | None = Field(default=None, description="Where they are. Default: as of the engine, else /metrics.")
+    running: MetricName = Field(description="Gauge: requests in the batch.")
+    waiting: MetricName = Field(description="Gauge: requests that wait.")
+    time_to_first_token: MetricName | None = Field(
+        default=None, description="Histogram in seconds, without _bucket: time to first token."
+    )
+    inter_token_latency: MetricName | None = Field(
+        default=None, description="Histogram in seconds, without _bucket: time between output tokens."
+    )
+    end_to_end_latency: MetricName | None = Field(
+        default=None, description="Histogram in seconds, without _bucket: whole request."
+    )
+    kv_cache_usage: MetricName | None = Field(default=None, description="Gauge: share of the KV cache in use, 0 to 1.")
+    completed: MetricName | None = Field(default=None, description="Counter: completed requests.")
+    prompt_tokens: MetricName | None = Field(default=None, description="Counter: prompt tokens.")
+    generation_tokens: MetricName | None = Field(default=None, description="Counter: generated tokens.")
 
 
 class RuntimeSpec(Model):
@@ -35,6 +81,9 @@ class RuntimeSpec(Model):
     engine: Engine = Field(description="Program that serves the model.")
     image: Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)] | None = Field(
         default=None, description="Container image. Default: a version of the engine that this release was tested with."
+    )
+    command: Annotated[list[FreeText], Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="Program and first arguments of engine custom. Default: the image's own entrypoint."
     )
     args: Annotated[list[FreeText], Field(max_length=64)] | None = Field(
         default=None, description="Extra engine arguments, one list item a word; no shell reads them."
@@ -48,15 +97,52 @@ class RuntimeSpec(Model):
     nim_profile: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_.]+$", max_length=128)] | None = Field(
         default=None, description="NIM profile to use. Default: the NIM chooses by GPU and precision."
     )
+    context_length: int | None = Field(
+        default=None, ge=128, le=16_777_216, description="Longest request, prompt and answer, in tokens."
+    )
+    max_sequences: int | None = Field(default=None, ge=1, le=65_536, description="Most requests in the batch.")
+    max_batched_tokens: int | None = Field(
+        default=None, ge=128, le=1_048_576, description="Most tokens that one step of the engine computes."
+    )
+    kv_cache_precision: KVCachePrecision | None = Field(
+        default=None, description="Number format of the KV cache: fp8 holds twice the tokens of 16 bits."
+    )
+    memory_fraction: Annotated[Percent, between("10%", "99%")] | None = Field(
+        default=None,
+        description="GPU memory for the engine, such as 90%; TensorRT-LLM: of what the weights leave free.",
+    )
+    probes: ProbesSpec | None = Field(default=None, description="Health endpoints of engine custom.")
+    metrics: MetricsSpec | None = Field(
+        default=None, description="Metrics of engine custom, or of another engine's build that names them differently."
+    )
     port: int = Field(default=8000, ge=1024, le=65535, description="Port of the OpenAI-compatible API.")
     startup_timeout: Annotated[Duration, within("1m", "24h")] = Field(
         default=timedelta(minutes=30), description="How long a replica may load before it is restarted, 1m to 24h."
     )
 
 
-class AcceleratorSpec(Model):
+class ParallelismSpec(Model):
+    """How one replica uses its GPUs; what data and pipeline leave is the tensor-parallel size."""
+
+    data: int | None = Field(
+        default=None, ge=1, le=16, description="Groups of GPUs that serve requests side by side. Default 1."
+    )
+    pipeline: int = Field(default=1, ge=1, le=16, description="Groups of GPUs that hold consecutive layers.")
+    expert: bool = Field(default=False, description="Spread the experts of a mixture-of-experts model over all GPUs.")
+
+
+class AcceleratorSpec(CheckedModel):
     """GPUs of one replica."""
 
+    checks = (
+        Check(
+            cel="!has(self.parallelism) || self.count % ((has(self.parallelism.data) ? self.parallelism.data : 1) * "
+            "self.parallelism.pipeline) == 0",
+            holds=lambda gpus: gpus.count % (gpus.data_parallel * gpus.pipeline_parallel) == 0,
+            message="count must be a multiple of parallelism.data x parallelism.pipeline",
+            field="count",
+        ),
+    )
     resource_name: Annotated[
         str,
         StringConstraints(
@@ -67,6 +153,29 @@ class AcceleratorSpec(Model):
         default=None, description="Value of the node label nvidia.com/gpu.product, such as NVIDIA-H100-80GB-HBM3."
     )
     count: int = Field(default=1, ge=1, le=16, description="GPUs per replica; also the tensor-parallel size.")
+    parallelism: ParallelismSpec | None = Field(
+        default=None, description="How a replica uses its GPUs. Default: all of them tensor-parallel."
+    )
+
+    @property
+    def data_parallel(self) -> int:
+        """Groups of GPUs that serve requests side by side."""
+        return (self.parallelism and self.parallelism.data) or 1
+
+    @property
+    def pipeline_parallel(self) -> int:
+        """Groups of GPUs that hold consecutive layers."""
+        return self.parallelism.pipeline if self.parallelism else 1
+
+    @property
+    def tensor_parallel(self) -> int:
+        """GPUs that share each layer."""
+        return self.count // (self.data_parallel * self.pipeline_parallel)
+
+    @property
+    def expert_parallel(self) -> bool:
+        """Experts are spread over all GPUs."""
+        return self.parallelism is not None and self.parallelism.expert
 
 
 class RolloutSpec(CheckedModel):
@@ -93,20 +202,7 @@ class DrainSpec(Model):
     )
 
 
-# Flags and variables that the operator sets from other fields; a second value would contradict the object.
-OWNED_FLAGS = (
-    "--model",
-    "--served-model-name",
-    "--host",
-    "--port",
-    "--tensor-parallel-size",
-    "-tp",
-    "--pipeline-parallel-size",
-    "-pp",
-    "--data-parallel-size",
-    "-dp",
-    "--shutdown-timeout",
-)
+# Variables that the operator sets from other fields; a second value would contradict the object.
 OWNED_ENV = (
     "NIM_SERVED_MODEL_NAME",
     "NIM_SERVER_PORT",
@@ -115,11 +211,6 @@ OWNED_ENV = (
     "NIM_MODEL_PROFILE",
     "NIM_CACHE_PATH",
 )
-
-
-def _flag(argument: str) -> str:
-    """The flag of a command-line word as the engine reads it: without its value, `_` the same as `-`."""
-    return argument.split("=")[0].replace("_", "-")
 
 
 class InferenceServiceSpec(CheckedModel):
@@ -133,34 +224,13 @@ class InferenceServiceSpec(CheckedModel):
             field="replicas",
         ),
         Check(
-            cel="!has(self.runtime.args) || self.runtime.args.all(a, "
-            f"!(a.split('=')[0].replace('_', '-') in {list(OWNED_FLAGS)}))",
-            holds=lambda spec: not any(_flag(argument) in OWNED_FLAGS for argument in spec.runtime.args or ()),
-            message=f"must not contain {', '.join(OWNED_FLAGS)}: "
-            "they follow model.name, runtime.port, accelerator.count and drain.timeout",
-            field="runtime.args",
-        ),
-        Check(
             cel=f"!has(self.runtime.env) || self.runtime.env.all(e, !(e.name in {list(OWNED_ENV)}))",
             holds=lambda spec: not any(variable.name in OWNED_ENV for variable in spec.runtime.env or ()),
             message=f"must not set {', '.join(OWNED_ENV)}: "
             "they follow model.name, runtime.port, runtime.nimProfile and accelerator.count",
             field="runtime.env",
         ),
-        Check(
-            cel="self.runtime.engine == 'nim' || !has(self.runtime.nimProfile)",
-            holds=lambda spec: spec.runtime.engine == Engine.NIM or spec.runtime.nim_profile is None,
-            message="nimProfile needs runtime.engine nim",
-            field="runtime.nimProfile",
-        ),
-        Check(
-            cel="self.runtime.engine != 'vllm' || !has(self.model.source) || !has(self.model.source.ngc)",
-            holds=lambda spec: (
-                spec.runtime.engine != Engine.VLLM or spec.model.source is None or spec.model.source.ngc is None
-            ),
-            message="engine vllm cannot read from ngc; use huggingFace, persistentVolumeClaim or image",
-            field="model.source.ngc",
-        ),
+        *engine_checks(),
     )
     mode: Mode = Field(
         default=Mode.ACTIVE, description="Active; Plan: report only, change nothing; Paused: leave all as it is."

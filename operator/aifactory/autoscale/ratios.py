@@ -71,6 +71,9 @@ def _measures(behavior: ScalingBehavior, readings: ServiceReadings, ready: int) 
     yield _proportional(
         Signal.WAITING_REQUESTS, readings.waiting, float(behavior.waiting_per_replica * ready), limit_ratio
     )
+    if behavior.running_per_replica:
+        limit = float(behavior.running_per_replica * ready)
+        yield _proportional(Signal.RUNNING_REQUESTS, readings.running, limit, limit_ratio)
     yield _proportional(Signal.KV_CACHE_USAGE, readings.kv_cache_usage, float(behavior.kv_cache_usage), limit_ratio)
 
 

@@ -28,7 +28,7 @@ from aifactory.decide import Plan, plan
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.render import resolved
-from aifactory.runtimes import MetricDialect, dialects
+from aifactory.runtimes import MetricDialect, dialects, scaling
 from aifactory.settings import Settings
 from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
@@ -55,6 +55,7 @@ class _Known:
     service: InferenceService
     objectives: tuple[Objective, ...] = field(init=False)
     dialects: tuple[MetricDialect, ...] = field(init=False)
+    scaling: ScalingSpec | None = field(init=False)
     resolved: ResolvedStatus = field(init=False)
     memory: Memory = field(default_factory=Memory)
     snapshot: Snapshot | None = None
@@ -74,6 +75,7 @@ class _Known:
         self.service = service
         self.objectives = resolve(service.spec.slo)
         self.dialects = dialects(service.spec)
+        self.scaling = scaling(service.spec)
         self.resolved = resolved(service, self.objectives)
         self.decision = None
 
@@ -162,11 +164,11 @@ class Reconciler:
         serving = frozenset(pod.name for pod in observed.serving_pods)
         known.readings = snapshot.service(*known.service.key, serving, known.objectives, known.dialects)
         known.decision = None
-        if spec.scaling is not None and observed.workload is not None:
+        if known.scaling is not None and observed.workload is not None:
             now = self._clock()
             fleet = Fleet.of(observed, spec.runtime.startup_timeout, now)
             known.decision, known.memory = decide_replicas(
-                spec.scaling, known.objectives, fleet, known.readings, known.memory, now
+                known.scaling, known.objectives, fleet, known.readings, known.memory, now
             )
 
     async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:

@@ -21,7 +21,7 @@ def render(service: InferenceService, replicas: int, *, pod_monitor: bool) -> li
     server = RUNTIMES[service.spec.runtime.engine].server(service.spec)
     children = [
         service_account(service),
-        network_policy(service),
+        network_policy(service, server),
         pod_disruption_budget(service),
         cluster_service(service),
         deployment(service, server, replicas),

@@ -8,7 +8,7 @@ from aifactory.api.podtemplate import EnvVar, KeySelector
 from aifactory.runtimes import ModelServer, Mount
 from aifactory.runtimes.parts import whole_seconds
 
-from .naming import CONTAINER, PORT_NAME
+from .naming import CONTAINER, METRICS_PORT_NAME, PORT_NAME
 from .quantity import canonical
 from .volumes import volume_mount
 
@@ -29,7 +29,7 @@ def container(service: InferenceService, server: ModelServer, mounts: tuple[Moun
         "imagePullPolicy": _pull_policy(server.image),
         "command": list(server.command),
         "args": list(server.args),
-        "ports": [{"name": PORT_NAME, "containerPort": service.spec.runtime.port, "protocol": "TCP"}],
+        "ports": _ports(service, server),
         "env": _env(service, server),
         "resources": resources(service),
         "volumeMounts": [volume_mount(mount) for mount in mounts],
@@ -43,6 +43,11 @@ def container(service: InferenceService, server: ModelServer, mounts: tuple[Moun
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     return {key: value for key, value in fields.items() if value != []}
+
+
+def _ports(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
+    named = {PORT_NAME: service.spec.runtime.port, METRICS_PORT_NAME: server.metrics_port}
+    return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in named.items() if port]
 
 
 def resources(service: InferenceService) -> dict[str, Any]:

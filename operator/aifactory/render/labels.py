@@ -5,9 +5,13 @@ from typing import Any
 from aifactory.api import GROUP
 from aifactory.api.inferenceservice import InferenceService
 
-# Prometheus relabels SERVICE into the label `inferenceservice` and reads each pod's metrics at METRICS_PATH.
+# Prometheus relabels SERVICE into the label `inferenceservice` and reads each pod's metrics at METRICS_PATH of the port
+# named METRICS_PORT.
 SERVICE = f"{GROUP}/inferenceservice"
 METRICS_PATH = f"{GROUP}/metrics-path"
+METRICS_PORT = f"{GROUP}/metrics-port"
+# What an engine reads as a file.
+ENGINE_CONFIG = f"{GROUP}/engine-config"
 COMPONENT = "app.kubernetes.io/component"
 MODEL_SERVER = "model-server"
 

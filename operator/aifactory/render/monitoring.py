@@ -17,14 +17,20 @@ IDENTITY = {
 }
 
 
+def metrics_path(service: InferenceService, server: ModelServer) -> str:
+    """Where the metrics are: as the spec says, else as of the engine."""
+    metrics = service.spec.runtime.metrics
+    return (metrics and metrics.path) or server.metrics_path
+
+
 def pod_monitor(service: InferenceService, server: ModelServer) -> dict[str, Any]:
     """A PodMonitor whose series carry namespace, pod and inferenceservice."""
     relabelings = [
         {"action": "replace", "sourceLabels": [source], "targetLabel": target} for target, source in IDENTITY.items()
     ]
     endpoint = {
-        "port": naming.PORT_NAME,
-        "path": server.metrics_path,
+        "port": naming.scraped_port(server),
+        "path": metrics_path(service, server),
         "interval": SCRAPE_INTERVAL,
         "relabelings": relabelings,
     }

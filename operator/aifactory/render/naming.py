@@ -1,10 +1,17 @@
 """Names of child objects and ports. A service's name has at most 52 characters, a Service's at most 63."""
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import ModelServer
 
 CONTAINER = "model-server"
 PORT_NAME = "http"
+METRICS_PORT_NAME = "metrics"
 SERVICE_PORT = 80
+
+
+def scraped_port(server: ModelServer) -> str:
+    """Name of the port that has the metrics."""
+    return METRICS_PORT_NAME if server.metrics_port else PORT_NAME
 
 
 def child(service: InferenceService) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import ModelServer
 
 from . import labels, naming
 
@@ -29,8 +30,9 @@ def service(owner: InferenceService) -> dict[str, Any]:
     }
 
 
-def network_policy(owner: InferenceService) -> dict[str, Any]:
-    """Only the serving port can be reached; pods may call out, since engines download models."""
+def network_policy(owner: InferenceService, server: ModelServer) -> dict[str, Any]:
+    """Only the ports of API and metrics can be reached; pods may call out, since engines download models."""
+    ports = filter(None, (owner.spec.runtime.port, server.metrics_port))
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -38,6 +40,6 @@ def network_policy(owner: InferenceService) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": labels.selector(owner)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": owner.spec.runtime.port, "protocol": "TCP"}]}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
         },
     }

@@ -8,6 +8,7 @@ from aifactory.runtimes import ModelServer
 
 from . import labels, naming
 from .container import container
+from .monitoring import metrics_path
 from .volumes import mounts, volume
 
 PRODUCT_LABEL = "nvidia.com/gpu.product"
@@ -22,7 +23,12 @@ def pod_template(service: InferenceService, server: ModelServer) -> dict[str, An
     return {
         "metadata": {
             "labels": {**(template.labels or {}), **labels.child(service)},
-            "annotations": {**(template.annotations or {}), labels.METRICS_PATH: server.metrics_path},
+            "annotations": {
+                **(template.annotations or {}),
+                labels.METRICS_PATH: metrics_path(service, server),
+                labels.METRICS_PORT: naming.scraped_port(server),
+                **({labels.ENGINE_CONFIG: server.config.text} if server.config else {}),
+            },
         },
         "spec": _pod_spec(service, server, template),
     }

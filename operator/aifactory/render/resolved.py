@@ -7,6 +7,8 @@ from aifactory.api.status import ResolvedStatus
 from aifactory.runtimes import RUNTIMES
 from aifactory.signals.objectives import Objective
 
+from .monitoring import metrics_path
+
 
 def resolved(service: InferenceService, objectives: Iterable[Objective]) -> ResolvedStatus:
     """Every derived value; `objectives` are those in force."""
@@ -19,6 +21,6 @@ def resolved(service: InferenceService, objectives: Iterable[Objective]) -> Reso
         profile=server.profile,
         accelerator=f"{spec.accelerator.resource_name}: {spec.accelerator.count}",
         probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
-        metrics_path=server.metrics_path,
+        metrics_path=metrics_path(service, server),
         objectives={objective.signal.value: objective.text for objective in objectives},
     )

@@ -6,6 +6,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.podtemplate import Volume
 from aifactory.runtimes import ModelServer, Mount
 
+from . import labels
 from .quantity import canonical
 
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
@@ -18,7 +19,7 @@ def mounts(service: InferenceService, server: ModelServer) -> tuple[Mount, ...]:
     template = service.spec.pod_template
     chosen = tuple(_user_mount(volume) for volume in (template and template.volumes) or ())
     taken = {mount.path for mount in chosen}
-    own = (_shared_memory(service), *server.mounts)
+    own = (_shared_memory(service), *server.mounts, *_config(server))
     return *(mount for mount in own if mount.path not in taken), *chosen
 
 
@@ -40,6 +41,16 @@ def _shared_memory(service: InferenceService) -> Mount:
     size = canonical(size or f"{SHARED_MEMORY_GI_PER_GPU * service.spec.accelerator.count}Gi")
     source = {"emptyDir": {"medium": "Memory", "sizeLimit": size}}
     return Mount(name="aifactory-shared-memory", path=SHARED_MEMORY_PATH, source=source)
+
+
+def _config(server: ModelServer) -> tuple[Mount, ...]:
+    """The engine's configuration. The pod carries it in an annotation, so that a change of it is a rollout."""
+    if server.config is None:
+        return ()
+    folder, _, name = server.config.path.rpartition("/")
+    field = {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{labels.ENGINE_CONFIG}']"}}
+    source = {"downwardAPI": {"items": [{"path": name, **field}]}}
+    return (Mount(name="aifactory-config", path=folder, source=source, read_only=True),)
 
 
 def _user_mount(user: Volume) -> Mount:

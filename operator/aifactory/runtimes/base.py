@@ -39,11 +39,20 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """A file that the engine reads its configuration from."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelServer:
     """The container of one replica, engine-specific part only; render/ turns it into a pod.
 
     An empty `command` keeps the image's own entrypoint. `env` holds Kubernetes EnvVar objects, each name once.
-    A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish.
+    A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish. Metrics
+    are on the port of the API unless `metrics_port` says otherwise.
     """
 
     image: str
@@ -63,6 +72,8 @@ class ModelServer:
     shutdown_seconds: int
     precision: str | None = None
     profile: str | None = None
+    metrics_port: int | None = None
+    config: EngineConfig | None = None
 
 
 class Runtime(Protocol):
@@ -75,4 +86,8 @@ class Runtime(Protocol):
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""
+        ...
+
+    def sequences(self, spec: InferenceServiceSpec) -> int | None:
+        """Requests that a replica works on at a time, where nothing else tells how busy it is."""
         ...

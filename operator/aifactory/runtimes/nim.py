@@ -15,9 +15,9 @@ from . import vllm
 from .base import MetricDialect, ModelServer, Mount
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
-    HUGGING_FACE_TOKEN,
     claim,
     hub,
+    hub_token,
     image_path,
     literal,
     scratch,
@@ -69,8 +69,13 @@ class NIM:
             read_only_root=False,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
+            precision=spec.model.precision.value if spec.runtime.nim_profile else None,
             profile=spec.runtime.nim_profile,
         )
+
+    def sequences(self, spec: InferenceServiceSpec) -> int | None:
+        """Latencies tell more."""
+        return None
 
 
 def _image(model_name: str, model_path: str | None) -> str:
@@ -87,7 +92,7 @@ def _model_path(spec: InferenceServiceSpec) -> str | None:
 
 
 def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[str, Any], ...]:
-    runtime, catalog, repository = spec.runtime, _catalog(spec), hub(spec)
+    runtime, catalog = spec.runtime, _catalog(spec)
     return (
         literal("NIM_SERVED_MODEL_NAME", spec.model.name),
         literal("NIM_TENSOR_PARALLEL_SIZE", spec.accelerator.count),
@@ -96,10 +101,11 @@ def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[st
         literal("NIM_CACHE_PATH", CACHE),
         literal("OUTLINES_CACHE_DIR", "/tmp/outlines"),  # noqa: S108
         *((literal("NIM_MODEL_PATH", model_path),) if model_path else ()),
+        *((literal("NIM_MAX_MODEL_LEN", runtime.context_length),) if runtime.context_length else ()),
         *((literal("NIM_MODEL_PROFILE", runtime.nim_profile),) if runtime.nim_profile else ()),
         *((literal("NIM_PASSTHROUGH_ARGS", shlex.join(runtime.args)),) if runtime.args else ()),
         *((secret("NGC_API_KEY", catalog.auth_secret),) if catalog and catalog.auth_secret else ()),
-        *((secret(HUGGING_FACE_TOKEN, repository.token_secret),) if repository and repository.token_secret else ()),
+        *hub_token(spec),
     )
 
 

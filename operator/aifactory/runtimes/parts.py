@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from aifactory.api.model import ClaimSource, HuggingFaceSource
@@ -13,6 +14,8 @@ from .base import Mount
 # Time until every node's proxy has stopped sending to a pod that left the Service.
 ENDPOINT_PROPAGATION_SECONDS = 5
 HUGGING_FACE_TOKEN = "HF_TOKEN"  # noqa: S105
+MODELS = "/models"
+ADAPTERS = "/adapters"
 
 
 def literal(name: str, value: str | int) -> Mapping[str, Any]:
@@ -35,6 +38,16 @@ def whole_seconds(duration: timedelta) -> int:
     return math.ceil(duration.total_seconds())
 
 
+def given(flag: str, value: str | int | None) -> tuple[str, ...]:
+    """A flag with its value, nothing without one."""
+    return () if value is None else (flag, str(value))
+
+
+def share(fraction: Decimal | None) -> str | None:
+    """A share of something as engines read it, such as `0.9`."""
+    return None if fraction is None else f"{fraction.normalize():f}"
+
+
 def hub(spec: InferenceServiceSpec) -> HuggingFaceSource | None:
     """The Hugging Face source of the model, if that is where it comes from."""
     return spec.model.source.hugging_face if spec.model.source else None
@@ -49,3 +62,70 @@ def image_path(spec: InferenceServiceSpec) -> str | None:
     """Path of the weights in the image, if they are there and the user says where."""
     source = spec.model.source
     return source.image.path if source and source.image else None
+
+
+def local_model(spec: InferenceServiceSpec) -> str | None:
+    """Path of the model in the container, None when the engine fetches it."""
+    volume = claim(spec)
+    return _below(MODELS, volume.path) if volume else image_path(spec)
+
+
+def model_location(spec: InferenceServiceSpec) -> str:
+    """Path, or Hugging Face repository, that the engine loads; without a source the repository of the model's name."""
+    repository = hub(spec)
+    return local_model(spec) or (repository.repo if repository else spec.model.name)
+
+
+def revision(spec: InferenceServiceSpec) -> str | None:
+    """Branch, tag or commit of the repository, if one is asked for."""
+    repository = hub(spec)
+    return repository.revision if repository else None
+
+
+def model_mounts(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
+    """The claim that holds the model, below MODELS."""
+    volume = claim(spec)
+    return (_claimed("aifactory-model", volume.name, MODELS),) if volume else ()
+
+
+def adapter_mounts(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
+    """Claims that hold LoRA adapters, each below ADAPTERS under the name of its adapter."""
+    claims = ((a.name, a.persistent_volume_claim) for a in spec.model.adapters or () if a.persistent_volume_claim)
+    return tuple(
+        _claimed(f"aifactory-adapter-{number}", volume.name, f"{ADAPTERS}/{name}", volume.path)
+        for number, (name, volume) in enumerate(claims)
+    )
+
+
+def adapter_paths(spec: InferenceServiceSpec) -> tuple[str, ...]:
+    """Name and path, or Hugging Face repository, of each LoRA adapter, joined by `=`."""
+    return tuple(
+        f"{adapter.name}={adapter.hugging_face.repo if adapter.hugging_face else f'{ADAPTERS}/{adapter.name}'}"
+        for adapter in spec.model.adapters or ()
+    )
+
+
+def hub_environment(spec: InferenceServiceSpec, home: str) -> tuple[Mapping[str, Any], ...]:
+    """What the Hugging Face libraries need to know; without anything to fetch they must not try."""
+    fetched = any(adapter.hugging_face for adapter in spec.model.adapters or ())
+    offline = local_model(spec) is not None and not fetched
+    return (
+        literal("HF_HOME", f"{home}/.cache/huggingface"),
+        *((literal("HF_HUB_OFFLINE", 1),) if offline else ()),
+        *hub_token(spec),
+    )
+
+
+def hub_token(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:
+    """The Hugging Face token, if there is one."""
+    repository = hub(spec)
+    return (secret(HUGGING_FACE_TOKEN, repository.token_secret),) if repository and repository.token_secret else ()
+
+
+def _claimed(name: str, claim_name: str, path: str, sub_path: str | None = None) -> Mount:
+    source = {"persistentVolumeClaim": {"claimName": claim_name, "readOnly": True}}
+    return Mount(name=name, path=path, source=source, sub_path=sub_path, read_only=True)
+
+
+def _below(folder: str, path: str | None) -> str:
+    return f"{folder}/{path}" if path else folder

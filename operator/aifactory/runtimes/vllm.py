@@ -4,24 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from aifactory.api.model import Precision
-from aifactory.api.spec import InferenceServiceSpec
+from aifactory.api.spec import InferenceServiceSpec, KVCachePrecision
 
-from .base import MetricDialect, ModelServer, Mount
+from .base import MetricDialect, ModelServer
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
-    HUGGING_FACE_TOKEN,
-    claim,
-    hub,
-    image_path,
+    adapter_mounts,
+    adapter_paths,
+    given,
+    hub_environment,
     literal,
+    model_location,
+    model_mounts,
+    revision,
     scratch,
-    secret,
+    share,
     whole_seconds,
 )
 
 IMAGE = "vllm/vllm-openai:v0.32.0"
 HOME = "/home/vllm"
-MODELS = "/models"
 # The user `vllm` of the image (vllm-project/vllm pull request 40275). Others work as well: USER and HOME are set.
 USER_ID = 2000
 GROUP_ID = 2000
@@ -65,10 +67,15 @@ class VLLM:
         asked = spec.model.precision is not Precision.AUTO
         return ModelServer(
             image=spec.runtime.image or IMAGE,
-            command=("vllm", "serve", _model(spec)),
+            command=("vllm", "serve", model_location(spec)),
             args=(*_flags(spec, drain), *(spec.runtime.args or ())),
             env=_env(spec),
-            mounts=(scratch("aifactory-home", HOME), scratch("aifactory-tmp", "/tmp"), *_weights(spec)),  # noqa: S108
+            mounts=(
+                scratch("aifactory-home", HOME),
+                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
+                *model_mounts(spec),
+                *adapter_mounts(spec),
+            ),
             startup_path="/health",
             liveness_path="/health",
             readiness_path="/health",
@@ -82,45 +89,38 @@ class VLLM:
             precision=spec.model.precision.value if asked else None,
         )
 
-
-def _model(spec: InferenceServiceSpec) -> str:
-    """Path or Hugging Face repository that vLLM loads."""
-    if repository := hub(spec):
-        return repository.repo
-    if volume := claim(spec):
-        return f"{MODELS}/{volume.path}" if volume.path else MODELS
-    return image_path(spec) or spec.model.name
+    def sequences(self, spec: InferenceServiceSpec) -> int | None:
+        """Latencies tell more."""
+        return None
 
 
 def _flags(spec: InferenceServiceSpec, drain: int) -> tuple[str, ...]:
-    repository = hub(spec)
+    gpus, runtime = spec.accelerator, spec.runtime
+    fp8 = runtime.kv_cache_precision is KVCachePrecision.FP8
     return (
         *("--served-model-name", spec.model.name),
         *("--host", "0.0.0.0"),  # noqa: S104
-        *("--port", str(spec.runtime.port)),
-        *("--tensor-parallel-size", str(spec.accelerator.count)),
-        *(("--revision", repository.revision) if repository and repository.revision else ()),
+        *("--port", str(runtime.port)),
+        *("--tensor-parallel-size", str(gpus.tensor_parallel)),
+        *(("--pipeline-parallel-size", str(gpus.pipeline_parallel)) if gpus.pipeline_parallel > 1 else ()),
+        *(("--data-parallel-size", str(gpus.data_parallel)) if gpus.data_parallel > 1 else ()),
+        *(("--enable-expert-parallel",) if gpus.expert_parallel else ()),
+        *given("--revision", revision(spec)),
         *PRECISION_FLAGS[spec.model.precision],
+        *given("--max-model-len", runtime.context_length),
+        *given("--max-num-seqs", runtime.max_sequences),
+        *given("--max-num-batched-tokens", runtime.max_batched_tokens),
+        *given("--gpu-memory-utilization", share(runtime.memory_fraction)),
+        *(("--kv-cache-dtype", "fp8") if fp8 else ()),
+        *(("--enable-lora", "--lora-modules", *adapter_paths(spec)) if spec.model.adapters else ()),
         *("--shutdown-timeout", str(drain)),
     )
 
 
 def _env(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:
-    repository = hub(spec)
-    local = claim(spec) or image_path(spec)
     return (
         literal("HOME", HOME),
         literal("USER", "vllm"),
-        literal("HF_HOME", f"{HOME}/.cache/huggingface"),
         literal("VLLM_NO_USAGE_STATS", 1),
-        *((literal("HF_HUB_OFFLINE", 1),) if local else ()),
-        *((secret(HUGGING_FACE_TOKEN, repository.token_secret),) if repository and repository.token_secret else ()),
+        *hub_environment(spec, HOME),
     )
-
-
-def _weights(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
-    volume = claim(spec)
-    if volume is None:
-        return ()
-    source = {"persistentVolumeClaim": {"claimName": volume.name, "readOnly": True}}
-    return (Mount(name="aifactory-model", path=MODELS, source=source, read_only=True),)

@@ -16,6 +16,7 @@ class Signal(StrEnum):
     E2E = "endToEndLatency"
     THROUGHPUT = "throughput"
     WAITING_REQUESTS = "waitingRequests"
+    RUNNING_REQUESTS = "runningRequests"
     KV_CACHE_USAGE = "kvCacheUsage"
 
 

@@ -100,6 +100,8 @@ class ServiceReadings:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs, nothing waits, nothing was completed in the window."""
-        counts = (self.running, self.waiting, self.completed)
+        """Nothing runs, nothing waits, nothing was completed in the window; not every engine counts completions."""
+        counts = [self.running, self.waiting]
+        if self.completed.state is not State.UNSUPPORTED:
+            counts.append(self.completed)
         return all(reading.state in (State.OK, State.IDLE) and not reading.value for reading in counts)

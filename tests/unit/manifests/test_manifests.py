@@ -11,7 +11,7 @@ from aifactory.cluster.kinds import CHILDREN
 from aifactory.controller import lease
 from aifactory.lint import problems
 from aifactory.manifest import read_documents
-from aifactory.render import labels, naming
+from aifactory.render import labels
 from aifactory.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -155,8 +155,9 @@ def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
     assert sources["inferenceservice"] == f"__meta_kubernetes_pod_label_{labels.SERVICE.translate(meta)}"
     assert sources["__metrics_path__"] == f"__meta_kubernetes_pod_annotation_{labels.METRICS_PATH.translate(meta)}"
     assert {"namespace", "pod"} <= set(sources)
-    kept = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
-    assert [rule["regex"] for rule in kept] == [naming.PORT_NAME]
+    (kept,) = [rule for rule in job["relabel_configs"] if rule.get("action") == "keepequal"]
+    assert kept["source_labels"] == ["__meta_kubernetes_pod_container_port_name"]
+    assert kept["target_label"] == f"__meta_kubernetes_pod_annotation_{labels.METRICS_PORT.translate(meta)}"
 
 
 @pytest.mark.parametrize("sample", sorted((MANIFESTS / "samples").glob("*.yaml")), ids=lambda path: path.stem)

@@ -1,6 +1,6 @@
 """Every engine of the API has a runtime."""
 
-from aifactory.api.spec import Engine
+from aifactory.api.engine import Engine
 from aifactory.runtimes import RUNTIMES
 
 

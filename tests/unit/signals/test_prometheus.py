@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aifactory.api.spec import Engine
+from aifactory.api.engine import Engine
 from aifactory.runtimes import RUNTIMES
 from aifactory.signals import prometheus
 from aifactory.signals.objectives import LATENCIES, Signal

@@ -2,7 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from aifactory.api.spec import Engine
+from aifactory.api.engine import Engine
 from aifactory.runtimes import RUNTIMES
 from aifactory.runtimes.base import MetricDialect
 from aifactory.signals import queries

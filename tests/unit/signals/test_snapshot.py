@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aifactory.api.spec import Engine
+from aifactory.api.engine import Engine
 from aifactory.runtimes import RUNTIMES
 from aifactory.runtimes.base import MetricDialect
 from aifactory.signals import answers

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from aifactory.api.spec import Engine
+from aifactory.api.engine import Engine
 from aifactory.runtimes import RUNTIMES
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.wanted import EVERYTHING, both, wanted

@@ -1,0 +1,45 @@
+"""Any image that serves an OpenAI-compatible API and tells its metrics."""
+
+from aifactory.api.spec import InferenceServiceSpec, MetricsSpec, ProbesSpec
+
+from .base import MetricDialect, ModelServer
+from .parts import ENDPOINT_PROPAGATION_SECONDS, literal, model_mounts, scratch, whole_seconds
+
+USER_ID = 1000
+GROUP_ID = 1000
+
+
+def dialect(metrics: MetricsSpec) -> MetricDialect:
+    """The metric names of a spec."""
+    return MetricDialect(**metrics.model_dump(exclude={"path"}))
+
+
+class Custom:
+    """Nothing is known of what SIGTERM does, so a leaving pod serves on for the drain timeout."""
+
+    dialects: tuple[MetricDialect, ...] = ()
+
+    def server(self, spec: InferenceServiceSpec) -> ModelServer:
+        """The container for this spec. It learns its port and model from PORT and MODEL_NAME, or from its arguments."""
+        probes = spec.runtime.probes or ProbesSpec()
+        return ModelServer(
+            image=spec.runtime.image or "",
+            command=tuple(spec.runtime.command or ()),
+            args=tuple(spec.runtime.args or ()),
+            env=(literal("PORT", spec.runtime.port), literal("MODEL_NAME", spec.model.name)),
+            mounts=(scratch("aifactory-tmp", "/tmp"), *model_mounts(spec)),  # noqa: S108
+            startup_path=probes.startup,
+            liveness_path=probes.liveness,
+            readiness_path=probes.readiness,
+            metrics_path="/metrics",
+            run_as_user=USER_ID,
+            run_as_group=GROUP_ID,
+            fs_group=GROUP_ID,
+            read_only_root=False,
+            pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
+            shutdown_seconds=0,
+        )
+
+    def sequences(self, spec: InferenceServiceSpec) -> int | None:
+        """Not known of an image."""
+        return None
