@@ -47,8 +47,8 @@ _NEEDED: Mapping[str, tuple[Engine, ...]] = {
     "runtime.image": (Engine.CUSTOM,),
     "runtime.metrics": (Engine.CUSTOM,),
 }
-# Number formats that can be asked of an engine beside `auto`, which leaves the choice to the weights or the image; engines
-# that are not here take all.
+# Number formats that can be asked of an engine beside `auto`, which leaves the choice to the weights or the image.
+# Engines that are not named here take all.
 _PRECISIONS: Mapping[Engine, tuple[str, ...]] = {
     Engine.SGLANG: ("bf16", "fp8", "nvfp4", "mxfp4"),
     Engine.TRTLLM: (),

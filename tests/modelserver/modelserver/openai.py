@@ -51,7 +51,7 @@ def parse(body: Any, chat: bool, settings: Settings) -> Completion:
     """
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object")
-    if body.get("model", settings.model) != settings.model:
+    if body.get("model", settings.model) not in (settings.model, *settings.adapters):
         raise BadRequest(f"The model `{body['model']}` does not exist.", 404, "NotFoundError")
     if body.get("n", 1) != 1:
         raise BadRequest("n must be 1: one answer per request")
@@ -113,20 +113,34 @@ class Api:
             web.get("/v1/models", self.models),
             web.post("/v1/chat/completions", self.chat),
             web.post("/v1/completions", self.text),
+            web.post(f"/v2/models/{self._settings.model}/generate", self.generate),
         ]
 
     async def models(self, _request: web.Request) -> web.Response:
-        card = {
-            "id": self._settings.model, "object": "model", "created": self._created, "owned_by": "modelserver",
-            "root": self._settings.model, "parent": None, "max_model_len": self._settings.kv_tokens,
+        names = (self._settings.model, *self._settings.adapters)
+        return web.json_response({"object": "list", "data": [self._card(name) for name in names]})
+
+    def _card(self, name: str) -> dict[str, Any]:
+        parent = None if name == self._settings.model else self._settings.model
+        return {
+            "id": name, "object": "model", "created": self._created, "owned_by": "modelserver",
+            "root": self._settings.model, "parent": parent, "max_model_len": self._settings.kv_tokens,
         }  # fmt: skip
-        return web.json_response({"object": "list", "data": [card]})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         return await self._complete(request, chat=True)
 
     async def text(self, request: web.Request) -> web.StreamResponse:
         return await self._complete(request, chat=False)
+
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """Triton's API: `text_input` and `max_tokens` in, `text_output` out."""
+        body = await request.json()
+        sequence = Sequence(_estimate(len(body["text_input"])), body["max_tokens"], self._clock(), finish_reason="length")
+        async with aclosing(self._engine.generate(sequence)) as tokens:
+            async for _ in tokens:
+                pass
+        return web.json_response({"model_name": self._settings.model, "text_output": "tokens " * body["max_tokens"]})
 
     async def _complete(self, request: web.Request, chat: bool) -> web.StreamResponse:
         arrived = self._clock()

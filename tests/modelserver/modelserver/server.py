@@ -1,6 +1,6 @@
 """The life of a server: load, become ready, serve, and on SIGTERM drain or abort.
 
-vLLM opens its port only when the model is loaded. NIM's port is open at once: live immediately, ready when loaded.
+Some engines open their port only when the model is loaded; others at once, and are ready when it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .faults import Faults
 from .metrics import add_gpus, measure
 from .openai import Api, refusal
 from .power import PowerMeter
+from .surface import SURFACES
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -45,6 +46,7 @@ class Server:
         self._stop = asyncio.Event()
         self._power = PowerMeter(settings.idle_watts, settings.full_watts)
         self.engine = Engine(settings.timing, settings.limits, self._power)
+        self._surface = SURFACES[settings.dialect]
         self._metrics = measure(settings, self.engine)
         add_gpus(self._metrics.page, self._power, settings.gpus, asyncio.get_running_loop().time)
         self._faults = Faults(self.engine)
@@ -63,10 +65,10 @@ class Server:
         runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
         try:
-            if self._opens_before_loading:
+            if self._surface.opens_early:
                 await self._listen(runner)
             if await self._loaded():
-                if not self._opens_before_loading:
+                if not self._surface.opens_early:
                     await self._listen(runner)
                 self.phase = Phase.READY
                 say(f"ready: {self.settings.model} on port {self.port} ({self.settings.dialect})")
@@ -79,10 +81,6 @@ class Server:
             with suppress(asyncio.CancelledError):
                 await engine
 
-    @property
-    def _opens_before_loading(self) -> bool:
-        return self.settings.dialect != "vllm"
-
     async def _loaded(self) -> bool:
         """Wait for the start-up delay; False if the server was stopped before it was over."""
         say(f"loading {self.settings.model}: {self.settings.startup_seconds:g} s")
@@ -94,6 +92,8 @@ class Server:
         site = web.TCPSite(runner, self.settings.host, self.settings.port)
         await site.start()
         self.port = runner.addresses[0][1]
+        if self.settings.metrics_port:
+            await web.TCPSite(runner, self.settings.host, self.settings.metrics_port).start()
 
     async def _drain(self) -> None:
         say(f"stopping: {self.engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
@@ -105,14 +105,13 @@ class Server:
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._gate])
-        api = Api(self.settings, self.engine)
-        health = [web.get("/health", self._ready)]
-        metrics = web.get("/metrics", self._scrape)
-        if self._opens_before_loading:
-            health = [web.get("/v1/health/live", self._live), web.get("/v1/health/ready", self._ready)]
-            metrics = web.get("/v1/metrics", self._scrape)
-            health.append(web.get("/v1/metadata", self._metadata))
-        application.add_routes([*health, metrics, *api.routes()])
+        api, surface = Api(self.settings, self.engine), self._surface
+        routes = [web.get(surface.ready, self._ready), web.get(surface.metrics, self._scrape)]
+        if surface.live:
+            routes.append(web.get(surface.live, self._live))
+        if self.settings.dialect in ("nim1", "nim2"):
+            routes.append(web.get("/v1/metadata", self._metadata))
+        application.add_routes([*routes, *api.routes()])
         if self.settings.faults:
             application.add_routes(self._faults.routes())
         return application
@@ -120,7 +119,7 @@ class Server:
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse work while loading or shutting down; health and metrics answer for themselves."""
-        if request.method == "POST" and request.path.startswith("/v1/") and self.phase is not Phase.READY:
+        if request.method == "POST" and request.path.startswith(("/v1/", "/v2/")) and self.phase is not Phase.READY:
             return refusal(f"The server is {self.phase.value}", 503, "ServiceUnavailableError")
         return await handler(request)
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .scheduler import Limits, Timing
+from .surface import SURFACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-DIALECTS = ("auto", "vllm", "nim1", "nim2")
+DIALECTS = ("auto", *SURFACES)
 PREFIX = "MODELSERVER_"
 
 
@@ -27,7 +28,8 @@ class SettingsError(ValueError):
 class Settings:
     """One server. Durations are seconds, powers are watts, sizes are tokens or sequences.
 
-    `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere.
+    `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics are on the API's port unless
+    `metrics_port` is set. `adapters` are names that requests may ask for beside the model.
     """
 
     dialect: str = "auto"
@@ -51,6 +53,8 @@ class Settings:
     faults: bool = False
     cache_path: str = ""
     profile: str = ""
+    metrics_port: int = 0
+    adapters: tuple[str, ...] = ()
 
     @property
     def timing(self) -> Timing:
@@ -74,7 +78,7 @@ SPEEDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Named speeds. `demo`, the default, serves 5 requests/s of 64 prompt and 32 output tokens within 500 ms and 50 ms."""
 
-CONTRACT = frozenset({"model", "port", "cache_path", "profile"})
+CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "adapters"})
 """Fields that have one source, the engine's own command line or variables, and no MODELSERVER_ variable."""
 
 POSITIVE = ("max_num_seqs", "max_num_batched_tokens", "kv_tokens", "block_size", "answer_tokens", "gpus")
@@ -98,7 +102,7 @@ def from_flags(settings: Settings, arguments: Iterable[str]) -> Settings:
     """Lay the flags of `python3 -m modelserver` over the settings. Exits with usage on an unknown flag."""
     parser = argparse.ArgumentParser(prog="modelserver", allow_abbrev=False, description=__doc__)
     parser.add_argument("--speed", choices=sorted(SPEEDS), help="a preset that the other flags refine")
-    for field in fields(Settings):
+    for field in (field for field in fields(Settings) if field.name != "adapters"):
         parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="VALUE", help=f"default {field.default!r}")
     texts = {name: text for name, text in vars(parser.parse_args(list(arguments))).items() if text is not None}
     if speed := texts.pop("speed", None):

@@ -22,7 +22,7 @@ VALUED = """
     data-parallel-size-local disable-access-log-for-endpoints distributed-executor-backend download-dir dtype
     generation-config gpu-memory-utilization guided-decoding-backend hf-config-path hf-overrides hf-token
     kv-cache-dtype kv-cache-memory-bytes kv-events-config kv-transfer-config limit-mm-per-prompt load-format
-    logits-processors long-prefill-token-threshold lora-modules master-addr master-port max-cpu-loras
+    logits-processors long-prefill-token-threshold master-addr master-port max-cpu-loras
     max-log-len max-logprobs max-lora-rank max-loras max-num-partial-prefills max-parallel-loading-workers
     middleware model-impl model-loader-extra-config nnodes node-rank num-gpu-blocks-override
     otlp-traces-endpoint override-generation-config pipeline-parallel-size prefix-caching-hash-algo quantization
@@ -52,7 +52,7 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
     --max-num-batched-tokens bound a batch; --num-gpu-blocks-override sizes the KV cache in blocks.
     """
     options = _parser().parse_args(_hyphenated(arguments))
-    gpus = options.tensor_parallel_size * int(options.pipeline_parallel_size or 1)
+    gpus = options.tensor_parallel_size * int(options.pipeline_parallel_size or 1) * int(options.data_parallel_size or 1)
     patience = settings.shutdown_timeout if options.shutdown_timeout is None else options.shutdown_timeout
     block_size = int(options.block_size or settings.block_size)
     blocks = int(options.num_gpu_blocks_override or 0)
@@ -69,6 +69,7 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
             max_num_seqs=options.max_num_seqs or settings.max_num_seqs,
             max_num_batched_tokens=options.max_num_batched_tokens or settings.max_num_batched_tokens,
             shutdown_timeout=patience,
+            adapters=tuple(module.partition("=")[0] for module in options.lora_modules),
         )
     )
 
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-num-batched-tokens", type=int)
     parser.add_argument("--max-model-len")
     parser.add_argument("--shutdown-timeout", type=float)
+    parser.add_argument("--lora-modules", nargs="+", default=[])
     for name in VALUED.split():
         parser.add_argument(*([SHORT[name]] if name in SHORT else []), f"--{name}")
     for name in SWITCHES.split():

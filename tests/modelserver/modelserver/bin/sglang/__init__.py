@@ -1,0 +1,1 @@
+"""So that `python3 -m sglang.launch_server` is a command of the image."""
