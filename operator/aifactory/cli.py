@@ -1,5 +1,6 @@
-"""The command line: `aifactory run | crds | render | lint | version`."""
+"""The command line: `aifactory run | crds | render | lint | diff | version`."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
@@ -12,6 +13,7 @@ import yaml
 from aifactory.api import GROUP
 from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.schema import crds as all_crds
+from aifactory.api.status import PlanStatus
 from aifactory.lint import problems
 from aifactory.manifest import Document, ManifestError, read_documents
 from aifactory.render import render as render_children
@@ -69,6 +71,27 @@ def lint(filename: Files) -> None:
 
 
 @app.command()
+def diff(filename: Files) -> None:
+    """Show what applying InferenceServices would change in the cluster of the kubeconfig; changes nothing.
+
+    Exit code as of kubectl diff: 0 without differences, 1 with some, 2 when the cluster cannot be read.
+    """
+    from aifactory.cluster.compare import compare  # the Kubernetes client takes a second to import
+    from aifactory.cluster.connect import CannotConnectError, connected
+
+    documents = _services(filename)
+    _refuse(documents)
+    try:
+        found = asyncio.run(connected(lambda client: compare(client, [document.data for document in documents])))
+    except CannotConnectError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    for (namespace, name), planned in found.items():
+        typer.echo("\n".join(_told(f"{KIND} {namespace}/{name}", planned)))
+    raise typer.Exit(any(planned.changes for planned in found.values()))
+
+
+@app.command()
 def run() -> None:
     """Start the operator; settings come from environment variables AIFACTORY_*."""
     from aifactory.controller.run import run as run_operator  # kopf takes a second to import
@@ -80,6 +103,22 @@ def run() -> None:
 def version() -> None:
     """Print the version of the operator."""
     typer.echo(installed_version("aifactory-operator"))
+
+
+_SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
+
+
+def _told(title: str, planned: PlanStatus) -> Iterator[str]:
+    """A plan as lines of text."""
+    if not planned.changes:
+        yield f"{title}: no changes"
+        return
+    yield title
+    for change in planned.changes:
+        yield f"  {_SIGNS[change.action]} {change.object}"
+        yield from (f"      {field}" for field in change.fields)
+    replicas, gpus = planned.replicas, planned.gpus
+    yield f"  replicas {replicas.from_} -> {replicas.to}, GPUs {gpus.from_} -> {gpus.to}"
 
 
 def _services(filenames: list[str]) -> list[Document]:

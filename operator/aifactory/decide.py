@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScalingSpec
+from aifactory.api.spec import InferenceServiceSpec
+from aifactory.api.status import InferenceServiceStatus
 from aifactory.observed import Observed
 from aifactory.render import render
 from aifactory.render.drift import holds, stamp
@@ -33,6 +36,20 @@ class Plan:
         return not self.apply and not self.delete and self.replicas is None
 
 
+def wanted_replicas(
+    spec: InferenceServiceSpec, observed: Observed, before: InferenceServiceStatus, decided: int | None
+) -> int:
+    """Replicas for the Deployment: fixed, `decided` by the law, or as they are.
+
+    A lost Deployment comes back at its last size, which the status `before` remembers.
+    """
+    if spec.scaling is None:
+        return spec.initial_replicas
+    if observed.workload is None:
+        return _within(before.replicas.desired if before.replicas else 0, spec.scaling)
+    return _within(observed.workload.replicas, spec.scaling) if decided is None else decided
+
+
 def plan(
     service: InferenceService,
     observed: Observed,
@@ -51,6 +68,10 @@ def plan(
         replicas=replicas if current != replicas else None,
         deletion_costs=_leaving(observed, current - replicas, in_flight),
     )
+
+
+def _within(replicas: int, scaling: ScalingSpec) -> int:
+    return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
 def _in_place(observed: Observed, child: Child) -> bool:

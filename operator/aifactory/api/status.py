@@ -1,8 +1,9 @@
 """`InferenceService.status`: everything a user reads. Decimals are strings, times are RFC 3339 in UTC."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from .checks import Unique
 from .meta import FreeText, Model
@@ -111,6 +112,33 @@ class ScalingStatus(Model):
     )
 
 
+class FromTo(Model):
+    """A number now, and as planned."""
+
+    from_: int = Field(alias="from", description="Now.")
+    to: int = Field(description="As planned.")
+
+
+class ChangeStatus(Model):
+    """One object that would be written."""
+
+    action: Text = Field(description="Add, Change or Remove.")
+    object: Text = Field(description="Kind and name, such as Deployment/chat.")
+    fields: Annotated[list[Text], Field(max_length=20)] = Field(
+        default=[], description="Of a change: path: value now -> value then."
+    )
+
+
+class PlanStatus(Model):
+    """What mode Active would change."""
+
+    changes: Annotated[list[ChangeStatus], Field(max_length=16)] = Field(
+        default=[], description="Objects that would be written; none when all is in place."
+    )
+    replicas: FromTo = Field(description="Replicas.")
+    gpus: FromTo = Field(description="GPUs of all replicas together.")
+
+
 class InferenceServiceStatus(Model):
     """What is, and why."""
 
@@ -131,3 +159,12 @@ class InferenceServiceStatus(Model):
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
+    plan: PlanStatus | None = Field(default=None, description="In mode Plan: what mode Active would change.")
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> "InferenceServiceStatus":
+        """The status of an object as stored; one that cannot be read, as of another version, counts as none."""
+        try:
+            return cls.model_validate(obj.get("status") or {})
+        except ValidationError:
+            return cls()

@@ -28,7 +28,7 @@ class Resource:
 INFERENCE_SERVICE = Resource("aifactory.dev", "v1alpha1", "inferenceservices")
 EVENT = Resource("", "v1", "events")
 POD = Resource("", "v1", "pods")
-CHILDREN = {
+CHILDREN: dict[str, Resource] = {
     "ServiceAccount": Resource("", "v1", "serviceaccounts"),
     "Service": Resource("", "v1", "services"),
     "Deployment": Resource("apps", "v1", "deployments"),
@@ -36,3 +36,5 @@ CHILDREN = {
     "NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies"),
     "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
 }
+KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
+"""All that is watched."""

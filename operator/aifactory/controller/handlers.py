@@ -11,11 +11,10 @@ from typing import Any
 
 import kopf
 
-from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD, Resource
+from aifactory.cluster.kinds import CHILDREN, KINDS, POD
 from aifactory.cluster.store import Key, Store, service_key
 from aifactory.render import labels
 
-KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
 Enqueue = Callable[[Key, float], None]
 # News about children come in bursts; waiting this long lets one reconcile answer them all.
 CHILD_DELAY_SECONDS = 0.5

@@ -14,7 +14,7 @@ from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService, ObjectMeta
 from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import Mode
-from aifactory.api.status import InferenceServiceStatus, ResolvedStatus
+from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
@@ -24,9 +24,10 @@ from aifactory.cluster.discovery import served
 from aifactory.cluster.kinds import CHILDREN
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
-from aifactory.decide import Plan, plan
+from aifactory.decide import Plan, plan, wanted_replicas
 from aifactory.lint import explain
 from aifactory.observed import Observed
+from aifactory.preview import preview
 from aifactory.render import resolved
 from aifactory.runtimes import MetricDialect, dialects, scaling
 from aifactory.settings import Settings
@@ -62,6 +63,7 @@ class _Known:
     readings: ServiceReadings | None = None
     decision: Decision | None = None
     converged: object = None
+    plan: PlanStatus | None = None
     refused: Trouble | None = None
     status_written: float = 0.0
     raw_status: object = None
@@ -77,7 +79,7 @@ class _Known:
         self.dialects = dialects(service.spec)
         self.scaling = scaling(service.spec)
         self.resolved = resolved(service, self.objectives)
-        self.decision = None
+        self.decision = self.plan = None
 
 
 class Reconciler:
@@ -127,7 +129,7 @@ class Reconciler:
         try:
             known = self._recall(key, raw)
         except ValidationError as error:
-            before = _status_of(raw)
+            before = InferenceServiceStatus.of(raw)
             metadata = ObjectMeta.model_validate(raw["metadata"])
             status = rejected(before, metadata.generation, "; ".join(map(str, explain(error))), self._clock())
             await self._write_status(metadata, None, raw, before, status)
@@ -135,7 +137,8 @@ class Reconciler:
         before = known.status
         observed = self._store.observe(key)
         self._decide(known, observed)
-        replicas = _wanted_replicas(known, observed, before)
+        decided = known.decision.to if known.decision is not None and known.service.spec.scales else None
+        replicas = wanted_replicas(known.service.spec, observed, before, decided)
         changed = await self._apply(known, observed, replicas)
         if observed.workload is None and changed and known.refused is None:
             return "created", SETTLE_SECONDS
@@ -152,7 +155,7 @@ class Reconciler:
         elif known.service.metadata.generation != metadata["generation"]:
             known.follow(InferenceService.model_validate(raw))
         if known.raw_status is None or known.raw_status is not raw.get("status"):
-            known.raw_status, known.status = raw.get("status"), _status_of(raw)
+            known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
         return known
 
     def _decide(self, known: _Known, observed: Observed) -> None:
@@ -174,12 +177,15 @@ class Reconciler:
     async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
-        if known.service.spec.mode is not Mode.ACTIVE:
+        if known.service.spec.mode is Mode.PAUSED:
             return False
         if known.converged == (state := self._state(known, observed, replicas)):
             return False
         in_flight = {name: pod.in_flight for name, pod in known.readings.pods.items()} if known.readings else {}
         todo = plan(known.service, observed, replicas, in_flight, pod_monitor=self._pod_monitor)
+        if known.service.spec.mode is Mode.PLAN:
+            known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
+            return False
         known.converged = state if todo.empty else None
         try:
             await self._execute(known.service, observed, todo)
@@ -213,7 +219,15 @@ class Reconciler:
     ) -> None:
         now = self._clock()
         facts = Facts(
-            known.service, known.resolved, observed, before, now, known.decision, known.readings, known.refused
+            known.service,
+            known.resolved,
+            observed,
+            before,
+            now,
+            known.decision,
+            known.readings,
+            known.refused,
+            known.plan,
         )
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
         decision = known.decision
@@ -248,26 +262,3 @@ class Reconciler:
             await self._writer.event(metadata, event, timestamp(self._clock()))
         except ApiError as error:
             logger.warning("no Event about %s/%s: %s", metadata.namespace, metadata.name, error)
-
-
-def _wanted_replicas(known: _Known, observed: Observed, before: InferenceServiceStatus) -> int:
-    """Replicas for the Deployment: fixed, decided, or as they are; a lost Deployment comes back at its last size."""
-    spec = known.service.spec
-    if spec.scaling is None:
-        return spec.initial_replicas
-    if observed.workload is None:
-        return _within(before.replicas.desired if before.replicas else 0, spec.scaling)
-    if known.decision is not None and spec.scales:
-        return known.decision.to
-    return _within(observed.workload.replicas, spec.scaling)
-
-
-def _within(replicas: int, scaling: ScalingSpec) -> int:
-    return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
-
-
-def _status_of(raw: dict[str, Any]) -> InferenceServiceStatus:
-    try:
-        return InferenceServiceStatus.model_validate(raw.get("status") or {})
-    except ValidationError:
-        return InferenceServiceStatus()

@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 
 from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.kinds import KINDS
 from aifactory.cluster.listing import refresh
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import Writer
@@ -99,7 +100,7 @@ class Operator:
         """Read complete lists; an API server that does not answer is asked again."""
         while True:
             try:
-                changed = await refresh(self.client, self.store, handlers.KINDS, self.settings.namespaces)
+                changed = await refresh(self.client, self.store, KINDS, self.settings.namespaces)
             except ApiError as error:
                 logger.warning("the cluster could not be listed: %s", error)
                 await asyncio.sleep(REFRESH_RETRY_SECONDS)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 HASH_ANNOTATION = "aifactory.dev/rendered"
@@ -31,32 +32,53 @@ def stamp(child: Mapping[str, Any]) -> dict[str, Any]:
     return {**child, "metadata": {**metadata, "annotations": annotations}}
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A rendered field that is otherwise in the live object, where it is None if it is missing."""
+
+    path: str
+    live: Any
+    rendered: Any
+
+
 def holds(live: Any, rendered: Any) -> bool:
     """Every rendered field is in the live object with the same value; what others added is ignored."""
-    return _holds(live, rendered, _MERGED)
+    return next(differences(live, rendered), None) is None
 
 
-def _holds(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]]) -> bool:
-    if isinstance(rendered, Mapping):
-        return isinstance(live, Mapping) and all(
-            key in live and _field_holds(key, live[key], value, merged) for key, value in rendered.items()
-        )
-    if isinstance(rendered, list):
-        return (
-            isinstance(live, list)
-            and len(live) == len(rendered)
-            and all(_holds(item, wanted, {}) for item, wanted in zip(live, rendered, strict=True))
-        )
-    return bool(live == rendered)
+def differences(live: Any, rendered: Any) -> Iterator[Difference]:
+    """The rendered fields that are not in the live object with the same value; what others added is none of them."""
+    return _differences(live, rendered, _MERGED, "")
 
 
-def _field_holds(name: str, live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]]) -> bool:
+def _differences(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]], path: str) -> Iterator[Difference]:
+    if isinstance(rendered, Mapping) and isinstance(live, Mapping):
+        for name, value in rendered.items():
+            where = f"{path}.{name}" if path else name
+            if name in live:
+                yield from _of_field(name, live[name], value, merged, where)
+            else:
+                yield Difference(where, None, value)
+    elif isinstance(rendered, list) and isinstance(live, list) and len(live) == len(rendered):
+        for index, (item, wanted) in enumerate(zip(live, rendered, strict=True)):
+            yield from _differences(item, wanted, {}, f"{path}[{index}]")
+    elif live != rendered:
+        yield Difference(path, live, rendered)
+
+
+def _of_field(
+    name: str, live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]], path: str
+) -> Iterator[Difference]:
     if name in _ATOMIC:
-        return bool(live == rendered)
-    if name not in merged or not isinstance(live, list):
-        return _holds(live, rendered, merged)
-    found = {_identity(item, merged[name]): item for item in live}
-    return all(_holds(found.get(_identity(item, merged[name])), item, merged) for item in rendered)
+        if live != rendered:
+            yield Difference(path, live, rendered)
+    elif name in merged and isinstance(live, list):
+        found = {_identity(item, merged[name]): item for item in live}
+        for item in rendered:
+            identity = _identity(item, merged[name])
+            yield from _differences(found.get(identity), item, merged, f"{path}[{identity[0]}]")
+    else:
+        yield from _differences(live, rendered, merged, path)
 
 
 def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.status import InferenceServiceStatus, ResolvedStatus
+from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Observed, Workload
 from aifactory.signals.readings import ServiceReadings
@@ -17,7 +17,7 @@ class Facts:
     """One service at `now` (epoch seconds), and what the operator derived from its spec.
 
     `decision` and `readings` are None until signals were read once; `refused` is what kept the last writes from
-    happening. `before` is the status that was written last.
+    happening; `plan` what would be written in another mode. `before` is the status that was written last.
     """
 
     service: InferenceService
@@ -28,6 +28,7 @@ class Facts:
     decision: Decision | None = None
     readings: ServiceReadings | None = None
     refused: Trouble | None = None
+    plan: PlanStatus | None = None
 
     @property
     def workload(self) -> Workload:

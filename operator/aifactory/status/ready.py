@@ -39,7 +39,7 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
 
 def _absent(mode: Mode) -> tuple[bool | None, Reason, str]:
     if mode is Mode.PLAN:
-        return None, Reason.PLAN_ONLY, "spec.mode is Plan: nothing is created"
+        return None, Reason.PLAN_ONLY, "spec.mode is Plan: nothing is created; status.plan says what would be"
     if mode is Mode.PAUSED:
         return None, Reason.PAUSED, "spec.mode is Paused: nothing is created"
     return None, Reason.CREATING, "the workload is being created"

@@ -37,6 +37,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
         scaling=numbers.scaling(facts, facts.decision) if facts.decision else spec.scaling and facts.before.scaling,
+        plan=facts.plan,
     )
 
 

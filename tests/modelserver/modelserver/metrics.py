@@ -43,9 +43,14 @@ class Page:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         self._child(Gauge, name, text).set_function(read)
 
-    def counter(self, name: str, text: str) -> Counter | None:
+    def counter(self, name: str, text: str) -> Counter:
+        """A counter that begins at 0."""
+        counter: Counter = self._child(Counter, name, text)
+        return counter
+
+    def optional_counter(self, name: str, text: str) -> Counter | None:
         """None without a name."""
-        return self._child(Counter, name, text) if name else None
+        return self.counter(name, text) if name else None
 
     def counters(self, name: str, text: str, label: str, values: tuple[str, ...]) -> dict[str, Counter]:
         """One counter per value of a further label, all present from the start; none without a name."""
@@ -76,8 +81,8 @@ class Page:
 class Names:
     """What an engine calls its metrics; those that it does not have are left out.
 
-    A gauge or counter may have one label of its own, written as in `requests{state="waiting"}`. Histograms come with their
-    edges. `per_token` is the mean time between the tokens of a request, `interval` that between any two tokens.
+    A gauge or counter may have one label of its own, written as in `requests{state="waiting"}`. Histograms come with
+    their edges. `per_token` is the mean time between the tokens of a request, `interval` that between any two tokens.
     """
 
     running: str
@@ -88,6 +93,9 @@ class Names:
     generation_tokens: str = ""
     finished: str = ""
     finished_by_reason: str = ""
+    answered_by_reason: str = ""
+    failed: str = ""
+    capacity: str = ""
     first_token: tuple[str, tuple[float, ...]] | None = None
     interval: tuple[str, tuple[float, ...]] | None = None
     per_token: tuple[str, tuple[float, ...]] | None = None
@@ -110,6 +118,9 @@ NAMES = {
         prompt_tokens="prompt_tokens_total",
         generation_tokens="generation_tokens_total",
         finished_by_reason="request_finish_total",
+        answered_by_reason="request_success_total",
+        failed="request_failure_total",
+        capacity="num_request_max",
         first_token=("time_to_first_token_seconds", FIRST_TOKEN),
         interval=("time_per_output_token_seconds", BETWEEN_TOKENS),
         latency=("e2e_request_latency_seconds", REQUEST_NIM1),
@@ -168,12 +179,18 @@ class NamedMetrics:
         page.gauge(names.waiting, "Requests queued for the batch", lambda: len(scheduler.waiting))
         if names.kv_usage:
             page.gauge(names.kv_usage, "Share of the KV cache in use, 0 to 1", lambda: scheduler.kv_usage)
-        self._prompt_tokens = page.counter(names.prompt_tokens, "Prompt tokens computed")
-        self._generation_tokens = page.counter(names.generation_tokens, "Tokens generated")
-        self._finished = page.counter(names.finished, "Requests that left")
+        self._prompt_tokens = page.optional_counter(names.prompt_tokens, "Prompt tokens computed")
+        self._generation_tokens = page.optional_counter(names.generation_tokens, "Tokens generated")
+        self._finished = page.optional_counter(names.finished, "Requests that left")
         self._reasons = page.counters(
             names.finished_by_reason, "Requests that left, by reason", "finished_reason", FINISHED_REASONS[:3]
         )
+        self._answered = page.counters(
+            names.answered_by_reason, "Requests answered, by reason", "finished_reason", FINISHED_REASONS[:2]
+        )
+        self._failed = page.optional_counter(names.failed, "Requests cut off")
+        if names.capacity:
+            page.gauge(names.capacity, "Requests that a batch can hold", lambda: settings.max_num_seqs)
         self._first_token = page.optional_histogram(names.first_token, "Time to first token")
         self._interval = page.optional_histogram(names.interval, "Inter-token latency")
         self._per_token = page.optional_histogram(names.per_token, "Mean inter-token latency of a request")
@@ -194,12 +211,16 @@ class NamedMetrics:
         _count(self._finished, 1)
         _count(self._reasons.get(sequence.finish_reason), 1)
         if sequence.finish_reason == "abort":
+            _count(self._failed, 1)
             return
+        _count(self._answered.get(sequence.finish_reason), 1)
         _observe(self._latency, _since_arrival(sequence, sequence.finished_at))
         _observe(self._prompt_sizes, sequence.prompt_tokens)
         _observe(self._answer_sizes, sequence.generated)
         if sequence.generated > 1:
-            decoding = _since_arrival(sequence, sequence.finished_at) - _since_arrival(sequence, sequence.first_token_at)
+            decoding = _since_arrival(sequence, sequence.finished_at) - _since_arrival(
+                sequence, sequence.first_token_at
+            )
             _observe(self._per_token, decoding / (sequence.generated - 1))
 
 

@@ -136,7 +136,9 @@ class Api:
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """Triton's API: `text_input` and `max_tokens` in, `text_output` out."""
         body = await request.json()
-        sequence = Sequence(_estimate(len(body["text_input"])), body["max_tokens"], self._clock(), finish_reason="length")
+        sequence = Sequence(
+            _estimate(len(body["text_input"])), body["max_tokens"], self._clock(), finish_reason="length"
+        )
         async with aclosing(self._engine.generate(sequence)) as tokens:
             async for _ in tokens:
                 pass

@@ -52,7 +52,9 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
     --max-num-batched-tokens bound a batch; --num-gpu-blocks-override sizes the KV cache in blocks.
     """
     options = _parser().parse_args(_hyphenated(arguments))
-    gpus = options.tensor_parallel_size * int(options.pipeline_parallel_size or 1) * int(options.data_parallel_size or 1)
+    gpus = (
+        options.tensor_parallel_size * int(options.pipeline_parallel_size or 1) * int(options.data_parallel_size or 1)
+    )
     patience = settings.shutdown_timeout if options.shutdown_timeout is None else options.shutdown_timeout
     block_size = int(options.block_size or settings.block_size)
     blocks = int(options.num_gpu_blocks_override or 0)

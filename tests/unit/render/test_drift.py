@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.render import render
-from aifactory.render.drift import HASH_ANNOTATION, holds, stamp
+from aifactory.render.drift import HASH_ANNOTATION, differences, holds, stamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,3 +202,15 @@ def test_additions_never_count_as_drift(data, value):
 def test_a_removed_field_always_counts_as_drift(data, value):
     removed = data.draw(st.sampled_from(sorted(value)))
     assert not holds({name: item for name, item in value.items() if name != removed}, value)
+
+
+def test_differences_name_the_field_and_both_values(rendered, live):
+    container = pod_of(live["Deployment"])["containers"][0]
+    container["image"] = "old"
+    del container["readinessProbe"]
+    live["Deployment"]["spec"]["selector"]["matchLabels"]["more"] = "x"
+    found = {item.path: (item.live, item.rendered) for item in differences(live["Deployment"], rendered["Deployment"])}
+    name = "spec.template.spec.containers[model-server]"
+    assert found.keys() == {f"{name}.image", f"{name}.readinessProbe", "spec.selector"}
+    assert found[f"{name}.image"][0] == "old"
+    assert found[f"{name}.readinessProbe"][0] is None

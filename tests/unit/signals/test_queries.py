@@ -34,9 +34,9 @@ def test_there_is_one_query_per_signal_however_many_engines() -> None:
 def test_every_series_has_to_carry_its_service() -> None:
     built = queries.build(EVERYTHING, 60)
     for text in (*built.histograms.values(), *built.rates.values(), *built.gauges.values(), *built.slow.values()):
-        selectors = re.findall(r"[a-z_:]+(?:_bucket|_sum|_total|_running|_waiting|_perc)(\{[^}]*\})?", text)
-        assert selectors
-        assert all(selector == '{inferenceservice!=""}' for selector in selectors)
+        selectors = re.findall(r"[a-z][a-z_:]*[a-z](\{[^}]*\})", text)
+        assert len(selectors) == len(re.findall(r"rate\(|deriv\(|timestamp\(|pod\) \((?!timestamp)", text))
+        assert all(selector.endswith('inferenceservice!=""}') for selector in selectors)
 
 
 def test_two_names_of_one_signal_are_alternatives_per_service_and_never_added() -> None:

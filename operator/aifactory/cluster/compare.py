@@ -1,0 +1,40 @@
+"""What applying manifests would change in a cluster, without applying them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.status import InferenceServiceStatus, PlanStatus
+from aifactory.decide import plan, wanted_replicas
+from aifactory.preview import preview
+
+from .client import Client
+from .discovery import served
+from .kinds import CHILDREN, KINDS
+from .listing import refresh
+from .store import Key, Store
+
+Manifest = Mapping[str, Any]
+
+
+async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, PlanStatus]:
+    """What each service would change, in the order of the manifests; replicas of those that scale stay as they are.
+
+    Raises:
+        ApiError: if the cluster cannot be read.
+        pydantic.ValidationError: if a manifest is not an InferenceService.
+    """
+    services = [InferenceService.model_validate(manifest) for manifest in manifests]
+    store = Store()
+    await refresh(client, store, KINDS, sorted({service.metadata.namespace for service in services}))
+    pod_monitor = await served(client, CHILDREN["PodMonitor"])
+    return {service.key: _compare(service, store, pod_monitor) for service in services}
+
+
+def _compare(service: InferenceService, store: Store, pod_monitor: bool) -> PlanStatus:
+    live = store.service(service.key) or {"metadata": {"uid": ""}}
+    metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
+    service = service.model_copy(update={"metadata": metadata})
+    observed = store.observe(service.key)
+    replicas = wanted_replicas(service.spec, observed, InferenceServiceStatus.of(live), None)
+    return preview(service, observed, plan(service, observed, replicas, {}, pod_monitor=pod_monitor), replicas)

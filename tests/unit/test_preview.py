@@ -1,0 +1,78 @@
+"""A plan in words: what would be added, changed and removed, and the GPUs that it takes."""
+
+import copy
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.status import ChangeStatus, PlanStatus
+from aifactory.decide import plan
+from aifactory.observed import Observed, Workload
+from aifactory.preview import preview
+
+
+def service(**spec: Any) -> InferenceService:
+    runtime = {"engine": "vllm", **spec.pop("runtime", {})}
+    manifest = {"metadata": {"name": "llama", "namespace": "chat", "uid": "uid-1"}}
+    return InferenceService.model_validate({**manifest, "spec": {"model": {"name": "m"}, "runtime": runtime, **spec}})
+
+
+def planned(observed: Observed, replicas: int = 2, pod_monitor: bool = False, **spec: Any) -> PlanStatus:
+    wanted = service(**spec)
+    return preview(wanted, observed, plan(wanted, observed, replicas, {}, pod_monitor=pod_monitor), replicas)
+
+
+def cluster(replicas: int = 2, pod_monitor: bool = False, **spec: Any) -> Observed:
+    """What the cluster holds after everything was applied."""
+    applied = plan(service(**spec), Observed(), replicas, {}, pod_monitor=pod_monitor).apply
+    children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
+    return Observed(children, Workload(replicas=replicas))
+
+
+def numbers(found: PlanStatus) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (found.replicas.from_, found.replicas.to), (found.gpus.from_, found.gpus.to)
+
+
+def test_a_new_service_adds_all_its_children_and_takes_its_gpus() -> None:
+    found = planned(Observed(), replicas=3, accelerator={"count": 2})
+    assert {change.action for change in found.changes} == {"Add"}
+    assert "Deployment/llama" in [change.object for change in found.changes]
+    assert numbers(found) == ((0, 3), (0, 6))
+
+
+def test_a_service_in_place_changes_nothing() -> None:
+    found = planned(cluster())
+    assert found.changes == []
+    assert numbers(found) == ((2, 2), (2, 2))
+
+
+def test_a_changed_field_is_shown_with_both_values_and_nothing_else_is() -> None:
+    (change,) = planned(cluster(runtime={"image": "vllm:1"}), runtime={"image": "vllm:2"}).changes
+    assert (change.action, change.object) == ("Change", "Deployment/llama")
+    assert change.fields == ["spec.template.spec.containers[model-server].image: vllm:1 -> vllm:2"]
+
+
+def test_more_replicas_are_one_change_and_more_gpus() -> None:
+    found = planned(cluster(replicas=2), replicas=5)
+    assert found.changes == [ChangeStatus(action="Change", object="Deployment/llama", fields=["spec.replicas: 2 -> 5"])]
+    assert numbers(found) == ((2, 5), (2, 5))
+
+
+def test_gpus_are_counted_from_what_runs_now() -> None:
+    assert numbers(planned(cluster(accelerator={"count": 4}), accelerator={"count": 8})) == ((2, 2), (8, 16))
+
+
+def test_a_child_that_is_no_longer_wanted_is_removed() -> None:
+    (change,) = planned(cluster(pod_monitor=True)).changes
+    assert (change.action, change.object, change.fields) == ("Remove", "PodMonitor/llama", [])
+
+
+def test_a_field_that_was_taken_back_is_said_to_go() -> None:
+    (change,) = planned(cluster(podTemplate={"schedulerName": "kai"})).changes
+    assert change.fields == ["fields that are no longer asked for are removed"]
+
+
+def test_long_values_and_many_fields_are_cut() -> None:
+    before = cluster(runtime={"env": [{"name": f"V{n}", "value": "a" * 500} for n in range(30)]})
+    (change,) = planned(before, runtime={"env": [{"name": f"V{n}", "value": "b" * 500} for n in range(30)]}).changes
+    assert len(change.fields) == 20
+    assert all(len(field) <= 512 for field in change.fields)
