@@ -148,7 +148,7 @@ _WORDS = (
         {"podTemplate": {"resources": {"memory": "64 gigabytes"}}},
         path="spec.podTemplate.resources.memory",
         says="is not a Kubernetes quantity",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "a negative quantity",
@@ -182,7 +182,7 @@ _BOUNDS = (
         _objectives(target="1d"),
         path="spec.slo.objectives.timeToFirstToken.target",
         says="is not a duration",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "the 100th percentile",
@@ -195,7 +195,7 @@ _BOUNDS = (
         {"slo": {"attainment": "101%"}},
         path="spec.slo.attainment",
         says="is not a percentage",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "an attainment that leaves no error budget",
@@ -264,7 +264,7 @@ _BOUNDS = (
         {"rollout": {"maxSurge": "200%"}},
         path="spec.rollout.maxSurge",
         says="200%",
-        server_says="must match pattern",
+        server_says="should match",
     ),
 )
 
@@ -517,7 +517,7 @@ _ENGINES = (
         {"runtime": {"memoryFraction": "0.9"}},
         path="spec.runtime.memoryFraction",
         says="is not a percentage",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "a memory fraction of nearly nothing",
@@ -578,14 +578,14 @@ _ENGINES = (
         _engine("custom", runtime={"metrics": {"running": "sum(up) or vector(1)"}}),
         path="spec.runtime.metrics.running",
         says="must match pattern",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "a query in a label of a metric",
         _engine("custom", runtime={"metrics": {"waiting": 'x{a=~".*"}'}}),
         path="spec.runtime.metrics.waiting",
         says="must match pattern",
-        server_says="must match pattern",
+        server_says="should match",
     ),
     Bad(
         "a precision of a NIM without its profile",

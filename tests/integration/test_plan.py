@@ -1,5 +1,6 @@
 """What a change would do can be read before it is made: in `status.plan`, and from `aifactory diff`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ def diff(kubeconfig: Path, manifest: Object, file: Path) -> tuple[int, str]:
     file.write_text(yaml.safe_dump(manifest))
     done = subprocess.run(
         [sys.executable, "-m", "aifactory", "diff", "-f", str(file)],
-        env={"KUBECONFIG": str(kubeconfig)},
+        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
         capture_output=True,
         text=True,
         timeout=60,
