@@ -1,4 +1,4 @@
-"""Every file of cases/ and of manifests/samples/ is a service; rendered/ holds what the operator makes of it.
+"""Every file of cases/, manifests/samples/ and manifests/presets/; rendered/ holds what becomes of its first service.
 
 `pytest tests/golden --update-golden` writes rendered/ anew; read the difference before committing it.
 """
@@ -14,7 +14,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.render import render
 
 HERE = Path(__file__).parent
-SAMPLES = HERE.parents[1] / "manifests" / "samples"
+MANIFESTS = HERE.parents[1] / "manifests"
 UID = "3f2a9c1e-0b7d-4e6f-8a5b-9c0d1e2f3a4b"
 REPLICAS = 2
 
@@ -60,15 +60,18 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 def _files() -> Iterator[tuple[str, Path]]:
     yield from ((path.stem, path) for path in sorted((HERE / "cases").glob("*.yaml")))
-    yield from ((f"sample-{path.stem}", path) for path in sorted(SAMPLES.glob("*.yaml")) if _is_service(path))
+    for kind in ("sample", "preset"):
+        paths = sorted((MANIFESTS / f"{kind}s").glob("*.yaml"))
+        yield from ((f"{kind}-{path.stem}", path) for path in paths if _first(path).get("kind") == "InferenceService")
 
 
-def _is_service(path: Path) -> bool:
-    return yaml.safe_load(path.read_text()).get("kind") == "InferenceService"
+def _first(path: Path) -> dict[str, Any]:
+    first: dict[str, Any] = next(yaml.safe_load_all(path.read_text()))
+    return first
 
 
 def _case(name: str, path: Path) -> Case:
-    manifest = yaml.safe_load(path.read_text())
+    manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
     return Case(name, service, tuple(render(service, REPLICAS, pod_monitor=True)))
 
