@@ -21,7 +21,7 @@ def preview(service: InferenceService, observed: Observed, todo: Plan, replicas:
     return PlanStatus(
         changes=[*_changes(observed, todo), *_resized(service, live, todo)],
         replicas=FromTo(from_=live, to=replicas),
-        gpus=FromTo(from_=live * _gpus(_deployment(observed)), to=replicas * service.spec.accelerator.count),
+        gpus=FromTo(from_=live * _gpus(service, _deployment(observed)), to=replicas * service.spec.accelerator.count),
     )
 
 
@@ -65,10 +65,12 @@ def _deployment(observed: Observed) -> Child | None:
     return next((child for (kind, _), child in observed.children.items() if kind == "Deployment"), None)
 
 
-def _gpus(deployment: Child | None) -> int:
-    """Devices that a pod asks for: resources whose name has a domain."""
+def _gpus(service: InferenceService, deployment: Child | None) -> int:
+    """Devices that a pod asks for: resources whose name has a domain. What a claim asks for is not in the pod."""
     if deployment is None:
         return 0
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    limits = [(container.get("resources") or {}).get("limits") or {} for container in containers]
+    pod = deployment["spec"]["template"]["spec"]
+    if pod.get("resourceClaims"):
+        return service.spec.accelerator.count
+    limits = [(container.get("resources") or {}).get("limits") or {} for container in pod["containers"]]
     return sum(int(amount) for found in limits for name, amount in found.items() if "/" in name)

@@ -550,6 +550,12 @@ _ENGINES = (
         says="must be a multiple of parallelism.data x parallelism.pipeline",
     ),
     Bad(
+        "GPUs by two ways",
+        {"accelerator": {"resourceName": "example.com/gpu", "resourceClaimTemplate": "gpus"}},
+        path="spec.accelerator.resourceClaimTemplate",
+        says="not both",
+    ),
+    Bad(
         "Triton without a model repository",
         {"model": {"source": None}, "runtime": {"engine": "triton"}},
         path="spec.model",

@@ -136,6 +136,7 @@ GOOD = (
             "accelerator": {"count": 8, "parallelism": {"data": 2, "pipeline": 2, "expert": True}},
         },
     ),
+    Good("GPUs by dynamic resource allocation", {"accelerator": {"resourceClaimTemplate": "two-gpus", "count": 2}}),
     Good("TensorRT-LLM", {"runtime": {"engine": "trtllm", "maxSequences": 256, "maxBatchedTokens": 8192}}),
     Good("Triton", {"model": {"source": {"image": {"path": "/models"}}}, "runtime": {"engine": "triton"}}),
     Good("llama.cpp", {"runtime": {"engine": "llamacpp", "contextLength": 8192, "maxSequences": 8}}),

@@ -11,10 +11,16 @@ def test_children_come_in_the_order_to_apply_them(case):
     assert [child["kind"] for child in case.children] == kinds
 
 
-def test_gpus_are_limited_to_what_is_requested(case):
-    name, count = case.service.spec.accelerator.resource_name, str(case.service.spec.accelerator.count)
-    resources = case.container["resources"]
-    assert resources["requests"][name] == resources["limits"][name] == count
+def test_gpus_are_limited_to_what_is_requested_or_come_from_a_claim(case):
+    accelerator, resources = case.service.spec.accelerator, case.container["resources"]
+    name, count = accelerator.resource_name, str(accelerator.count)
+    if accelerator.resource_claim_template:
+        claim = {"name": "gpus", "resourceClaimTemplateName": accelerator.resource_claim_template}
+        assert case.pod["resourceClaims"] == [claim]
+        assert resources["claims"] == [{"name": "gpus"}]
+        assert name not in resources["limits"]
+    else:
+        assert resources["requests"][name] == resources["limits"][name] == count
 
 
 def test_memory_is_limited_to_what_is_requested(case):

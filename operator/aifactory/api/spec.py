@@ -121,6 +121,9 @@ class RuntimeSpec(Model):
     )
 
 
+DEFAULT_RESOURCE = "nvidia.com/gpu"
+
+
 class ParallelismSpec(Model):
     """How one replica uses its GPUs; what data and pipeline leave is the tensor-parallel size."""
 
@@ -142,15 +145,26 @@ class AcceleratorSpec(CheckedModel):
             message="count must be a multiple of parallelism.data x parallelism.pipeline",
             field="count",
         ),
+        Check(
+            cel=f"!has(self.resourceClaimTemplate) || self.resourceName == '{DEFAULT_RESOURCE}'",
+            holds=lambda gpus: gpus.resource_claim_template is None or gpus.resource_name == DEFAULT_RESOURCE,
+            message="set resourceName or resourceClaimTemplate, not both",
+            field="resourceClaimTemplate",
+        ),
     )
     resource_name: Annotated[
         str,
         StringConstraints(
             pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=253
         ),
-    ] = Field(default="nvidia.com/gpu", description="Extended resource that nodes advertise.")
+    ] = Field(default=DEFAULT_RESOURCE, description="Extended resource that nodes advertise.")
     product: LabelValue | None = Field(
         default=None, description="Value of the node label nvidia.com/gpu.product, such as NVIDIA-H100-80GB-HBM3."
+    )
+    resource_claim_template: ObjectName | None = Field(
+        default=None,
+        description="ResourceClaimTemplate of the namespace that gives a pod its GPUs by dynamic resource allocation, "
+        "instead of an extended resource. It has to ask for count devices.",
     )
     count: int = Field(default=1, ge=1, le=16, description="GPUs per replica; also the tensor-parallel size.")
     parallelism: ParallelismSpec | None = Field(

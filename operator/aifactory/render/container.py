@@ -4,11 +4,11 @@ import math
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.podtemplate import EnvVar, KeySelector
+from aifactory.api.podtemplate import ComputeResources, EnvVar, KeySelector
 from aifactory.runtimes import ModelServer, Mount
 from aifactory.runtimes.parts import whole_seconds
 
-from .naming import CONTAINER, METRICS_PORT_NAME, PORT_NAME
+from .naming import CONTAINER, GPU_CLAIM, METRICS_PORT_NAME, PORT_NAME
 from .quantity import canonical
 from .volumes import volume_mount
 
@@ -52,15 +52,19 @@ def _ports(service: InferenceService, server: ModelServer) -> list[dict[str, Any
 
 def resources(service: InferenceService) -> dict[str, Any]:
     """GPUs and memory are limited to what is requested; CPU and disk may be exceeded when the node has more."""
-    gpus = {service.spec.accelerator.resource_name: str(service.spec.accelerator.count)}
-    template = service.spec.pod_template
-    wanted = template.resources if template else None
-    if wanted is None:
-        return {"requests": gpus, "limits": dict(gpus)}
+    accelerator, template = service.spec.accelerator, service.spec.pod_template
+    claimed = accelerator.resource_claim_template is not None
+    gpus = {} if claimed else {accelerator.resource_name: str(accelerator.count)}
+    wanted = (template and template.resources) or ComputeResources()
     memory = {"memory": canonical(wanted.memory)} if wanted.memory else {}
     cpu = {"cpu": canonical(wanted.cpu)} if wanted.cpu else {}
     disk = {"ephemeral-storage": canonical(wanted.ephemeral_storage)} if wanted.ephemeral_storage else {}
-    return {"requests": gpus | cpu | memory | disk, "limits": gpus | memory}
+    fields = {
+        "requests": gpus | cpu | memory | disk,
+        "limits": gpus | memory,
+        "claims": [{"name": GPU_CLAIM}] if claimed else [],
+    }
+    return {key: value for key, value in fields.items() if value}
 
 
 def _pull_policy(image: str) -> str:

@@ -10,10 +10,12 @@ HASH_ANNOTATION = "aifactory.dev/rendered"
 # Lists that the API server merges item by item, and the fields that tell items apart, as declared in the Kubernetes
 # OpenAPI document (x-kubernetes-list-map-keys). Every other list, with all below it, belongs to its writer as a whole.
 _MERGED: dict[str, tuple[str, ...]] = {
+    "claims": ("name",),
     "containers": ("name",),
     "env": ("name",),
     "imagePullSecrets": ("name",),
     "ownerReferences": ("uid",),
+    "resourceClaims": ("name",),
     "ports": ("containerPort", "port", "protocol"),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "volumeMounts": ("mountPath",),

@@ -35,7 +35,7 @@ def pod_template(service: InferenceService, server: ModelServer) -> dict[str, An
 
 
 def _pod_spec(service: InferenceService, server: ModelServer, template: PodTemplate) -> dict[str, Any]:
-    all_mounts = mounts(service, server)
+    all_mounts, claimed = mounts(service, server), service.spec.accelerator.resource_claim_template
     fields = {
         "serviceAccountName": naming.service_account(service),
         "automountServiceAccountToken": False,
@@ -44,6 +44,7 @@ def _pod_spec(service: InferenceService, server: ModelServer, template: PodTempl
         "securityContext": _security_context(server, template.security_context or SecurityContext()),
         "imagePullSecrets": [{"name": name} for name in service.spec.runtime.image_pull_secrets or ()],
         "containers": [container(service, server, all_mounts)],
+        "resourceClaims": [{"name": naming.GPU_CLAIM, "resourceClaimTemplateName": claimed}] if claimed else [],
         "volumes": [volume(mount) for mount in all_mounts],
         **_placement(service, template),
     }

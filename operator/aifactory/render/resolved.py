@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.spec import AcceleratorSpec
 from aifactory.api.status import ResolvedStatus
 from aifactory.runtimes import RUNTIMES
 from aifactory.signals.objectives import Objective
@@ -19,8 +20,14 @@ def resolved(service: InferenceService, objectives: Iterable[Objective]) -> Reso
         command=[*server.command, *server.args],
         precision=server.precision,
         profile=server.profile,
-        accelerator=f"{spec.accelerator.resource_name}: {spec.accelerator.count}",
+        accelerator=_accelerator(spec.accelerator),
         probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
         metrics_path=metrics_path(service, server),
         objectives={objective.signal.value: objective.text for objective in objectives},
     )
+
+
+def _accelerator(accelerator: AcceleratorSpec) -> str:
+    name = accelerator.resource_claim_template
+    source = f"ResourceClaimTemplate {name}" if name else accelerator.resource_name
+    return f"{source}: {accelerator.count}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
+from aifactory.api.spec import AcceleratorSpec
 from aifactory.observed import Observed, Pod
 
 _WAITING_REASONS = {
@@ -67,9 +68,14 @@ def unschedulable(pods: Iterable[Pod]) -> tuple[Pod, ...]:
     return tuple(sorted(waiting, key=lambda pod: pod.unschedulable_since or 0.0))
 
 
-def lacks_gpus(pod: Pod, resource_name: str) -> bool:
-    """The scheduler names the accelerator among what is insufficient."""
-    return f"Insufficient {resource_name}" in pod.unschedulable_message
+def lacks_gpus(pod: Pod, accelerator: AcceleratorSpec) -> bool:
+    """The scheduler names the accelerator among what is insufficient, or the claim among what cannot be had."""
+    lack = (
+        "cannot allocate all claims"
+        if accelerator.resource_claim_template
+        else f"Insufficient {accelerator.resource_name}"
+    )
+    return lack in pod.unschedulable_message
 
 
 def _reason(pod: Pod) -> Reason | None:

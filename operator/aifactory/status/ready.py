@@ -47,8 +47,8 @@ def _absent(mode: Mode) -> tuple[bool | None, Reason, str]:
 
 def _shortage(facts: Facts) -> Reason:
     waiting = unschedulable(facts.observed.pods)
-    resource = facts.service.spec.accelerator.resource_name
-    return Reason.INSUFFICIENT_GPUS if any(lacks_gpus(pod, resource) for pod in waiting) else Reason.UNSCHEDULABLE
+    accelerator = facts.service.spec.accelerator
+    return Reason.INSUFFICIENT_GPUS if any(lacks_gpus(pod, accelerator) for pod in waiting) else Reason.UNSCHEDULABLE
 
 
 def _was_ready(facts: Facts) -> bool:

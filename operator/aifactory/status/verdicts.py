@@ -72,8 +72,8 @@ def _model(facts: Facts) -> Iterator[Verdict]:
 
 
 def _gpu_shortage(facts: Facts) -> Iterator[Verdict]:
-    resource = facts.service.spec.accelerator.resource_name
-    waiting = [pod for pod in unschedulable(facts.observed.pods) if lacks_gpus(pod, resource)]
+    accelerator = facts.service.spec.accelerator
+    waiting = [pod for pod in unschedulable(facts.observed.pods) if lacks_gpus(pod, accelerator)]
     known = facts.decision is not None and facts.decision.gpu_shortage
     if known or (waiting and facts.service.spec.scaling is None):
         message = waiting[0].unschedulable_message if waiting else "pods wait for a node"

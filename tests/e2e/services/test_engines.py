@@ -13,7 +13,7 @@ CUSTOM = {
     "engine": "custom",
     "image": IMAGE,
     "command": ["python3", "-m", "modelserver"],
-    "args": ["--dialect", "nim1", "--model", MODEL, "--port", "8000", "--startup-seconds", "1"],
+    "args": ["--dialect", "nim1", "--model", MODEL, "--port", "8000", "--startup-seconds", "1", "--cache-path", "/tmp"],
     "probes": {"startup": "/v1/health/ready", "readiness": "/v1/health/ready", "liveness": "/v1/health/live"},
     "metrics": {
         "path": "/v1/metrics",
@@ -46,7 +46,7 @@ def test_a_service_of_any_engine_turns_ready_and_says_which_objectives_it_can_me
     assert service.completes(), service.explain()
     service.load("2@60s")
     service.wait("objectives are read", lambda: _states(service) == states, 60)
-    service.wait("requests are read", lambda: float(service.status["throughput"]["running"]) > 0, 60)
+    service.wait("requests are read", lambda: _running(service) > 0, 60)
     assert service.is_("MetricsAvailable", "True"), service.explain()
     unsupported = "UNSUPPORTED" in states.values()
     assert bool(service.is_("SLOResolution", "False", "ObjectiveUnsupported")) == unsupported, service.explain()
@@ -65,6 +65,10 @@ def test_an_engine_without_latencies_scales_on_its_requests(serve: Serve, engine
     assert (first["from"], first["to"]) == (1, 2)
     assert first["signal"] in signals, service.explain()
     load.stop()
+
+
+def _running(service: Service) -> float:
+    return float(service.status.get("throughput", {}).get("running", 0))
 
 
 def _states(service: Service) -> dict[str, str]:

@@ -11,6 +11,7 @@ from tests.kind.cluster import NODE
 
 SLICE = "nvidia.com/mig-1g.10gb"
 SLICES = 2
+DRA = "/apis/resource.k8s.io/v1"
 
 
 @pytest.fixture
@@ -45,3 +46,32 @@ def test_when_gpus_run_out_replicas_are_frozen_and_the_service_says_so(serve: Se
 
 def _names(service: Service) -> set[str]:
     return {pod["metadata"]["name"] for pod in service.pods}
+
+
+@pytest.fixture
+def device_class(kube: Kube) -> Iterator[str]:
+    """A class of devices of which no node has any."""
+    name = "no-gpus"
+    where = f"{DRA}/deviceclasses/{name}"
+    kube.apply(
+        where, {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": name}, "spec": {}}
+    )
+    yield name
+    kube.delete(where)
+
+
+def test_a_claim_of_devices_that_no_node_has_is_a_shortage(
+    serve: Serve, kube: Kube, namespace: str, device_class: str
+) -> None:
+    template = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaimTemplate",
+        "metadata": {"name": "one-gpu"},
+        "spec": {"spec": {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": device_class}}]}}},
+    }
+    kube.apply(f"{DRA}/namespaces/{namespace}/resourceclaimtemplates/one-gpu", template)
+    service = serve(accelerator={"resourceClaimTemplate": "one-gpu"})
+    service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"), 60)
+    assert service.is_("Ready", "False", "InsufficientGPUs")
+    assert "cannot allocate all claims" in service.condition("GPUShortage")["message"]
+    assert service.status["resolved"]["accelerator"] == "ResourceClaimTemplate one-gpu: 1"

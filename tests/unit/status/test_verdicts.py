@@ -1,5 +1,7 @@
 """Conditions beside Ready: the signals, the objectives, scaling, and what is in short supply."""
 
+from dataclasses import replace
+
 import pytest
 from aifactory.api.status import Condition
 from aifactory.autoscale.decision import DecisionReason
@@ -68,6 +70,14 @@ def test_a_fixed_service_without_gpus_is_short_of_them_at_once():
     found = look("GPUShortage", without_node(), deployment=workload(1, 0), spec={})
     assert told(found) == ("True", "InsufficientGPUs")
     assert "3 Insufficient nvidia.com/gpu" in found.message
+
+
+def test_a_claim_that_cannot_be_allocated_is_a_shortage_of_gpus():
+    message = "0/3 nodes are available: 3 cannot allocate all claims."
+    waiting = replace(without_node(), unschedulable_message=message)
+    spec = {"accelerator": {"resourceClaimTemplate": "gpus"}}
+    assert told(look("GPUShortage", waiting, deployment=workload(1, 0), spec=spec)) == ("True", "InsufficientGPUs")
+    assert look("GPUShortage", waiting, deployment=workload(1, 0), spec={}) is None
 
 
 def test_a_scaled_service_is_short_of_gpus_when_its_decision_says_so():
