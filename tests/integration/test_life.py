@@ -27,6 +27,20 @@ def test_a_service_is_ready_when_its_model_is_loaded_and_not_before(service: Ser
     assert service.status()["url"] == f"http://{service.name}.{service.namespace}.svc"
 
 
+def test_the_operators_page_shows_what_alerts_and_dashboards_read(
+    service: Service, shared_operator: OperatorProcess
+) -> None:
+    service.become_ready()
+    of = f'inferenceservice="{service.name}",namespace="{service.namespace}"'
+    for sample in (
+        f"aifactory_service_ready{{{of}}} 1.0",
+        f"aifactory_service_slo_goal{{{of}}} 0.99",
+        f'aifactory_service_replicas{{{of},state="ready"}} 1.0',
+        f'aifactory_service_condition{{condition="Ready",{of},reason="Available",status="True"}} 1.0',
+    ):
+        service.wait(sample, lambda sample=sample: sample in shared_operator.metrics())
+
+
 def test_a_lack_of_gpus_is_named(service: Service) -> None:
     service.apply()
     service.wait("a pod exists", service.pods)
@@ -64,7 +78,7 @@ def test_a_paused_service_is_left_as_it_is(service: Service) -> None:
     service.become_ready()
     before = service.deployment()
     service.apply({"mode": "Paused", "replicas": 3})
-    service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
+    assert service.wait_for("Ready", "True", "Paused")["observedGeneration"] == 2
     assert service.deployment()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     service.apply({"replicas": 3})
     service.wait("resumed", lambda: service.deployment()["spec"]["replicas"] == 3)

@@ -33,8 +33,8 @@ def down() -> None:
 
 @app.command()
 def binaries() -> None:
-    """Build the programs of the plain-process control plane and of the cluster."""
-    note(f"Programs are in {programs.ensure()}")
+    """Build the programs of the plain-process control plane and of the cluster, and promtool."""
+    note(f"Programs are in {programs.ensure()} and {programs.ensure_prometheus('promtool').parent}")
 
 
 @app.command()

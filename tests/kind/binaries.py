@@ -65,25 +65,30 @@ def module_folder(module: str) -> Path:
     return Path(capture([_go(), "-C", GO_MODULE, "list", "-m", "-f", "{{.Dir}}", module], timeout=300).strip())
 
 
-def ensure_prometheus() -> Path:
-    """Builds Prometheus with Kubernetes service discovery only, unless the cache has it; returns the program's path.
+def prometheus_program(name: str) -> Path:
+    """Where `prometheus` or `promtool` of the pinned version is kept; it may not exist yet."""
+    return cache_dir() / "binaries" / f"prometheus-{content_key(PROMETHEUS_MODULE, *_PROMETHEUS_TAGS)}" / name
+
+
+def ensure_prometheus(name: str) -> Path:
+    """Builds `prometheus` or `promtool`, with Kubernetes service discovery only, unless the cache has it.
 
     Raises:
         StepFailedError: no Go tool chain, too little disk, or the build failed.
     """
-    target = cache_dir() / "binaries" / f"prometheus-{content_key(PROMETHEUS_MODULE, *_PROMETHEUS_TAGS)}" / "prometheus"
+    target = prometheus_program(name)
     with exclusive("binaries"):
         if not target.exists():
             with _go_build(
-                f"Build Prometheus {versions.prometheus()} from its Go module",
+                f"Build {name} {versions.prometheus()} from its Go module",
                 PROMETHEUS_MODULE,
-                ["github.com/prometheus/prometheus/cmd/prometheus"],
+                [f"github.com/prometheus/prometheus/cmd/{name}"],
                 ldflags="-s -w",
                 flags=[f"-tags={','.join(_PROMETHEUS_TAGS)}"],
                 about="4 min on 2 cores the first time",
             ) as built:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(built / "prometheus", target)
+                shutil.move(built / name, target)
     return target
 
 

@@ -117,7 +117,7 @@ def _ensure_prometheus() -> None:
         if docker.registry_answers():
             docker.pull(versions.stock_prometheus_image(), tag)
             return
-        program = binaries.ensure_prometheus()
+        program = binaries.ensure_prometheus("prometheus")
         with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as folder:
             os.link(program, Path(folder) / "prometheus")
             docker.build(tag, Path(folder), FILES / "prometheus" / "Dockerfile", about="10 s", BASE=ensure_debian())

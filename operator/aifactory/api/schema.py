@@ -132,7 +132,9 @@ def inference_service_schema() -> Json:
             "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural_schema(InferenceServiceSpec),
-            "status": structural_schema(InferenceServiceStatus, defaults=False),
+            # Until the operator writes: generic tools take a status without observedGeneration for a settled one.
+            "status": structural_schema(InferenceServiceStatus, defaults=False)
+            | {"default": {"observedGeneration": -1}},
         },
         EXTENSION: [check.rule() for check in InferenceService.checks],
     }

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from sys import intern
+from types import MappingProxyType
 from typing import Any
 
 from aifactory.api.inferenceservice import KIND
@@ -85,9 +86,9 @@ class Store:
         """All services."""
         return tuple(self._services)
 
-    def statuses(self) -> dict[Key, dict[str, Any]]:
-        """The status of every service."""
-        return {key: service.get("status") or {} for key, service in self._services.items()}
+    def objects(self) -> Mapping[Key, dict[str, Any]]:
+        """Every service as the API server gave it."""
+        return MappingProxyType(self._services)
 
     def observe(self, key: Key) -> Observed:
         """What the cluster holds for one service; objects of an earlier service of the same name are left out."""

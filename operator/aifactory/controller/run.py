@@ -44,7 +44,7 @@ class Operator:
         self.feed = handlers.Feed(self.store, self.queue.add)
         self.reconciler = Reconciler(self.store, Writer(client, self.store), settings, metrics, time.time)
         metrics.watch_queue(lambda: self.queue.depth, lambda: self.queue.age)
-        metrics.watch_services(self.store.statuses)
+        metrics.watch_services(self.store.objects)
 
     def healthy(self) -> str | None:
         """Liveness: what is wrong, or None."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Observed, Workload
@@ -43,8 +44,14 @@ class Facts:
 
     @property
     def required(self) -> int:
-        """Replicas that must serve for the service to count as ready."""
-        return self.service.spec.initial_replicas
+        """Replicas that must serve for the service to count as ready; a frozen Deployment gets no more than it has."""
+        asked = self.service.spec.initial_replicas
+        return min(asked, self.workload.replicas) if self.frozen else asked
+
+    @property
+    def frozen(self) -> Reason | None:
+        """Why the workload is left as it is, or None."""
+        return {Mode.PAUSED: Reason.PAUSED, Mode.PLAN: Reason.PLAN_ONLY}.get(self.service.spec.mode)
 
     @property
     def scales(self) -> bool:

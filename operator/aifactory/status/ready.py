@@ -1,7 +1,6 @@
 """`Ready`, computed in this one place."""
 
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.api.spec import Mode
 
 from .conditions import Verdict
 from .facts import Facts
@@ -21,10 +20,12 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
         kept = f"; still serving: {available} of {facts.workload.replicas}" if available else ""
         return False, facts.trouble.reason, facts.trouble.message + kept
     if facts.observed.workload is None:
-        return _absent(facts.service.spec.mode)
+        return _absent(facts)
     if facts.rolling_out:
         updated = f"{facts.workload.updated} of {facts.workload.replicas} replicas run the current spec"
         return None, Reason.ROLLING_OUT, f"{updated}; serving: {available}"
+    if facts.frozen and available >= total:
+        return True, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is changed; serving: {available}"
     if total == 0 and facts.workload.replicas == 0:
         return True, Reason.SCALED_TO_ZERO, "0 replicas are asked for; no request is answered"
     if available >= total:
@@ -37,11 +38,9 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
 
 
-def _absent(mode: Mode) -> tuple[bool | None, Reason, str]:
-    if mode is Mode.PLAN:
-        return None, Reason.PLAN_ONLY, "spec.mode is Plan: nothing is created; status.plan says what would be"
-    if mode is Mode.PAUSED:
-        return None, Reason.PAUSED, "spec.mode is Paused: nothing is created"
+def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:
+    if facts.frozen:
+        return None, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is created"
     return None, Reason.CREATING, "the workload is being created"
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.scaling import ScalingMode
-from aifactory.api.spec import Mode
 from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
@@ -45,7 +44,7 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
     if facts.trouble is not None:
         yield Verdict(T.STALLED, True, facts.trouble.reason, facts.trouble.message)
     if facts.observed.workload is None:
-        if facts.service.spec.mode is Mode.ACTIVE and facts.trouble is None:
+        if not facts.frozen and facts.trouble is None:
             yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
         return
     if facts.workload.progress_deadline_exceeded:
@@ -153,7 +152,10 @@ def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
     scaling = facts.service.spec.scaling
     readings = facts.readings
     unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
-    if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
+    if facts.frozen:
+        message = f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
+        yield Verdict(T.SCALING_ACTIVE, False, facts.frozen, message)
+    elif scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
         yield Verdict(
             T.SCALING_ACTIVE,
             False,

@@ -1,11 +1,13 @@
 """Prometheus metrics of the operator process and of the services it looks after."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from aifactory.api.meta import parse_duration, parse_percent
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -63,34 +65,92 @@ class Metrics:
         Gauge("aifactory_queue_depth", "Keys due and not worked on.", registry=self.registry).set_function(depth)
         Gauge("aifactory_queue_age_seconds", "Wait of the most overdue key.", registry=self.registry).set_function(age)
 
-    def watch_services(self, statuses: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
-        """Export replicas, signals and objectives of every service from its status."""
-        self.registry.register(_Services(statuses))
+    def watch_services(self, services: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
+        """Export what the status of every service says; `services` are objects as the API server gave them."""
+        self.registry.register(_Services(services))
+
+
+# Name after `aifactory_service_`: help, further labels.
+_SERVICE_GAUGES = {
+    "ready": ("1 when Ready is True.", ()),
+    "condition": ("1 for the present status and reason of each condition.", ("condition", "status", "reason")),
+    "replicas": ("Replicas by state.", ("state",)),
+    "signal_ratio": ("Signal / limit.", ("signal",)),
+    "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ()),
+    "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
+    "objective_observed": ("What is seen, in the unit of the target.", ("objective",)),
+    "slo_attainment": ("Share within target over the last 5m or 1h.", ("objective", "window")),
+    "slo_goal": ("Share within target that is asked for.", ()),
+    "requests_per_second": ("Requests by kind: offered or completed.", ("kind",)),
+    "tokens_per_second": ("Tokens by kind: input or output.", ("kind",)),
+    "requests": ("Requests in the engine by state: running or waiting.", ("state",)),
+}
+_THROUGHPUT = {
+    "requestsPerSecond": ("requests_per_second", "completed"),
+    "offeredRequestsPerSecond": ("requests_per_second", "offered"),
+    "inputTokensPerSecond": ("tokens_per_second", "input"),
+    "outputTokensPerSecond": ("tokens_per_second", "output"),
+    "running": ("requests", "running"),
+    "waiting": ("requests", "waiting"),
+}
+_Sample = tuple[str, tuple[str, ...], float]
 
 
 class _Services(Collector):
-    def __init__(self, statuses: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
-        self._statuses = statuses
+    def __init__(self, services: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
+        self._services = services
 
     def collect(self) -> list[GaugeMetricFamily]:
-        labels = ["namespace", "inferenceservice"]
-        replicas = GaugeMetricFamily("aifactory_service_replicas", "Replicas by state.", labels=[*labels, "state"])
-        ratio = GaugeMetricFamily("aifactory_service_signal_ratio", "Signal / limit.", labels=[*labels, "signal"])
-        attained = GaugeMetricFamily(
-            "aifactory_service_slo_attainment", "Share within target, 5 min.", labels=[*labels, "objective"]
-        )
-        ready = GaugeMetricFamily("aifactory_service_ready", "1 when Ready is True.", labels=labels)
-        for (namespace, name), status in self._statuses().items():
-            for state, count in (status.get("replicas") or {}).items():
-                replicas.add_metric([namespace, name, state], count)
-            for item in (status.get("scaling") or {}).get("recommendations", []):
-                if item.get("ratio") is not None:
-                    ratio.add_metric([namespace, name, item["signal"]], float(item["ratio"]))
-            for item in status.get("slo") or []:
-                if item.get("attainment5m"):
-                    attained.add_metric(
-                        [namespace, name, item["objective"]], float(item["attainment5m"].rstrip("%")) / 100
-                    )
-            is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
-            ready.add_metric([namespace, name], float(is_ready))
-        return [replicas, ratio, attained, ready]
+        gauges = {
+            name: GaugeMetricFamily(
+                f"aifactory_service_{name}", text, labels=["namespace", "inferenceservice", *labels]
+            )
+            for name, (text, labels) in _SERVICE_GAUGES.items()
+        }
+        for key, service in self._services().items():
+            status = service.get("status") or {}
+            for name, labels, value in (*_state(status), *_objectives(service, status), *_load(status)):
+                gauges[name].add_metric([*key, *labels], value)
+        return list(gauges.values())
+
+
+def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
+    conditions = status.get("conditions") or []
+    yield "ready", (), float(any(c["type"] == "Ready" and c["status"] == "True" for c in conditions))
+    for condition in conditions:
+        yield "condition", (condition["type"], condition["status"], condition["reason"]), 1.0
+    for state, count in (status.get("replicas") or {}).items():
+        yield "replicas", (state,), count
+
+
+def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
+    goal = (service.get("spec", {}).get("slo") or {}).get("attainment")
+    if goal:
+        yield "slo_goal", (), float(parse_percent(goal))
+    for item in status.get("slo") or []:
+        name = item["objective"]
+        yield "objective_target", (name,), _number(item["target"].partition("= ")[2].split()[0])
+        if item.get("observed"):
+            yield "objective_observed", (name,), _number(item["observed"])
+        for window in ("5m", "1h"):
+            if item.get(f"attainment{window}"):
+                yield "slo_attainment", (name, window), _number(item[f"attainment{window}"])
+
+
+def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
+    throughput = status.get("throughput") or {}
+    for field, (name, kind) in _THROUGHPUT.items():
+        if field in throughput:
+            yield name, (kind,), float(throughput[field])
+    for item in (status.get("scaling") or {}).get("recommendations", []):
+        if item.get("ratio") is not None:
+            yield "signal_ratio", (item["signal"],), float(item["ratio"])
+        if item["signal"] == "kvCacheUsage" and item.get("value"):
+            yield "kv_cache_usage", (), _number(item["value"])
+
+
+def _number(text: str) -> float:
+    """A share, a duration in seconds or a plain number, as the status writes it."""
+    if text.endswith("%"):
+        return float(text[:-1]) / 100
+    return parse_duration(text).total_seconds() if text[-1].isalpha() else float(text)

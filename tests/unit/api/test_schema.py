@@ -68,8 +68,12 @@ def test_defaults_are_written_as_a_user_would() -> None:
     assert SPEC["properties"]["slo"]["default"] == {"workload": "interactive", "attainment": "99%"}
 
 
-def test_the_api_server_fills_in_nothing_in_the_status() -> None:
-    assert [path for path, schema in nodes(STATUS, "status") if "default" in schema] == []
+def test_a_new_object_says_that_nobody_looked_at_it_yet() -> None:
+    assert STATUS["default"] == {"observedGeneration": -1}
+
+
+def test_the_api_server_fills_in_nothing_else_in_the_status() -> None:
+    assert [path for path, schema in nodes(STATUS, "status") if "default" in schema] == ["status"]
 
 
 def test_conditions_merge_by_type() -> None:

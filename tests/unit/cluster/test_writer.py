@@ -133,14 +133,14 @@ async def test_a_status_is_applied_to_this_very_object(server, writer, store):
     assert seen.body["status"] == {"url": "http://llama.chat.svc"}
     assert seen.body.keys() == {"apiVersion", "kind", "metadata", "status"}
     assert seen.query == {"fieldManager": "aifactory-status", "force": "true"}
-    assert store.statuses() == {KEY: {"url": "http://llama.chat.svc"}}
+    assert store.objects()[KEY]["status"] == {"url": "http://llama.chat.svc"}
 
 
 @pytest.mark.parametrize("status", [404, 409])
 async def test_the_status_of_an_object_that_is_gone_or_was_replaced_is_nobodys(server, writer, store, status):
     server.refuse("PATCH", STATUS, status, "Reason")
     await writer.status(IDENTITY, {"url": "x"})
-    assert store.statuses() == {KEY: {}}
+    assert "status" not in store.objects()[KEY]
 
 
 async def test_a_status_that_is_refused_is_an_error(server, writer):

@@ -16,7 +16,10 @@ from aifactory.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "manifests"
-KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "prometheus"]
+KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "prometheus", MANIFESTS / "monitoring"]
+# Contents of ConfigMaps.
+DATA = {"prometheus.yml", "dashboard.json"}
+PATCHES = {MANIFESTS / "argocd" / "argocd-cm.yaml"}
 FORBIDDEN_VERBS = {"*", "escalate", "bind", "impersonate", "deletecollection"}
 FORBIDDEN_RESOURCES = {
     "*",
@@ -44,7 +47,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 def objects(kind: str) -> list[dict[str, Any]]:
     """Every object of a kind that the kustomizations install."""
-    paths = {path for folder in KUSTOMIZATIONS for path in files(folder) if path.name != "prometheus.yml"}
+    paths = {path for folder in KUSTOMIZATIONS for path in files(folder) if path.name not in DATA}
     documents = [document for path in sorted(paths) for document in yaml.safe_load_all(path.read_text())]
     return [document for document in documents if document["kind"] == kind]
 
@@ -65,14 +68,14 @@ def verbs(group: str, resource: str) -> set[str]:
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_every_file_of_an_installation_exists_and_is_yaml(folder: Path) -> None:
     paths = list(files(folder))
-    assert len(paths) >= 4
+    assert len(paths) >= 3
     assert all(list(yaml.safe_load_all(path.read_text())) for path in paths)
 
 
 def test_every_manifest_is_part_of_an_installation() -> None:
     installed = {path for folder in KUSTOMIZATIONS for path in files(folder)}
     written = {path for path in MANIFESTS.rglob("*.y*ml") if {"samples", "presets"}.isdisjoint(path.parts)}
-    assert {path for path in written - installed if path.name != "kustomization.yaml"} == set()
+    assert {path for path in written - installed if path.name != "kustomization.yaml"} == PATCHES
 
 
 @pytest.mark.parametrize("role", ["aifactory-operator", "aifactory-prometheus"])

@@ -1,22 +1,12 @@
 """Tools that know nothing of this kind (kubectl wait, Argo CD, Flux, cli-utils) compute its health as it really is."""
 
 from aifactory.api.conditions import Reason
-from aifactory.api.status import InferenceServiceStatus
 from aifactory.observed import Workload
 from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected
 
 from tests.unit.status.scene import SCALING, Life, pod, serving, stuck, without_node, workload
-
-
-def health(generation: int, status: InferenceServiceStatus) -> str:
-    """What the library kstatus makes of an object: Current, InProgress or Failed."""
-    conditions = {condition.type: condition.status for condition in status.conditions}
-    if status.observed_generation != generation or conditions.get("Reconciling") == "True":
-        return "InProgress"
-    if conditions.get("Stalled") == "True":
-        return "Failed"
-    return "Current" if conditions.get("Ready") == "True" else "InProgress"
+from tests.unit.status.tools import kstatus, stored
 
 
 class Watched(Life):
@@ -24,7 +14,7 @@ class Watched(Life):
 
     @property
     def health(self) -> str:
-        return health(self.service.metadata.generation, self.status)
+        return kstatus(stored(self))
 
     def sees(self, *args, **more) -> str:
         """The health after a look."""

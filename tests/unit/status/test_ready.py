@@ -163,7 +163,19 @@ SITUATIONS = {
         "",
     ),
     "paused before it was created": ({"mode": "Paused"}, None, (), "Unknown", "Paused", "spec.mode is Paused"),
-    "paused while it serves": ({"mode": "Paused"}, workload(1), serving(), "True", "Available", ""),
+    "paused while it serves": ({"mode": "Paused"}, workload(1), serving(), "True", "Paused", "serving: 1"),
+    "paused at fewer replicas than are asked for now": (
+        {"mode": "Paused", "replicas": 3},
+        workload(1),
+        serving(),
+        "True",
+        "Paused",
+        "nothing is changed",
+    ),
+    "paused at zero": ({"mode": "Paused"}, workload(0), (), "True", "Paused", "serving: 0"),
+    "paused, a replica is lost": ({"mode": "Paused"}, workload(1, 0), (pod(),), "Unknown", "ModelLoading", "0 of 1"),
+    "paused, crashing": ({"mode": "Paused"}, workload(1, 0), (CRASH,), "False", "ContainerCrashing", "OOMKilled"),
+    "planned while it serves": ({"mode": "Plan"}, workload(1), serving(), "True", "PlanOnly", "spec.mode is Plan"),
     "planned only": ({"mode": "Plan"}, None, (), "Unknown", "PlanOnly", "spec.mode is Plan"),
 }
 

@@ -206,6 +206,12 @@ def test_a_recommendation_is_not_followed():
     assert told(found) == ("False", "RecommendOnly")
 
 
+@pytest.mark.parametrize(("mode", "reason"), [("Paused", "Paused"), ("Plan", "PlanOnly")])
+def test_nothing_scales_a_frozen_service(mode, reason):
+    found = look("ScalingActive", spec={**SCALING, "mode": mode}, readings=HEALTHY, decision=decision(1, 3))
+    assert told(found) == ("False", reason)
+
+
 def test_a_fixed_number_of_replicas_has_no_scaling_conditions():
     assert look("ScalingActive", spec={}, readings=HEALTHY, decision=decision(1, 1)) is None
 

@@ -122,40 +122,101 @@ async def test_the_queue_is_seen_as_it_is_when_asked(process, get):
         assert found == expected
 
 
-STATUS = {
-    "conditions": [{"type": "Accepted", "status": "True"}, {"type": "Ready", "status": "True"}],
-    "replicas": {"desired": 3, "current": 3, "ready": 2, "pending": 1, "unschedulable": 0},
-    "scaling": {"recommendations": [{"signal": "timeToFirstToken", "ratio": "0.62"}, {"signal": "waitingRequests"}]},
-    "slo": [
-        {"objective": "timeToFirstToken", "attainment5m": "98.5%"},
-        {"objective": "interTokenLatency", "state": "IDLE"},
-    ],
+LLAMA = {
+    "spec": {"slo": {"workload": "interactive", "attainment": "99.5%"}},
+    "status": {
+        "conditions": [
+            {"type": "Accepted", "status": "True", "reason": "Valid"},
+            {"type": "Ready", "status": "True", "reason": "Available"},
+            {"type": "GPUShortage", "status": "True", "reason": "InsufficientGPUs"},
+        ],
+        "replicas": {"desired": 3, "current": 3, "ready": 2, "pending": 1, "unschedulable": 0},
+        "scaling": {
+            "recommendations": [
+                {"signal": "timeToFirstToken", "ratio": "0.62", "value": "310ms"},
+                {"signal": "kvCacheUsage", "ratio": "0.50", "value": "45.0%"},
+                {"signal": "waitingRequests"},
+            ]
+        },
+        "slo": [
+            {
+                "objective": "timeToFirstToken",
+                "target": "p95 <= 1s500ms",
+                "observed": "310ms",
+                "attainment5m": "98.5%",
+                "attainment1h": "99.9%",
+            },
+            {"objective": "throughput", "target": ">= 5000 tokens/s", "observed": "4800.5"},
+            {"objective": "interTokenLatency", "target": "p95 <= 50ms", "state": "IDLE"},
+        ],
+        "throughput": {
+            "requestsPerSecond": "3.9",
+            "offeredRequestsPerSecond": "6.6",
+            "inputTokensPerSecond": "100.0",
+            "outputTokensPerSecond": "900.0",
+            "running": "12.0",
+            "waiting": "1.0",
+        },
+    },
+}
+
+
+def service_sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return sample(f"aifactory_service_{name}", namespace="chat", inferenceservice="llama", **labels)
+
+
+SEEN = {
+    service_sample("ready"): 1,
+    service_sample("condition", condition="GPUShortage", status="True", reason="InsufficientGPUs"): 1,
+    service_sample("replicas", state="pending"): 1,
+    service_sample("signal_ratio", signal="timeToFirstToken"): 0.62,
+    service_sample("kv_cache_usage"): 0.45,
+    service_sample("objective_target", objective="timeToFirstToken"): 1.5,
+    service_sample("objective_observed", objective="timeToFirstToken"): 0.31,
+    service_sample("objective_target", objective="throughput"): 5000,
+    service_sample("objective_observed", objective="throughput"): 4800.5,
+    service_sample("objective_target", objective="interTokenLatency"): 0.05,
+    service_sample("slo_attainment", objective="timeToFirstToken", window="5m"): 0.985,
+    service_sample("slo_attainment", objective="timeToFirstToken", window="1h"): 0.999,
+    service_sample("slo_goal"): 0.995,
+    service_sample("requests_per_second", kind="completed"): 3.9,
+    service_sample("requests_per_second", kind="offered"): 6.6,
+    service_sample("tokens_per_second", kind="input"): 100,
+    service_sample("tokens_per_second", kind="output"): 900,
+    service_sample("requests", state="running"): 12,
+    service_sample("requests", state="waiting"): 1,
 }
 
 
 async def test_every_service_has_gauges(process, get):
-    process.metrics.watch_services(lambda: {("chat", "llama"): STATUS, ("chat", "new"): {}})
+    process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
     seen = await samples(get)
-    llama, new = ({"namespace": "chat", "inferenceservice": name} for name in ("llama", "new"))
-    assert seen[sample("aifactory_service_ready", **llama)] == 1
-    assert seen[sample("aifactory_service_ready", **new)] == 0
-    assert seen[sample("aifactory_service_replicas", **llama, state="pending")] == 1
-    assert seen[sample("aifactory_service_signal_ratio", **llama, signal="timeToFirstToken")] == 0.62
-    assert seen[sample("aifactory_service_slo_attainment", **llama, objective="timeToFirstToken")] == 0.985
+    assert {key: seen.get(key) for key in SEEN} == pytest.approx(SEEN)
+
+
+async def test_a_service_without_a_status_is_not_ready_and_nothing_else(process, get):
+    new = {"metadata": {}, "spec": {}, "status": {"observedGeneration": -1}}
+    process.metrics.watch_services(lambda: {("chat", "new"): new, ("chat", "newer"): {}})
+    seen = await samples(get)
+    labels = [{"namespace": "chat", "inferenceservice": name} for name in ("new", "newer")]
+    found = {key: value for key, value in seen.items() if key[0].startswith("aifactory_service")}
+    assert found == {sample("aifactory_service_ready", **each): 0 for each in labels}
 
 
 async def test_what_is_not_known_has_no_series(process, get):
-    process.metrics.watch_services(lambda: {("chat", "llama"): STATUS})
-    signals = [dict(labels) for _, labels in await samples(get)]
-    assert not any(labels.get("signal") == "waitingRequests" for labels in signals)
-    assert not any(labels.get("objective") == "interTokenLatency" for labels in signals)
+    process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
+    seen = await samples(get)
+    assert not any(dict(labels).get("signal") == "waitingRequests" for _, labels in seen)
+    assert [name for name, labels in seen if dict(labels).get("objective") == "interTokenLatency"] == [
+        "aifactory_service_objective_target"
+    ]
 
 
 async def test_a_deleted_service_has_no_series(process, get):
-    statuses = {("chat", "llama"): STATUS}
-    process.metrics.watch_services(lambda: statuses)
+    services = {("chat", "llama"): LLAMA}
+    process.metrics.watch_services(lambda: services)
     assert any("llama" in text for _, labels in await samples(get) for _, text in labels)
-    statuses.clear()
+    services.clear()
     assert not any("llama" in text for _, labels in await samples(get) for _, text in labels)
 
 
