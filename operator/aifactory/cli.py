@@ -16,6 +16,7 @@ from aifactory.api.schema import crds as all_crds
 from aifactory.api.status import PlanStatus
 from aifactory.lint import problems
 from aifactory.manifest import Document, ManifestError, read_documents
+from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
 
 Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
@@ -55,10 +56,11 @@ def render(
     """Print the objects that the operator makes of each InferenceService, without a cluster."""
     documents = _services(filename)
     _refuse(documents)
+    served = {kind for kind in OPTIONAL if pod_monitor or kind != "PodMonitor"}
     children: list[dict[str, Any]] = []
     for document in documents:
         service = InferenceService.model_validate(document.data)
-        children += render_children(service, service.spec.initial_replicas, pod_monitor=pod_monitor)
+        children += render_children(service, service.spec.initial_replicas, served=served)
     typer.echo("---\n".join(map(_dump, children)), nl=False)
 
 

@@ -1,6 +1,6 @@
 """What to change for one service: pure functions from what is wanted and what is, to a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,10 +56,13 @@ def plan(
     replicas: int,
     in_flight: Mapping[str, float],
     *,
-    pod_monitor: bool,
+    served: Collection[str],
 ) -> Plan:
-    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to the requests they hold."""
-    wanted = [stamp(child) for child in render(service, replicas, pod_monitor=pod_monitor)]
+    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to the requests they hold.
+
+    `served` are the optional kinds that the cluster has.
+    """
+    wanted = [stamp(child) for child in render(service, replicas, served=served)]
     names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
     current = observed.workload.replicas if observed.workload else replicas
     return Plan(

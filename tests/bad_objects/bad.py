@@ -550,6 +550,19 @@ _ENGINES = (
         says="must be a multiple of parallelism.data x parallelism.pipeline",
     ),
     Bad(
+        "a way in by nothing",
+        {"expose": {"host": "chat.example.com"}},
+        path="spec.expose",
+        says="exactly one of gateway or ingress",
+    ),
+    Bad(
+        "a host with a path",
+        {"expose": {"host": "example.com/chat", "ingress": {}}},
+        path="spec.expose.host",
+        says="must match pattern",
+        server_says="should match",
+    ),
+    Bad(
         "GPUs by two ways",
         {"accelerator": {"resourceName": "example.com/gpu", "resourceClaimTemplate": "gpus"}},
         path="spec.accelerator.resourceClaimTemplate",

@@ -136,6 +136,20 @@ GOOD = (
             "accelerator": {"count": 8, "parallelism": {"data": 2, "pipeline": 2, "expert": True}},
         },
     ),
+    Good("a way in by a Gateway", {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}),
+    Good(
+        "a way in by an Ingress",
+        {
+            "expose": {
+                "host": "*.example.com",
+                "ingress": {
+                    "className": "nginx",
+                    "tlsSecret": "example-com",
+                    "annotations": {"nginx.ingress.kubernetes.io/proxy-read-timeout": "3600"},
+                },
+            }
+        },
+    ),
     Good("GPUs by dynamic resource allocation", {"accelerator": {"resourceClaimTemplate": "two-gpus", "count": 2}}),
     Good("TensorRT-LLM", {"runtime": {"engine": "trtllm", "maxSequences": 256, "maxBatchedTokens": 8192}}),
     Good("Triton", {"model": {"source": {"image": {"path": "/models"}}}, "runtime": {"engine": "triton"}}),

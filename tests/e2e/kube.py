@@ -19,6 +19,8 @@ _PREFIXES = {
     "poddisruptionbudgets": "/apis/policy/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "podmonitors": "/apis/monitoring.coreos.com/v1",
+    "ingresses": "/apis/networking.k8s.io/v1",
+    "httproutes": "/apis/gateway.networking.k8s.io/v1",
     "leases": "/apis/coordination.k8s.io/v1",
 }
 # A connection that was kept open may have been closed meanwhile; an answer, whatever it says, is never asked for again.

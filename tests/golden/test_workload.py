@@ -8,7 +8,31 @@ from aifactory.render.quantity import canonical
 
 def test_children_come_in_the_order_to_apply_them(case):
     kinds = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment", "PodMonitor"]
-    assert [child["kind"] for child in case.children] == kinds
+    expose = case.service.spec.expose
+    way_in = [] if expose is None else ["HTTPRoute" if expose.gateway else "Ingress"]
+    assert [child["kind"] for child in case.children] == kinds + way_in
+
+
+def test_a_way_in_leads_to_the_service_under_its_host(case):
+    expose, (port,) = case.service.spec.expose, case.child("Service")["spec"]["ports"]
+    if expose is None:
+        return
+    way_in = case.children[-1]["spec"]
+    (rule,) = way_in["rules"]
+    if expose.gateway:
+        (backend,) = rule["backendRefs"]
+        assert (way_in["hostnames"], backend["name"], backend["port"]) == (
+            [expose.host],
+            case.service.metadata.name,
+            port["port"],
+        )
+    else:
+        backend = rule["http"]["paths"][0]["backend"]["service"]
+        assert (rule["host"], backend["name"], backend["port"]["name"]) == (
+            expose.host,
+            case.service.metadata.name,
+            port["name"],
+        )
 
 
 def test_gpus_are_limited_to_what_is_requested_or_come_from_a_claim(case):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from aifactory.cluster.kinds import CHILDREN
+from aifactory.render import OPTIONAL
 from aifactory.render.drift import holds
 
 from tests.e2e.kube import Object, path
@@ -18,7 +19,7 @@ ELSEWHERE = ("priorityClassName", "runtimeClassName")
 
 def children(golden: Path, namespace: str) -> list[Object]:
     """Without their owner: there is none here, and Kubernetes would soon collect them."""
-    found = [child for child in yaml.safe_load_all(golden.read_text()) if child["kind"] != "PodMonitor"]
+    found = [child for child in yaml.safe_load_all(golden.read_text()) if child["kind"] not in OPTIONAL]
     for child in found:
         child["metadata"].pop("ownerReferences", None)
     return [child | {"metadata": child["metadata"] | {"namespace": namespace}} for child in found]

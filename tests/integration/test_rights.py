@@ -19,35 +19,44 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM, ACCOUNT = "aifactory-system", "aifactory-operator"
 USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 READ = {"get", "list", "watch"}
-POD_MONITORS = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "names": {
-            "kind": "PodMonitor",
-            "listKind": "PodMonitorList",
-            "plural": "podmonitors",
-            "singular": "podmonitor",
+GATEWAY_API = "gateway.networking.k8s.io"
+ALL_CHILDREN = (*CHILDREN, "podmonitors", "httproutes", "ingresses")
+OPTIONAL = {"podmonitors": ("monitoring.coreos.com", "PodMonitor"), "httproutes": (GATEWAY_API, "HTTPRoute")}
+
+
+def definition(plural: str) -> Object:
+    """A CustomResourceDefinition that takes everything."""
+    group, kind = OPTIONAL[plural]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        # What an administrator of gateway.networking.k8s.io would have to be asked for.
+        "metadata": {
+            "name": f"{plural}.{group}",
+            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
         },
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                }
+            ],
+        },
+    }
+
+
 # Write verbs that no life of a service needs, and why they are granted.
 RESERVED = {
     # A server-side apply of an object that is not there yet must also be allowed to create it.
-    **{f"create {plural}": "apply" for plural in (*CHILDREN, "podmonitors")},
+    **{f"create {plural}": "apply" for plural in ALL_CHILDREN},
     # Children that this version no longer renders are removed.
-    **{f"delete {plural}": "upgrade" for plural in (*CHILDREN, "podmonitors")},
+    **{f"delete {plural}": "upgrade" for plural in ALL_CHILDREN},
     "update inferenceservices/finalizers": "clusters that enforce owner references ask for it",
 }
 
@@ -55,9 +64,11 @@ RESERVED = {
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane of its own, as the operator serves all namespaces here."""
-    pod_monitors = tmp_path_factory.mktemp("crds") / "podmonitors.json"
-    pod_monitors.write_text(json.dumps(POD_MONITORS))
-    with ControlPlane(audit=True, crds=[CRD, pod_monitors]) as plane:
+    folder = tmp_path_factory.mktemp("crds")
+    optional = [folder / f"{plural}.json" for plural in OPTIONAL]
+    for file in optional:
+        file.write_text(json.dumps(definition(file.stem)))
+    with ControlPlane(audit=True, crds=[CRD, *optional]) as plane:
         plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
         yield plane
 
@@ -76,9 +87,13 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
     service.wait("two pods", lambda: len(service.pods()) == 2)
     service.wait("a PodMonitor, as the cluster has that kind", lambda: service.child("podmonitors"))
+    exposed = {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}
     service.load_model()
     service.wait_for("Ready", "True", "Available")
-    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}})
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}, **exposed})
+    service.wait("a route, as the cluster has that kind", lambda: service.child("httproutes"))
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}, "expose": {"host": "a.example.com", "ingress": {}}})
+    service.wait("an Ingress instead", lambda: service.child("ingresses") and not service.child("httproutes"))
     service.wait("scaled down", lambda: service.deployment()["spec"]["replicas"] == 1)
     service.delete()
     installed.stop()
@@ -118,3 +133,28 @@ def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane) -> None:
     service.wait("noticed", lambda: service.deployment()["spec"]["replicas"] == 2, 30)
     service.kube.delete(service.child_path("services"))
     service.wait("repaired", lambda: service.child("services"), 30)
+
+
+def test_a_gateway_that_takes_the_route_is_told_and_a_restart_leaves_it_alone(
+    plane: ControlPlane, installed: OperatorProcess
+) -> None:
+    service = Service(plane, Kube(plane), "default", "routed")
+    service.apply({"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}})
+    service.wait_for("Exposed", "Unknown", "RoutePending")
+    accepted = {"parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]}
+    service.kube.merge(service.child_path("httproutes"), {"status": accepted})
+    service.wait_for("Exposed", "True", "RouteAccepted")
+    before = {plural: _identity(service, plural) for plural in OPTIONAL}
+
+    installed.stop()
+    installed.start()
+    service.kube.merge(service.path, {"spec": {"replicas": 2}})
+    service.wait("the operator is at work again", lambda: service.deployment()["spec"]["replicas"] == 2)
+    assert {plural: _identity(service, plural) for plural in OPTIONAL} == before
+    service.delete()
+
+
+def _identity(service: Service, plural: str) -> tuple[str, str]:
+    child = service.child(plural)
+    assert child is not None
+    return child["metadata"]["uid"], child["metadata"]["resourceVersion"]

@@ -7,6 +7,7 @@ import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.decide import Plan, plan
 from aifactory.observed import Observed, Pod, Workload
+from aifactory.render import OPTIONAL
 
 KINDS = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment"]
 
@@ -21,14 +22,14 @@ def service(**spec: Any) -> InferenceService:
 
 
 def decide(
-    observed: Observed, replicas: int = 2, pod_monitor: bool = False, in_flight: Any = None, **spec: Any
+    observed: Observed, replicas: int = 2, served: tuple[str, ...] = (), in_flight: Any = None, **spec: Any
 ) -> Plan:
-    return plan(service(**spec), observed, replicas, in_flight or {}, pod_monitor=pod_monitor)
+    return plan(service(**spec), observed, replicas, in_flight or {}, served=served)
 
 
-def cluster(replicas: int = 2, pods: tuple[Pod, ...] = (), pod_monitor: bool = False, **spec: Any) -> Observed:
+def cluster(replicas: int = 2, pods: tuple[Pod, ...] = (), served: tuple[str, ...] = (), **spec: Any) -> Observed:
     """What the cluster holds after everything was applied."""
-    applied = decide(Observed(), replicas, pod_monitor, **spec).apply
+    applied = decide(Observed(), replicas, served, **spec).apply
     children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
     return Observed(children, Workload(replicas=replicas), pods)
 
@@ -46,7 +47,7 @@ def test_a_new_service_gets_all_its_children():
 
 
 def test_a_cluster_with_prometheus_operator_gets_a_pod_monitor_too():
-    assert decide(Observed(), pod_monitor=True).apply[-1]["kind"] == "PodMonitor"
+    assert decide(Observed(), served=OPTIONAL).apply[-1]["kind"] == "PodMonitor"
 
 
 def test_a_service_in_place_is_not_written_again():
@@ -81,7 +82,7 @@ def test_a_changed_spec_applies_the_deployment_with_the_replicas_there_are():
 
 
 def test_a_child_that_is_no_longer_wanted_is_deleted():
-    todo = decide(cluster(pod_monitor=True), pod_monitor=False)
+    todo = decide(cluster(served=OPTIONAL), served=())
     assert [child["kind"] for child in todo.delete] == ["PodMonitor"]
     assert todo.apply == ()
 

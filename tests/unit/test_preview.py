@@ -8,6 +8,7 @@ from aifactory.api.status import ChangeStatus, PlanStatus
 from aifactory.decide import plan
 from aifactory.observed import Observed, Workload
 from aifactory.preview import preview
+from aifactory.render import OPTIONAL
 
 
 def service(**spec: Any) -> InferenceService:
@@ -16,14 +17,14 @@ def service(**spec: Any) -> InferenceService:
     return InferenceService.model_validate({**manifest, "spec": {"model": {"name": "m"}, "runtime": runtime, **spec}})
 
 
-def planned(observed: Observed, replicas: int = 2, pod_monitor: bool = False, **spec: Any) -> PlanStatus:
+def planned(observed: Observed, replicas: int = 2, served: tuple[str, ...] = (), **spec: Any) -> PlanStatus:
     wanted = service(**spec)
-    return preview(wanted, observed, plan(wanted, observed, replicas, {}, pod_monitor=pod_monitor), replicas)
+    return preview(wanted, observed, plan(wanted, observed, replicas, {}, served=served), replicas)
 
 
-def cluster(replicas: int = 2, pod_monitor: bool = False, **spec: Any) -> Observed:
+def cluster(replicas: int = 2, served: tuple[str, ...] = (), **spec: Any) -> Observed:
     """What the cluster holds after everything was applied."""
-    applied = plan(service(**spec), Observed(), replicas, {}, pod_monitor=pod_monitor).apply
+    applied = plan(service(**spec), Observed(), replicas, {}, served=served).apply
     children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
     return Observed(children, Workload(replicas=replicas))
 
@@ -62,7 +63,7 @@ def test_gpus_are_counted_from_what_runs_now() -> None:
 
 
 def test_a_child_that_is_no_longer_wanted_is_removed() -> None:
-    (change,) = planned(cluster(pod_monitor=True)).changes
+    (change,) = planned(cluster(served=OPTIONAL)).changes
     assert (change.action, change.object, change.fields) == ("Remove", "PodMonitor/llama", [])
 
 

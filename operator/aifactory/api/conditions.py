@@ -11,6 +11,7 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"  # a rollout is on its way; present while the workload exists
     RECONCILING = "Reconciling"  # kstatus: only while True
     STALLED = "Stalled"  # kstatus: only while True, needs a change by the user
+    EXPOSED = "Exposed"  # the way in from outside is there; present while spec.expose asks for one
     MODEL_READY = "ModelReady"  # at least one replica has the model loaded and answers
     METRICS_AVAILABLE = "MetricsAvailable"  # the signals that scaling needs can be read
     SCALING_ACTIVE = "ScalingActive"  # replicas follow the objectives
@@ -41,6 +42,12 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_COMPLETE = "RolloutComplete"
     STARTUP_TIMEOUT = "StartupTimeout"
+    # Exposed
+    ROUTE_ACCEPTED = "RouteAccepted"
+    ROUTE_PENDING = "RoutePending"
+    ROUTE_REJECTED = "RouteRejected"
+    INGRESS_CREATED = "IngressCreated"
+    GATEWAY_API_MISSING = "GatewayAPIMissing"
     # Stalled
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
     IMAGE_PULL_FAILED = "ImagePullFailed"

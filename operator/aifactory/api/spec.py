@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from .checks import Check, Unique
 from .engine import Engine, engine_checks
+from .expose import ExposeSpec
 from .meta import (
     CheckedModel,
     Duration,
@@ -259,6 +260,7 @@ class InferenceServiceSpec(CheckedModel):
     scaling: ScalingSpec | None = Field(default=None, description="Replicas follow the objectives.")
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a changed spec replaces running replicas.")
     drain: DrainSpec = Field(default=DrainSpec(), description="How a replica leaves.")
+    expose: ExposeSpec | None = Field(default=None, description="A way in from outside the cluster.")
     pod_template: PodTemplate | None = Field(default=None, description="Additions to the pods.")
 
     @property

@@ -1,12 +1,13 @@
 """What applying manifests would change in a cluster, without applying them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import InferenceServiceStatus, PlanStatus
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
+from aifactory.render import OPTIONAL
 
 from .client import Client
 from .discovery import served
@@ -27,14 +28,14 @@ async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, Pl
     services = [InferenceService.model_validate(manifest) for manifest in manifests]
     store = Store()
     await refresh(client, store, KINDS, sorted({service.metadata.namespace for service in services}))
-    pod_monitor = await served(client, CHILDREN["PodMonitor"])
-    return {service.key: _compare(service, store, pod_monitor) for service in services}
+    optional = {kind for kind in OPTIONAL if await served(client, CHILDREN[kind])}
+    return {service.key: _compare(service, store, optional) for service in services}
 
 
-def _compare(service: InferenceService, store: Store, pod_monitor: bool) -> PlanStatus:
+def _compare(service: InferenceService, store: Store, optional: Collection[str]) -> PlanStatus:
     live = store.service(service.key) or {"metadata": {"uid": ""}}
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
     service = service.model_copy(update={"metadata": metadata})
     observed = store.observe(service.key)
     replicas = wanted_replicas(service.spec, observed, InferenceServiceStatus.of(live), None)
-    return preview(service, observed, plan(service, observed, replicas, {}, pod_monitor=pod_monitor), replicas)
+    return preview(service, observed, plan(service, observed, replicas, {}, served=optional), replicas)

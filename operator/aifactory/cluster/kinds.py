@@ -34,6 +34,8 @@ CHILDREN: dict[str, Resource] = {
     "Deployment": Resource("apps", "v1", "deployments"),
     "PodDisruptionBudget": Resource("policy", "v1", "poddisruptionbudgets"),
     "NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies"),
+    "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
+    "HTTPRoute": Resource("gateway.networking.k8s.io", "v1", "httproutes"),
     "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
 }
 KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}

@@ -1,6 +1,5 @@
 """observe -> decide -> apply -> report, for one service at a time."""
 
-import asyncio
 import dataclasses
 import logging
 import time
@@ -28,7 +27,7 @@ from aifactory.decide import Plan, plan, wanted_replicas
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.preview import preview
-from aifactory.render import resolved
+from aifactory.render import OPTIONAL, resolved
 from aifactory.runtimes import MetricDialect, dialects, scaling
 from aifactory.settings import Settings
 from aifactory.signals.objectives import Objective, resolve
@@ -43,7 +42,6 @@ from aifactory.status.transitions import Event, transitions
 from aifactory.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-DISCOVERY_SECONDS = 60.0
 REFUSED_RETRY_SECONDS = 30.0
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
@@ -94,17 +92,16 @@ class Reconciler:
         self._metrics = metrics
         self._clock = clock
         self._known: dict[Key, _Known] = {}
-        self._pod_monitor = False
+        self._served: frozenset[str] = frozenset()
         self.snapshot: Snapshot | None = None
 
-    async def discover_forever(self, client: Client) -> None:
-        """Keep up with optional kinds; a cluster that cannot be asked changes nothing."""
-        while True:
-            try:
-                self._pod_monitor = await served(client, CHILDREN["PodMonitor"])
-            except ApiError as error:
-                logger.warning("discovery failed: %s", error)
-            await asyncio.sleep(DISCOVERY_SECONDS)
+    async def discover(self, client: Client) -> None:
+        """Learn which optional kinds the cluster serves; before that, children of these kinds would be removed.
+
+        Raises:
+            ApiError: if the cluster cannot be asked; nothing changes then.
+        """
+        self._served = frozenset([kind for kind in OPTIONAL if await served(client, CHILDREN[kind])])
 
     def wanted(self) -> Wanted:
         """What the next snapshot has to hold; a service that was not looked at yet may want anything."""
@@ -182,7 +179,7 @@ class Reconciler:
         if known.converged == (state := self._state(known, observed, replicas)):
             return False
         in_flight = {name: pod.in_flight for name, pod in known.readings.pods.items()} if known.readings else {}
-        todo = plan(known.service, observed, replicas, in_flight, pod_monitor=self._pod_monitor)
+        todo = plan(known.service, observed, replicas, in_flight, served=self._served)
         if known.service.spec.mode is Mode.PLAN:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
             return False
@@ -200,7 +197,7 @@ class Reconciler:
     def _state(self, known: _Known, observed: Observed, replicas: int) -> object:
         """Equal when there is nothing to compare again."""
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
-        return known.service.metadata.generation, self._pod_monitor, replicas, versions
+        return known.service.metadata.generation, self._served, replicas, versions
 
     async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
         namespace, name = service.key

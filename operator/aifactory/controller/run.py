@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -27,7 +28,8 @@ from .tick import tick_forever
 logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
 WATCHES_BEGIN_SECONDS = 1.0
-REFRESH_RETRY_SECONDS = 5.0
+RETRY_SECONDS = 5.0
+DISCOVERY_SECONDS = 60.0
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -54,14 +56,15 @@ class Operator:
     async def work(self) -> None:
         """Watch, reconcile and scale until kopf is told to stop."""
         self.metrics.leading.set(1)
-        await self._refresh()
+        await self._insist("the cluster could not be asked for its kinds", self._discover)
+        await self._insist("the cluster could not be listed", self._refresh)
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
         background = [
             asyncio.create_task(self._refresh_forever()),
             asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
             asyncio.create_task(self._tick()),
-            asyncio.create_task(self.reconciler.discover_forever(self.client)),
+            asyncio.create_task(self._discover_forever()),
         ]
         watching = asyncio.create_task(
             kopf.operator(
@@ -94,20 +97,30 @@ class Operator:
             while listed.is_set():
                 listed.clear()
                 await asyncio.sleep(WATCHES_BEGIN_SECONDS)
-            await self._refresh()
+            await self._insist("the cluster could not be listed", self._refresh)
 
     async def _refresh(self) -> None:
-        """Read complete lists; an API server that does not answer is asked again."""
+        """Read complete lists."""
+        for key in await refresh(self.client, self.store, KINDS, self.settings.namespaces):
+            self.queue.add(key)
+
+    async def _discover_forever(self) -> None:
+        """Keep up with optional kinds that come and go."""
+        while True:
+            await asyncio.sleep(DISCOVERY_SECONDS)
+            await self._insist("the cluster could not be asked for its kinds", self._discover)
+
+    async def _discover(self) -> None:
+        await self.reconciler.discover(self.client)
+
+    async def _insist(self, failure: str, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask an API server that does not answer again."""
         while True:
             try:
-                changed = await refresh(self.client, self.store, KINDS, self.settings.namespaces)
+                return await ask()
             except ApiError as error:
-                logger.warning("the cluster could not be listed: %s", error)
-                await asyncio.sleep(REFRESH_RETRY_SECONDS)
-            else:
-                for key in changed:
-                    self.queue.add(key)
-                return
+                logger.warning("%s: %s", failure, error)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _tick(self) -> None:
         settings = self.settings

@@ -1,22 +1,27 @@
 """All child objects of a service."""
 
+from collections.abc import Collection
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.runtimes import RUNTIMES
 
 from .disruption import pod_disruption_budget
+from .exposure import exposure
 from .identity import service_account
-from .monitoring import pod_monitor as podmonitor
+from .monitoring import pod_monitor
 from .network import network_policy
 from .network import service as cluster_service
 from .workload import deployment
 
+OPTIONAL = ("PodMonitor", "HTTPRoute")
+"""Kinds that not every cluster serves."""
 
-def render(service: InferenceService, replicas: int, *, pod_monitor: bool) -> list[dict[str, Any]]:
+
+def render(service: InferenceService, replicas: int, *, served: Collection[str]) -> list[dict[str, Any]]:
     """Child objects in the order to apply them: plain dicts, complete, spelled as the API server stores them.
 
-    `pod_monitor` says whether the cluster serves that kind.
+    `served` are the optional kinds that the cluster has.
     """
     server = RUNTIMES[service.spec.runtime.engine].server(service.spec)
     children = [
@@ -25,5 +30,7 @@ def render(service: InferenceService, replicas: int, *, pod_monitor: bool) -> li
         pod_disruption_budget(service),
         cluster_service(service),
         deployment(service, server, replicas),
+        pod_monitor(service, server),
+        *exposure(service),
     ]
-    return [*children, podmonitor(service, server)] if pod_monitor else children
+    return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]

@@ -10,6 +10,7 @@ from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
 from .conditions import Verdict
+from .exposed import exposed
 from .facts import Facts
 from .pods import lacks_gpus, unschedulable
 
@@ -32,6 +33,7 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield Verdict(T.ACCEPTED, True, Reason.VALID, "the spec can be acted on")
     yield from _rollout(facts)
     yield from _model(facts)
+    yield from exposed(facts)
     yield from _gpu_shortage(facts)
     if facts.readings is not None and facts.observed.serving_pods:
         yield _metrics(facts, facts.readings)

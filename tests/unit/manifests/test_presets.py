@@ -10,7 +10,7 @@ import yaml
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.lint import problems
-from aifactory.render import render
+from aifactory.render import OPTIONAL, render
 
 ROOT = Path(__file__).parents[3]
 PRESETS = ROOT / "manifests" / "presets"
@@ -169,7 +169,7 @@ def test_names_differ() -> None:
 @each_preset
 def test_a_preset_has_no_problem_and_renders(preset: Preset) -> None:
     assert problems(preset.manifest) == []
-    assert render(preset.service, preset.spec.initial_replicas, pod_monitor=True)
+    assert render(preset.service, preset.spec.initial_replicas, served=OPTIONAL)
 
 
 @each_preset

@@ -1,12 +1,12 @@
 """What the caller of render decides, and what nobody can override."""
 
 import pytest
-from aifactory.render import render, resolved, url
+from aifactory.render import OPTIONAL, render, resolved, url
 from aifactory.signals.objectives import resolve
 
 
 def deployment(service, replicas=1):
-    return next(child for child in render(service, replicas, pod_monitor=False) if child["kind"] == "Deployment")
+    return next(child for child in render(service, replicas, served=()) if child["kind"] == "Deployment")
 
 
 def pod_labels(service):
@@ -19,13 +19,13 @@ def test_replicas_are_the_callers(service, replicas):
 
 
 def test_pod_monitor_only_where_the_cluster_serves_it(service):
-    with_monitor = render(service(), 1, pod_monitor=True)
-    without = render(service(), 1, pod_monitor=False)
+    with_monitor = render(service(), 1, served=OPTIONAL)
+    without = render(service(), 1, served=())
     assert [child["kind"] for child in with_monitor if child not in without] == ["PodMonitor"]
 
 
 def test_an_offline_manifest_has_no_owner(service):
-    assert all("ownerReferences" not in child["metadata"] for child in render(service(uid=""), 1, pod_monitor=True))
+    assert all("ownerReferences" not in child["metadata"] for child in render(service(uid=""), 1, served=OPTIONAL))
 
 
 def test_users_labels_are_added_but_never_override(service):
@@ -86,20 +86,20 @@ def test_only_moving_tags_are_pulled_each_time(service, image, policy):
 
 
 def test_a_single_replica_does_not_block_the_drain_of_its_node(service):
-    budget = next(c for c in render(service(replicas=1), 1, pod_monitor=False) if c["kind"] == "PodDisruptionBudget")
+    budget = next(c for c in render(service(replicas=1), 1, served=()) if c["kind"] == "PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == 1
     assert "minAvailable" not in budget["spec"]
     assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_pods_may_call_out_to_fetch_models(service):
-    policy = next(c for c in render(service(), 1, pod_monitor=False) if c["kind"] == "NetworkPolicy")
+    policy = next(c for c in render(service(), 1, served=()) if c["kind"] == "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     assert "egress" not in policy["spec"]
 
 
 def test_url_is_that_of_the_rendered_service(service):
-    found = next(child for child in render(service(), 1, pod_monitor=False) if child["kind"] == "Service")
+    found = next(child for child in render(service(), 1, served=()) if child["kind"] == "Service")
     assert url(service()) == f"http://{found['metadata']['name']}.{found['metadata']['namespace']}.svc"
     assert found["spec"]["ports"][0]["port"] == 80
 

@@ -1,0 +1,51 @@
+"""The way in from outside the cluster: an HTTPRoute or an Ingress to the Service."""
+
+from typing import Any
+
+from aifactory.api.expose import ExposeSpec, GatewayReference, IngressSpec
+from aifactory.api.inferenceservice import InferenceService
+
+from . import labels, naming
+
+_GATEWAY_API = "gateway.networking.k8s.io"
+
+
+def exposure(service: InferenceService) -> list[dict[str, Any]]:
+    """Nothing, or the one object that `spec.expose` asks for."""
+    expose = service.spec.expose
+    if expose is None:
+        return []
+    return [_route(service, expose, expose.gateway) if expose.gateway else _ingress(service, expose, expose.ingress)]
+
+
+def _route(service: InferenceService, expose: ExposeSpec, gateway: GatewayReference) -> dict[str, Any]:
+    parent = {"name": gateway.name, "namespace": gateway.namespace, "sectionName": gateway.section_name}
+    named = {key: value for key, value in parent.items() if value}
+    backend = {"group": "", "kind": "Service", "name": naming.child(service), "port": naming.SERVICE_PORT, "weight": 1}
+    return {
+        "apiVersion": f"{_GATEWAY_API}/v1",
+        "kind": "HTTPRoute",
+        "metadata": labels.metadata(service, naming.child(service)),
+        "spec": {
+            "parentRefs": [{"group": _GATEWAY_API, "kind": "Gateway", **named}],
+            "hostnames": [expose.host],
+            "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]}],
+        },
+    }
+
+
+def _ingress(service: InferenceService, expose: ExposeSpec, ingress: IngressSpec | None) -> dict[str, Any]:
+    ingress = ingress or IngressSpec()
+    metadata = labels.metadata(service, naming.child(service))
+    backend = {"service": {"name": naming.child(service), "port": {"name": naming.PORT_NAME}}}
+    fields = {
+        "ingressClassName": ingress.class_name,
+        "tls": [{"hosts": [expose.host], "secretName": ingress.tls_secret}] if ingress.tls_secret else None,
+        "rules": [{"host": expose.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+    }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata | ({"annotations": ingress.annotations} if ingress.annotations else {}),
+        "spec": {key: value for key, value in fields.items() if value},
+    }

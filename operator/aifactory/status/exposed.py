@@ -1,0 +1,44 @@
+"""`Exposed`: whether the way in from outside that `spec.expose` asks for is there."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aifactory.api.conditions import ConditionType, Reason
+
+from .conditions import Verdict
+from .facts import Facts
+
+_TOLD_BY_GATEWAYS = ("Accepted", "ResolvedRefs")
+
+
+def exposed(facts: Facts) -> Iterator[Verdict]:
+    """Nothing where nothing is asked for, or nothing exists yet."""
+    expose, name = facts.service.spec.expose, facts.service.metadata.name
+    if expose is None or facts.observed.workload is None:
+        return
+    route = facts.observed.children.get(("HTTPRoute", name))
+    if expose.gateway is not None:
+        yield Verdict(ConditionType.EXPOSED, *_route(expose.host, route))
+    elif ("Ingress", name) in facts.observed.children:
+        message = f"an Ingress leads {expose.host} to the service"
+        yield Verdict(ConditionType.EXPOSED, True, Reason.INGRESS_CREATED, message)
+
+
+def _route(host: str, route: Mapping[str, Any] | None) -> tuple[bool | None, Reason, str]:
+    if route is None:
+        missing = "the cluster serves no HTTPRoute: install the Gateway API, or use spec.expose.ingress"
+        return False, Reason.GATEWAY_API_MISSING, missing
+    answers = list(_answers(route))
+    refused = next((answer for answer in answers if answer["status"] == "False"), None)
+    if refused is not None:
+        cause = refused.get("message") or refused["reason"]
+        return False, Reason.ROUTE_REJECTED, f"the Gateway refuses the route: {cause}"
+    if answers:
+        return True, Reason.ROUTE_ACCEPTED, f"the Gateway leads {host} to the service"
+    return None, Reason.ROUTE_PENDING, "no Gateway has taken the route yet; check spec.expose.gateway"
+
+
+def _answers(route: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What Gateways say of the route."""
+    for parent in (route.get("status") or {}).get("parents") or ():
+        yield from (told for told in parent.get("conditions") or () if told["type"] in _TOLD_BY_GATEWAYS)

@@ -1,0 +1,24 @@
+"""A way in from outside the cluster comes and goes with `spec.expose`."""
+
+from .service import Service
+
+INGRESS = {"expose": {"host": "chat.example.com", "ingress": {"className": "nginx"}}}
+GATEWAY = {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}
+
+
+def test_an_ingress_is_made_said_so_and_removed_with_its_field(service: Service) -> None:
+    service.apply(INGRESS)
+    service.wait_for("Exposed", "True", "IngressCreated")
+    ingress = service.child("ingresses")
+    assert ingress is not None
+    assert ingress["spec"]["rules"][0]["host"] == "chat.example.com"
+    service.apply()
+    service.wait("the Ingress is gone", lambda: service.child("ingresses") is None)
+    service.wait("nothing is said of it", lambda: not service.condition("Exposed"))
+
+
+def test_a_cluster_without_the_gateway_api_is_told_what_to_install(service: Service) -> None:
+    service.apply(GATEWAY)
+    missing = service.wait_for("Exposed", "False", "GatewayAPIMissing")
+    assert "install the Gateway API" in missing["message"]
+    service.become_ready()
