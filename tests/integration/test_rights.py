@@ -19,6 +19,7 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM, ACCOUNT = "aifactory-system", "aifactory-operator"
 USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 READ = {"get", "list", "watch"}
+MERGE = "application/merge-patch+json"
 GATEWAY_API = "gateway.networking.k8s.io"
 ALL_CHILDREN = (*CHILDREN, "podmonitors", "httproutes", "ingresses")
 OPTIONAL = {"podmonitors": ("monitoring.coreos.com", "PodMonitor"), "httproutes": (GATEWAY_API, "HTTPRoute")}
@@ -139,16 +140,17 @@ def test_a_gateway_that_takes_the_route_is_told_and_a_restart_leaves_it_alone(
     plane: ControlPlane, installed: OperatorProcess
 ) -> None:
     service = Service(plane, Kube(plane), "default", "routed")
-    service.apply({"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}})
+    exposed = {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}
+    service.apply(exposed)
     service.wait_for("Exposed", "Unknown", "RoutePending")
     accepted = {"parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]}
-    service.kube.merge(service.child_path("httproutes"), {"status": accepted})
+    service.kube.send("PATCH", service.child_path("httproutes"), {"status": accepted}, MERGE)
     service.wait_for("Exposed", "True", "RouteAccepted")
     before = {plural: _identity(service, plural) for plural in OPTIONAL}
 
     installed.stop()
     installed.start()
-    service.kube.merge(service.path, {"spec": {"replicas": 2}})
+    service.apply({**exposed, "replicas": 2})
     service.wait("the operator is at work again", lambda: service.deployment()["spec"]["replicas"] == 2)
     assert {plural: _identity(service, plural) for plural in OPTIONAL} == before
     service.delete()
