@@ -29,10 +29,11 @@ _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "model.source.ngc": (Engine.NIM,),
     "model.source.huggingFace": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
     "model.source.huggingFace.file": (Engine.LLAMACPP,),
-    "model.adapters": (Engine.VLLM, Engine.SGLANG),
+    "model.adapters": (Engine.VLLM, Engine.SGLANG, Engine.NIM),
     "runtime.nimProfile": (Engine.NIM,),
     "runtime.command": (Engine.CUSTOM,),
     "runtime.probes": (Engine.CUSTOM,),
+    "runtime.healthPort": (Engine.NIM, Engine.CUSTOM),
     "runtime.contextLength": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
     "runtime.maxSequences": (*_SERVERS, Engine.LLAMACPP),
     "runtime.maxBatchedTokens": _SERVERS,
@@ -106,6 +107,16 @@ def engine_checks() -> tuple[Check, ...]:
             ),
             message="a NIM has the precision of its profile: leave it out, or name a profile in runtime.nimProfile",
             field="model.precision",
+        ),
+        Check(
+            cel="self.runtime.engine != 'nim' || !has(self.model.adapters) || "
+            "self.model.adapters.all(a, has(a.persistentVolumeClaim))",
+            holds=lambda spec: (
+                spec.runtime.engine != Engine.NIM
+                or all(adapter.persistent_volume_claim for adapter in spec.model.adapters or ())
+            ),
+            message="a NIM reads adapters from a persistentVolumeClaim only",
+            field="model.adapters",
         ),
         *(_precision(engine, ("auto", *others)) for engine, others in _PRECISIONS.items()),
         *(_free_of(engine, flags) for engine, flags in _OWNED_FLAGS.items() if flags),

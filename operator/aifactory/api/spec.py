@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from .checks import Check, Unique
+from .egress import EgressSpec
 from .engine import Engine, engine_checks
 from .expose import ExposeSpec
 from .meta import (
@@ -112,7 +113,11 @@ class RuntimeSpec(Model):
         default=None,
         description="GPU memory for the engine, such as 90%; TensorRT-LLM: of what the weights leave free.",
     )
+    egress: EgressSpec | None = Field(default=None, description="Proxy and certificates for downloads.")
     probes: ProbesSpec | None = Field(default=None, description="Health endpoints of engine custom.")
+    health_port: int | None = Field(
+        default=None, ge=1024, le=65535, description="Port of the health endpoints. Default: port."
+    )
     metrics: MetricsSpec | None = Field(
         default=None, description="Metrics of engine custom, or of another engine's build that names them differently."
     )
@@ -225,6 +230,8 @@ OWNED_ENV = (
     "NIM_TENSOR_PARALLEL_SIZE",
     "NIM_MODEL_PROFILE",
     "NIM_CACHE_PATH",
+    "NIM_HEALTH_PORT",
+    "NIM_PEFT_SOURCE",
 )
 
 
@@ -241,9 +248,14 @@ class InferenceServiceSpec(CheckedModel):
         Check(
             cel=f"!has(self.runtime.env) || self.runtime.env.all(e, !(e.name in {list(OWNED_ENV)}))",
             holds=lambda spec: not any(variable.name in OWNED_ENV for variable in spec.runtime.env or ()),
-            message=f"must not set {', '.join(OWNED_ENV)}: "
-            "they follow model.name, runtime.port, runtime.nimProfile and accelerator.count",
+            message=f"must not set {', '.join(OWNED_ENV)}: they follow other fields of the spec",
             field="runtime.env",
+        ),
+        Check(
+            cel="!has(self.runtime.healthPort) || self.runtime.healthPort != self.runtime.port",
+            holds=lambda spec: spec.runtime.health_port != spec.runtime.port,
+            message="must not be runtime.port, which has the health endpoints anyway",
+            field="runtime.healthPort",
         ),
         *engine_checks(),
     )

@@ -8,7 +8,8 @@ from aifactory.api.podtemplate import ComputeResources, EnvVar, KeySelector
 from aifactory.runtimes import ModelServer, Mount
 from aifactory.runtimes.parts import whole_seconds
 
-from .naming import CONTAINER, GPU_CLAIM, METRICS_PORT_NAME, PORT_NAME
+from . import egress
+from .naming import CONTAINER, GPU_CLAIM, HEALTH_PORT_NAME, METRICS_PORT_NAME, PORT_NAME
 from .quantity import canonical
 from .volumes import volume_mount
 
@@ -46,7 +47,11 @@ def container(service: InferenceService, server: ModelServer, mounts: tuple[Moun
 
 
 def _ports(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
-    named = {PORT_NAME: service.spec.runtime.port, METRICS_PORT_NAME: server.metrics_port}
+    named = {
+        PORT_NAME: service.spec.runtime.port,
+        METRICS_PORT_NAME: server.metrics_port,
+        HEALTH_PORT_NAME: server.health_port,
+    }
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in named.items() if port]
 
 
@@ -75,18 +80,19 @@ def _pull_policy(image: str) -> str:
 
 def _probes(service: InferenceService, server: ModelServer) -> dict[str, Any]:
     startup = whole_seconds(service.spec.runtime.startup_timeout)
+    port = HEALTH_PORT_NAME if server.health_port else PORT_NAME
     return {
         "startupProbe": _probe(
-            server.startup_path, STARTUP_PERIOD_SECONDS, math.ceil(startup / STARTUP_PERIOD_SECONDS)
+            server.startup_path, port, STARTUP_PERIOD_SECONDS, math.ceil(startup / STARTUP_PERIOD_SECONDS)
         ),
-        "readinessProbe": _probe(server.readiness_path, READINESS_PERIOD_SECONDS, READINESS_FAILURES),
-        "livenessProbe": _probe(server.liveness_path, LIVENESS_PERIOD_SECONDS, LIVENESS_FAILURES),
+        "readinessProbe": _probe(server.readiness_path, port, READINESS_PERIOD_SECONDS, READINESS_FAILURES),
+        "livenessProbe": _probe(server.liveness_path, port, LIVENESS_PERIOD_SECONDS, LIVENESS_FAILURES),
     }
 
 
-def _probe(path: str, period: int, failures: int) -> dict[str, Any]:
+def _probe(path: str, port: str, period: int, failures: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": path, "port": PORT_NAME, "scheme": "HTTP"},
+        "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
         "periodSeconds": period,
         "timeoutSeconds": PROBE_TIMEOUT_SECONDS,
         "failureThreshold": failures,
@@ -94,8 +100,8 @@ def _probe(path: str, period: int, failures: int) -> dict[str, Any]:
 
 
 def _env(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
-    """The engine's variables, then the user's; one that both set has the user's value."""
-    variables = {variable["name"]: dict(variable) for variable in server.env}
+    """The engine's variables, those of its egress, then the user's; one that is set twice has the later value."""
+    variables = {variable["name"]: dict(variable) for variable in (*server.env, *egress.environment(service))}
     variables |= {user.name: _user_variable(user) for user in service.spec.runtime.env or ()}
     return list(variables.values())
 

@@ -6,6 +6,7 @@ from aifactory.runtimes import ModelServer
 CONTAINER = "model-server"
 PORT_NAME = "http"
 METRICS_PORT_NAME = "metrics"
+HEALTH_PORT_NAME = "health"
 GPU_CLAIM = "gpus"
 SERVICE_PORT = 80
 

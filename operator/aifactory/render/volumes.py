@@ -6,7 +6,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.podtemplate import Volume
 from aifactory.runtimes import ModelServer, Mount
 
-from . import labels
+from . import egress, labels
 from .quantity import canonical
 
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
@@ -19,7 +19,7 @@ def mounts(service: InferenceService, server: ModelServer) -> tuple[Mount, ...]:
     template = service.spec.pod_template
     chosen = tuple(_user_mount(volume) for volume in (template and template.volumes) or ())
     taken = {mount.path for mount in chosen}
-    own = (_shared_memory(service), *server.mounts, *_config(server))
+    own = (_shared_memory(service), *server.mounts, *_config(server), *egress.mounts(service))
     return *(mount for mount in own if mount.path not in taken), *chosen
 
 

@@ -52,7 +52,7 @@ class ModelServer:
 
     An empty `command` keeps the image's own entrypoint. `env` holds Kubernetes EnvVar objects, each name once.
     A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish. Metrics
-    are on the port of the API unless `metrics_port` says otherwise.
+    and health are on the port of the API unless `metrics_port` and `health_port` say otherwise.
     """
 
     image: str
@@ -73,6 +73,7 @@ class ModelServer:
     precision: str | None = None
     profile: str | None = None
     metrics_port: int | None = None
+    health_port: int | None = None
     config: EngineConfig | None = None
 
 

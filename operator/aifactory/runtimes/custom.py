@@ -38,6 +38,7 @@ class Custom:
             read_only_root=False,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
+            health_port=spec.runtime.health_port,
         )
 
     def sequences(self, spec: InferenceServiceSpec) -> int | None:

@@ -15,6 +15,7 @@ from . import vllm
 from .base import MetricDialect, ModelServer, Mount
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
+    adapter_mounts,
     claim,
     hub,
     hub_token,
@@ -28,6 +29,8 @@ from .parts import (
 REGISTRY = "nvcr.io/nim"
 MODEL_FREE_IMAGE = f"{REGISTRY}/nvidia/model-free-nim:3.0.0"
 CACHE = "/opt/nim/.cache"
+# Each folder in it is an adapter, under the name that requests ask for.
+ADAPTERS = "/opt/nim/loras"
 # The user that NIM images are built for and the group that NVIDIA's own operator gives them.
 USER_ID = 1000
 GROUP_ID = 2000
@@ -58,7 +61,7 @@ class NIM:
             command=(),
             args=(),
             env=_env(spec, model_path),
-            mounts=(_cache(spec),),
+            mounts=(_cache(spec), *adapter_mounts(spec, ADAPTERS)),
             startup_path="/v1/health/ready",
             liveness_path="/v1/health/live",
             readiness_path="/v1/health/ready",
@@ -71,6 +74,7 @@ class NIM:
             shutdown_seconds=0,
             precision=spec.model.precision.value if spec.runtime.nim_profile else None,
             profile=spec.runtime.nim_profile,
+            health_port=spec.runtime.health_port,
         )
 
     def sequences(self, spec: InferenceServiceSpec) -> int | None:
@@ -103,10 +107,18 @@ def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[st
         *((literal("NIM_MODEL_PATH", model_path),) if model_path else ()),
         *((literal("NIM_MAX_MODEL_LEN", runtime.context_length),) if runtime.context_length else ()),
         *((literal("NIM_MODEL_PROFILE", runtime.nim_profile),) if runtime.nim_profile else ()),
-        *((literal("NIM_PASSTHROUGH_ARGS", shlex.join(runtime.args)),) if runtime.args else ()),
+        *((literal("NIM_HEALTH_PORT", runtime.health_port),) if runtime.health_port else ()),
+        *((literal("NIM_PEFT_SOURCE", ADAPTERS),) if spec.model.adapters else ()),
+        *((literal("NIM_PASSTHROUGH_ARGS", shlex.join(_arguments(spec))),) if _arguments(spec) else ()),
+        *((literal("NIM_SDK_USE_NATIVE_TLS", 1),) if runtime.egress else ()),
         *((secret("NGC_API_KEY", catalog.auth_secret),) if catalog and catalog.auth_secret else ()),
         *hub_token(spec),
     )
+
+
+def _arguments(spec: InferenceServiceSpec) -> tuple[str, ...]:
+    """Words for the engine inside the NIM: its backend reads adapters only when told to."""
+    return (*(("--enable-lora",) if spec.model.adapters else ()), *(spec.runtime.args or ()))
 
 
 def _cache(spec: InferenceServiceSpec) -> Mount:

@@ -88,11 +88,11 @@ def model_mounts(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
     return (_claimed("aifactory-model", volume.name, MODELS),) if volume else ()
 
 
-def adapter_mounts(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
-    """Claims that hold LoRA adapters, each below ADAPTERS under the name of its adapter."""
+def adapter_mounts(spec: InferenceServiceSpec, folder: str = ADAPTERS) -> tuple[Mount, ...]:
+    """Claims that hold LoRA adapters, each below a folder under the name of its adapter."""
     claims = ((a.name, a.persistent_volume_claim) for a in spec.model.adapters or () if a.persistent_volume_claim)
     return tuple(
-        _claimed(f"aifactory-adapter-{number}", volume.name, f"{ADAPTERS}/{name}", volume.path)
+        _claimed(f"aifactory-adapter-{number}", volume.name, f"{folder}/{name}", volume.path)
         for number, (name, volume) in enumerate(claims)
     )
 

@@ -11,6 +11,7 @@ ENGINES = {
     "vllm": runtime("vllm", MODELSERVER_STARTUP_SECONDS=4),
     "nim-1": runtime("nim", MODELSERVER_STARTUP_SECONDS=4, MODELSERVER_DIALECT="nim1"),
     "nim-2": runtime("nim", MODELSERVER_STARTUP_SECONDS=4, MODELSERVER_DIALECT="nim2"),
+    "nim-2 with health on a port of its own": runtime("nim", MODELSERVER_STARTUP_SECONDS=4) | {"healthPort": 8081},
 }
 
 

@@ -37,6 +37,8 @@ def from_environment(settings: Settings, environment: Mapping[str, str]) -> Sett
             gpus=parallel,
             cache_path=environment.get("NIM_CACHE_PATH", "/opt/nim/.cache"),
             profile=environment.get("NIM_MODEL_PROFILE", "auto"),
+            health_port=_integer(environment, "NIM_HEALTH_PORT", 0),
+            adapters=_adapters(environment.get("NIM_PEFT_SOURCE", "")),
         )
     )
 
@@ -54,8 +56,15 @@ def write_cache(settings: Settings) -> None:
         ) from error
 
 
+def _adapters(folder: str) -> tuple[str, ...]:
+    """Every folder in it is an adapter."""
+    return tuple(sorted(path.name for path in Path(folder).iterdir() if path.is_dir())) if folder else ()
+
+
 def _integer(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name) or str(default)
+    text = environment.get(name)
+    if not text:
+        return default
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} must be a positive integer, not {text!r}")
     return int(text)

@@ -64,6 +64,7 @@ class Server:
         engine.add_done_callback(lambda _: self.stop())
         runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
+        health = await self._separate_health()
         try:
             if self._surface.opens_early:
                 await self._listen(runner)
@@ -78,6 +79,8 @@ class Server:
         finally:
             engine.cancel()
             await runner.cleanup()
+            if health is not None:
+                await health.cleanup()
             with suppress(asyncio.CancelledError):
                 await engine
 
@@ -106,15 +109,30 @@ class Server:
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._gate])
         api, surface = Api(self.settings, self.engine), self._surface
-        routes = [web.get(surface.ready, self._ready), web.get(surface.metrics, self._scrape)]
-        if surface.live:
-            routes.append(web.get(surface.live, self._live))
+        routes = [web.get(surface.metrics, self._scrape)]
+        if not self.settings.health_port:
+            routes += self._health_routes()
         if self.settings.dialect in ("nim1", "nim2"):
             routes.append(web.get("/v1/metadata", self._metadata))
         application.add_routes([*routes, *api.routes()])
         if self.settings.faults:
             application.add_routes(self._faults.routes())
         return application
+
+    def _health_routes(self) -> list[web.RouteDef]:
+        live = [web.get(self._surface.live, self._live)] if self._surface.live else []
+        return [web.get(self._surface.ready, self._ready), *live]
+
+    async def _separate_health(self) -> web.AppRunner | None:
+        """A listener of its own for health, if there is to be one."""
+        if not self.settings.health_port:
+            return None
+        application = web.Application()
+        application.add_routes(self._health_routes())
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, self.settings.host, self.settings.health_port).start()
+        return runner
 
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:

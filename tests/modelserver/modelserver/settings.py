@@ -28,8 +28,9 @@ class SettingsError(ValueError):
 class Settings:
     """One server. Durations are seconds, powers are watts, sizes are tokens or sequences.
 
-    `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics are on the API's port unless
-    `metrics_port` is set. `adapters` are names that requests may ask for beside the model.
+    `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics and health
+    are on the API's port unless `metrics_port` and `health_port` are set. `adapters` are names that requests may ask for
+    beside the model.
     """
 
     dialect: str = "auto"
@@ -54,6 +55,7 @@ class Settings:
     cache_path: str = ""
     profile: str = ""
     metrics_port: int = 0
+    health_port: int = 0
     adapters: tuple[str, ...] = ()
 
     @property
@@ -78,7 +80,7 @@ SPEEDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Named speeds. `demo`, the default, serves 5 requests/s of 64 prompt and 32 output tokens within 500 ms and 50 ms."""
 
-CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "adapters"})
+CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "health_port", "adapters"})
 """Fields that have one source, the engine's own command line or variables, and no MODELSERVER_ variable."""
 
 POSITIVE = ("max_num_seqs", "max_num_batched_tokens", "kv_tokens", "block_size", "answer_tokens", "gpus")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import modelserver.commands
+import modelserver.nim
 import modelserver.vllm
 import pytest
 from aifactory.api.engine import Engine
@@ -128,6 +129,27 @@ def test_the_kv_cache_may_be_fp8(engine: str, flag: str) -> None:
 
 def test_a_nim_is_told_its_context_length() -> None:
     assert environment(server("nim", runtime={"contextLength": 8192}))["NIM_MAX_MODEL_LEN"] == "8192"
+
+
+def test_a_nim_finds_adapters_in_one_folder_and_its_backend_reads_them() -> None:
+    adapters = {"adapters": [{"name": "law", "persistentVolumeClaim": {"name": "adapters", "path": "law/v2"}}]}
+    container = server("nim", model=adapters, runtime={"args": ["--max-lora-rank=64"]})
+    assert environment(container)["NIM_PEFT_SOURCE"] == "/opt/nim/loras"
+    assert environment(container)["NIM_PASSTHROUGH_ARGS"] == "--enable-lora --max-lora-rank=64"
+    (mount,) = [mount for mount in container.mounts if mount.sub_path == "law/v2"]
+    assert (mount.path, mount.read_only) == ("/opt/nim/loras/law", True)
+
+
+def test_health_of_a_nim_moves_with_its_port() -> None:
+    container = server("nim", runtime={"healthPort": 8081})
+    settings = modelserver.nim.from_environment(Settings(), environment(container))
+    assert settings.health_port == container.health_port == 8081
+    assert "NIM_HEALTH_PORT" not in environment(server("nim"))
+
+
+def test_a_nim_without_a_secret_is_told_of_none() -> None:
+    offline = environment(server("nim", {"persistentVolumeClaim": {"name": "cache"}}))
+    assert {"NGC_API_KEY", "HF_TOKEN"}.isdisjoint(offline)
 
 
 def test_llama_cpp_gets_the_context_of_all_sequences_together() -> None:
