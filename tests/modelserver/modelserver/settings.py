@@ -29,8 +29,8 @@ class Settings:
     """One server. Durations are seconds, powers are watts, sizes are tokens or sequences.
 
     `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics and health
-    are on the API's port unless `metrics_port` and `health_port` are set. `adapters` are names that requests may ask for
-    beside the model.
+    are on the API's port unless `metrics_port` and `health_port` are set. `adapters` are names that requests may ask
+    for beside the model.
     """
 
     dialect: str = "auto"
