@@ -54,9 +54,9 @@ def _pod_spec(service: InferenceService, server: ModelServer, template: PodTempl
 def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, Any]:
     return {
         "runAsNonRoot": True,
-        "runAsUser": user.run_as_user or server.run_as_user,
-        "runAsGroup": user.run_as_group or server.run_as_group,
-        "fsGroup": user.fs_group or server.fs_group,
+        "runAsUser": user.run_as_user or server.user,
+        "runAsGroup": user.run_as_group or server.group,
+        "fsGroup": user.fs_group or server.volume_group,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
     }

@@ -40,7 +40,7 @@ def scaling(spec: InferenceServiceSpec) -> ScalingSpec | None:
 
     Some sequences stay free: with all of them taken, nothing shows that more replicas are needed but a queue.
     """
-    sequences = RUNTIMES[spec.runtime.engine].sequences(spec)
+    sequences = RUNTIMES[spec.runtime.engine].server(spec).sequences
     if spec.scaling is None or sequences is None or spec.scaling.behavior.running_per_replica:
         return spec.scaling
     limit = max(1, int(_BUSY_SHARE * sequences))

@@ -16,15 +16,15 @@ class MetricDialect:
     their `_total`.
     """
 
-    time_to_first_token: str | None
-    inter_token_latency: str | None
-    end_to_end_latency: str | None
     running: str
     waiting: str
-    kv_cache_usage: str | None
-    completed: str | None
-    prompt_tokens: str | None
-    generation_tokens: str | None
+    time_to_first_token: str | None = None
+    inter_token_latency: str | None = None
+    end_to_end_latency: str | None = None
+    kv_cache_usage: str | None = None
+    completed: str | None = None
+    prompt_tokens: str | None = None
+    generation_tokens: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,10 @@ class ModelServer:
     """The container of one replica, engine-specific part only; render/ turns it into a pod.
 
     An empty `command` keeps the image's own entrypoint. `env` holds Kubernetes EnvVar objects, each name once.
+    It runs as `user` in `group`, and files of its volumes belong to `volume_group`, unless the spec says otherwise.
     A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish. Metrics
-    and health are on the port of the API unless `metrics_port` and `health_port` say otherwise.
+    and health are on the port of the API unless `metrics_port` and `health_port` say otherwise. `sequences` is how many
+    requests it works on at a time, where nothing else tells how busy it is.
     """
 
     image: str
@@ -60,21 +62,22 @@ class ModelServer:
     args: tuple[str, ...]
     env: tuple[Mapping[str, Any], ...]
     mounts: tuple[Mount, ...]
-    startup_path: str
-    liveness_path: str
-    readiness_path: str
-    metrics_path: str
-    run_as_user: int
-    run_as_group: int
-    fs_group: int
-    read_only_root: bool
     pre_stop_seconds: int
     shutdown_seconds: int
-    precision: str | None = None
-    profile: str | None = None
+    startup_path: str = "/health"
+    liveness_path: str = "/health"
+    readiness_path: str = "/health"
+    metrics_path: str = "/metrics"
     metrics_port: int | None = None
     health_port: int | None = None
+    user: int = 1000
+    group: int = 1000
+    volume_group: int = 1000
+    read_only_root: bool = False
+    precision: str | None = None
+    profile: str | None = None
     config: EngineConfig | None = None
+    sequences: int | None = None
 
 
 class Runtime(Protocol):
@@ -87,8 +90,4 @@ class Runtime(Protocol):
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""
-        ...
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Requests that a replica works on at a time, where nothing else tells how busy it is."""
         ...

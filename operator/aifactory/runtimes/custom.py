@@ -5,9 +5,6 @@ from aifactory.api.spec import InferenceServiceSpec, MetricsSpec, ProbesSpec
 from .base import MetricDialect, ModelServer
 from .parts import ENDPOINT_PROPAGATION_SECONDS, literal, model_mounts, scratch, whole_seconds
 
-USER_ID = 1000
-GROUP_ID = 1000
-
 
 def dialect(metrics: MetricsSpec) -> MetricDialect:
     """The metric names of a spec."""
@@ -31,16 +28,7 @@ class Custom:
             startup_path=probes.startup,
             liveness_path=probes.liveness,
             readiness_path=probes.readiness,
-            metrics_path="/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
-            read_only_root=False,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
             health_port=spec.runtime.health_port,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Not known of an image."""
-        return None

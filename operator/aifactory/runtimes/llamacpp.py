@@ -16,24 +16,17 @@ from .parts import (
     literal,
     local_model,
     model_mounts,
-    scratch,
     whole_seconds,
+    writable,
 )
 
 IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11382"
 HOME = "/home/llama"
-USER_ID = 1000
-GROUP_ID = 1000
 SEQUENCES = 4
 
 DIALECT = MetricDialect(
-    time_to_first_token=None,
-    inter_token_latency=None,
-    end_to_end_latency=None,
     running="llamacpp:requests_processing",
     waiting="llamacpp:requests_deferred",
-    kv_cache_usage=None,
-    completed=None,
     prompt_tokens="llamacpp:prompt_tokens_total",
     generation_tokens="llamacpp:tokens_predicted_total",
 )
@@ -51,26 +44,12 @@ class LlamaCpp:
             command=(),
             args=(*_flags(spec), *(spec.runtime.args or ())),
             env=_env(spec),
-            mounts=(
-                scratch("aifactory-home", HOME),
-                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
-                *model_mounts(spec),
-            ),
-            startup_path="/health",
-            liveness_path="/health",
-            readiness_path="/health",
-            metrics_path="/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
+            mounts=(*writable(HOME), *model_mounts(spec)),
             read_only_root=True,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
+            sequences=_sequences(spec),
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """What --parallel says."""
-        return _sequences(spec)
 
 
 def _sequences(spec: InferenceServiceSpec) -> int:

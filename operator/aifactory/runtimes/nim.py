@@ -66,20 +66,15 @@ class NIM:
             liveness_path="/v1/health/live",
             readiness_path="/v1/health/ready",
             metrics_path="/v1/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
-            read_only_root=False,
+            user=USER_ID,
+            group=GROUP_ID,
+            volume_group=GROUP_ID,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
             precision=spec.model.precision.value if spec.runtime.nim_profile else None,
             profile=spec.runtime.nim_profile,
             health_port=spec.runtime.health_port,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Latencies tell more."""
-        return None
 
 
 def _image(model_name: str, model_path: str | None) -> str:

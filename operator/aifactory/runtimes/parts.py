@@ -33,6 +33,11 @@ def scratch(name: str, path: str) -> Mount:
     return Mount(name=name, path=path, source={"emptyDir": {}})
 
 
+def writable(home: str) -> tuple[Mount, ...]:
+    """Where programs expect to be able to write: their home, and /tmp."""
+    return scratch("aifactory-home", home), scratch("aifactory-tmp", "/tmp")  # noqa: S108
+
+
 def whole_seconds(duration: timedelta) -> int:
     """Seconds, rounded up."""
     return math.ceil(duration.total_seconds())

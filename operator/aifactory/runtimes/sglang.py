@@ -22,16 +22,13 @@ from .parts import (
     model_location,
     model_mounts,
     revision,
-    scratch,
     share,
     whole_seconds,
+    writable,
 )
 
 IMAGE = "lmsysorg/sglang:v0.5.20-cu130"
 HOME = "/home/sglang"
-# The image has only root; any other user works with HOME and /tmp writable.
-USER_ID = 1000
-GROUP_ID = 1000
 
 PRECISION_FLAGS: Mapping[Precision, tuple[str, ...]] = {
     Precision.AUTO: (),
@@ -81,28 +78,11 @@ class SGLang:
             command=("python3", "-m", "sglang.launch_server"),
             args=(*_flags(spec), *(spec.runtime.args or ())),
             env=_env(spec),
-            mounts=(
-                scratch("aifactory-home", HOME),
-                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
-                *model_mounts(spec),
-                *adapter_mounts(spec),
-            ),
-            startup_path="/health",
-            liveness_path="/health",
-            readiness_path="/health",
-            metrics_path="/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
-            read_only_root=False,
+            mounts=(*writable(HOME), *model_mounts(spec), *adapter_mounts(spec)),
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=whole_seconds(spec.drain.timeout),
             precision=spec.model.precision.value if asked else None,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Latencies tell more."""
-        return None
 
 
 def _flags(spec: InferenceServiceSpec) -> tuple[str, ...]:

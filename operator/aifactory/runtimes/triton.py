@@ -13,20 +13,14 @@ from .parts import (
     literal,
     model_location,
     model_mounts,
-    scratch,
     whole_seconds,
+    writable,
 )
 
 IMAGE = "nvcr.io/nvidia/tritonserver:26.03-trtllm-python-py3"
 HOME = "/home/triton"
-# The user `triton-server` of the image.
-USER_ID = 1000
-GROUP_ID = 1000
 
 DIALECT = MetricDialect(
-    time_to_first_token=None,
-    inter_token_latency=None,
-    end_to_end_latency=None,
     running='nv_trt_llm_request_metrics{request_type="scheduled"}',
     waiting='nv_trt_llm_request_metrics{request_type="waiting"}',
     kv_cache_usage='nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="fraction"}',
@@ -61,24 +55,11 @@ class Triton:
                 # One process then leads the workers of all GPUs, as without mpirun.
                 *((literal("TRTLLM_ORCHESTRATOR", 1),) if spec.accelerator.count > 1 else ()),
             ),
-            mounts=(
-                scratch("aifactory-home", HOME),
-                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
-                *model_mounts(spec),
-            ),
+            mounts=(*writable(HOME), *model_mounts(spec)),
             startup_path="/v2/health/ready",
             liveness_path="/v2/health/live",
             readiness_path="/v2/health/ready",
-            metrics_path="/metrics",
             metrics_port=TRITON_METRICS_PORT,
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
-            read_only_root=False,
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=drain,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """The number stands in the model repository, not in the spec."""
-        return None

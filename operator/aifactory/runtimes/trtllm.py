@@ -18,16 +18,13 @@ from .parts import (
     model_location,
     model_mounts,
     revision,
-    scratch,
     share,
     whole_seconds,
+    writable,
 )
 
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release:1.3.0rc29"
 HOME = "/home/trtllm"
-# The image has only root; any other user works with HOME and /tmp writable.
-USER_ID = 1000
-GROUP_ID = 1000
 
 DIALECT = MetricDialect(
     time_to_first_token="trtllm_time_to_first_token_seconds",  # noqa: S106
@@ -61,27 +58,12 @@ class TRTLLM:
             command=("trtllm-serve", model_location(spec)),
             args=(*_flags(spec), *(spec.runtime.args or ())),
             env=_env(spec),
-            mounts=(
-                scratch("aifactory-home", HOME),
-                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
-                *model_mounts(spec),
-            ),
-            startup_path="/health",
-            liveness_path="/health",
-            readiness_path="/health",
+            mounts=(*writable(HOME), *model_mounts(spec)),
             metrics_path="/prometheus/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
-            read_only_root=False,
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=whole_seconds(spec.drain.timeout),
             config=CONFIG,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Latencies tell more."""
-        return None
 
 
 def _flags(spec: InferenceServiceSpec) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from .parts import (
     model_location,
     model_mounts,
     revision,
-    scratch,
     share,
     whole_seconds,
+    writable,
 )
 
 IMAGE = "vllm/vllm-openai:v0.32.0"
@@ -70,28 +70,15 @@ class VLLM:
             command=("vllm", "serve", model_location(spec)),
             args=(*_flags(spec, drain), *(spec.runtime.args or ())),
             env=_env(spec),
-            mounts=(
-                scratch("aifactory-home", HOME),
-                scratch("aifactory-tmp", "/tmp"),  # noqa: S108
-                *model_mounts(spec),
-                *adapter_mounts(spec),
-            ),
-            startup_path="/health",
-            liveness_path="/health",
-            readiness_path="/health",
-            metrics_path="/metrics",
-            run_as_user=USER_ID,
-            run_as_group=GROUP_ID,
-            fs_group=GROUP_ID,
+            mounts=(*writable(HOME), *model_mounts(spec), *adapter_mounts(spec)),
+            user=USER_ID,
+            group=GROUP_ID,
+            volume_group=GROUP_ID,
             read_only_root=True,
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=drain,
             precision=spec.model.precision.value if asked else None,
         )
-
-    def sequences(self, spec: InferenceServiceSpec) -> int | None:
-        """Latencies tell more."""
-        return None
 
 
 def _flags(spec: InferenceServiceSpec, drain: int) -> tuple[str, ...]:
