@@ -11,7 +11,10 @@ from tests.bad_objects import Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 from tests.bad_objects.server import Admission
+from tests.e2e.kube import path
 from tests.kind.controlplane import ControlPlane
+
+from .kube import Kube
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +35,13 @@ def test_a_good_object_is_accepted(admission: Admission, good: Good) -> None:
 
 
 @pytest.fixture(params=GOOD, ids=lambda good: good.case)
-def applied(api: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Any]:
+def applied(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A good object as a GitOps tool applies it, and as it is then stored."""
     manifest = request.param.manifest
-    text, name = json.dumps(manifest), manifest["metadata"]["name"]
-    api.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", stdin=text)
-    yield manifest, json.loads(api.kubectl("get", "infsvc", name, "-o", "json"))
-    api.kubectl("delete", "infsvc", name)
+    where = path("default", "inferenceservices", manifest["metadata"]["name"])
+    kube.apply(where, manifest)
+    yield manifest, kube.send("GET", where)
+    kube.delete(where)
 
 
 def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -> None:
@@ -46,12 +49,9 @@ def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -
     assert InferenceService.model_validate(stored).spec == InferenceService.model_validate(manifest).spec
 
 
-def test_the_manifest_has_no_diff_once_applied(api: ControlPlane, applied: Any) -> None:
+def test_the_manifest_has_no_diff_once_applied(kube: Kube, applied: Any) -> None:
     manifest, stored = applied
-    text = json.dumps(manifest)
-    again = json.loads(
-        api.kubectl("apply", "--server-side", "--field-manager=gitops", "-f", "-", "-o", "json", stdin=text)
-    )
+    again = kube.apply(path("default", "inferenceservices", manifest["metadata"]["name"]), manifest)
     # The first write after the creation stores the default of the status, which was shown before.
     assert _without_version(again) == _without_version(stored)
     assert _covers(stored["spec"], manifest["spec"])

@@ -16,10 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import requests
+import yaml
+
 from tests.kind import binaries
 from tests.kind.host import require_commands
 from tests.kind.processes import ProcessGroup, free_ports, owned_folder, sweep_leftovers
-from tests.kind.progress import StepFailedError, capture
+from tests.kind.progress import capture
 
 CONTROLLERS = (
     "deployment-controller",
@@ -250,8 +253,10 @@ class ControlPlane:
         return [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-format=json"]
 
     def _install_crd(self, crd: Path) -> None:
-        name = self.kubectl("apply", "--server-side", "-f", str(crd), "--output=jsonpath={.metadata.name}")
-        self._processes.wait_until(name, lambda: bool(self._probe("get", name, "--output=json")), _START_SECONDS)
+        self.kubectl("apply", "--server-side", "-f", str(crd))
+        spec = yaml.safe_load(crd.read_text())["spec"]
+        collection = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+        self._processes.wait_until(collection, lambda: self._serves(collection), _START_SECONDS)
 
     def _start_controllers(self) -> None:
         shared = [f"--kubeconfig={self.kubeconfig}", "--leader-elect=false"]
@@ -277,16 +282,18 @@ class ControlPlane:
             )
 
     def _answers(self) -> bool:
-        return self._probe("get", "--raw=/readyz") == "ok"
+        return self._serves("/readyz")
 
     def _has_service_account(self) -> bool:
-        return "default" in self._probe("get", "serviceaccount", "default", "--output=name")
+        return self._serves("/api/v1/namespaces/default/serviceaccounts/default")
 
-    def _probe(self, *args: str) -> str:
+    def _serves(self, path: str) -> bool:
+        """Asked directly: kubectl takes longer to start than the API server to answer."""
+        headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            return self.kubectl(*args, timeout=10)
-        except StepFailedError:
-            return ""
+            return requests.get(self.url + path, headers=headers, verify=str(self.ca_file), timeout=10).ok
+        except requests.RequestException:
+            return False
 
     def _write_kubeconfig(self, user: str, token: str) -> Path:
         path = self.folder / f"kubeconfig-{user}"

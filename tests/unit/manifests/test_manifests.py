@@ -1,6 +1,7 @@
 """What `kubectl apply -k manifests/` installs: least privilege, restricted pods, and only files that exist."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,16 @@ def files(folder: Path) -> Iterator[Path]:
         yield from (folder / name for name in generator.get("files", []))
 
 
-def objects(kind: str) -> list[dict[str, Any]]:
-    """Every object of a kind that the kustomizations install."""
+@cache
+def installed() -> list[dict[str, Any]]:
+    """Every object that the kustomizations install."""
     paths = {path for folder in KUSTOMIZATIONS for path in files(folder) if path.name not in DATA}
-    documents = [document for path in sorted(paths) for document in yaml.safe_load_all(path.read_text())]
-    return [document for document in documents if document["kind"] == kind]
+    return [document for path in sorted(paths) for document in yaml.safe_load_all(path.read_text())]
+
+
+def objects(kind: str) -> list[dict[str, Any]]:
+    """Those of a kind."""
+    return [document for document in installed() if document["kind"] == kind]
 
 
 def rules(role: str) -> list[dict[str, Any]]:
@@ -73,9 +79,9 @@ def test_every_file_of_an_installation_exists_and_is_yaml(folder: Path) -> None:
 
 
 def test_every_manifest_is_part_of_an_installation() -> None:
-    installed = {path for folder in KUSTOMIZATIONS for path in files(folder)}
+    used = {path for folder in KUSTOMIZATIONS for path in files(folder)}
     written = {path for path in MANIFESTS.rglob("*.y*ml") if {"samples", "presets"}.isdisjoint(path.parts)}
-    assert {path for path in written - installed if path.name != "kustomization.yaml"} == PATCHES
+    assert {path for path in written - used if path.name != "kustomization.yaml"} == PATCHES
 
 
 @pytest.mark.parametrize("role", ["aifactory-operator", "aifactory-prometheus"])
@@ -137,9 +143,9 @@ def test_pods_are_restricted_bounded_and_probed(deployment: dict[str, Any]) -> N
 
 
 def test_every_network_policy_selects_pods_that_are_installed() -> None:
-    installed = [each["spec"]["template"]["metadata"]["labels"] for each in objects("Deployment")]
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in objects("Deployment")]
     for policy in objects("NetworkPolicy"):
-        assert policy["spec"]["podSelector"]["matchLabels"] in installed
+        assert policy["spec"]["podSelector"]["matchLabels"] in pods
 
 
 def test_the_operator_asks_the_prometheus_that_is_installed_beside_it() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Preset:
     model: str
     text: str
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         manifest: dict[str, Any] = yaml.safe_load(self.text)
         return manifest
@@ -121,7 +122,7 @@ class Preset:
         labels: dict[str, str] = self.manifest["metadata"]["labels"]
         return labels
 
-    @property
+    @cached_property
     def service(self) -> InferenceService:
         return InferenceService.model_validate(
             self.manifest | {"metadata": self.manifest["metadata"] | {"namespace": "default", "uid": UID}}
