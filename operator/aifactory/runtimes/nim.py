@@ -16,6 +16,7 @@ from .base import MetricDialect, ModelServer, Mount
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
+    asked_precision,
     claim,
     hub,
     hub_token,
@@ -71,7 +72,7 @@ class NIM:
             volume_group=GROUP_ID,
             pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
             shutdown_seconds=0,
-            precision=spec.model.precision.value if spec.runtime.nim_profile else None,
+            precision=asked_precision(spec),
             profile=spec.runtime.nim_profile,
             health_port=spec.runtime.health_port,
         )

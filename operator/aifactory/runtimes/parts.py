@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from aifactory.api.model import ClaimSource, HuggingFaceSource
+from aifactory.api.model import ClaimSource, HuggingFaceSource, Precision
 from aifactory.api.spec import InferenceServiceSpec
 
 from .base import Mount
@@ -79,6 +79,12 @@ def model_location(spec: InferenceServiceSpec) -> str:
     """Path, or Hugging Face repository, that the engine loads; without a source the repository of the model's name."""
     repository = hub(spec)
     return local_model(spec) or (repository.repo if repository else spec.model.name)
+
+
+def asked_precision(spec: InferenceServiceSpec) -> str | None:
+    """The number format that is asked for, None when it is left to the weights."""
+    precision = spec.model.precision
+    return None if precision is Precision.AUTO else precision.value
 
 
 def revision(spec: InferenceServiceSpec) -> str | None:

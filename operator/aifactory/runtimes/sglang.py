@@ -16,6 +16,7 @@ from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
     adapter_paths,
+    asked_precision,
     given,
     hub_environment,
     literal,
@@ -72,7 +73,6 @@ class SGLang:
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""
-        asked = spec.model.precision is not Precision.AUTO
         return ModelServer(
             image=spec.runtime.image or IMAGE,
             command=("python3", "-m", "sglang.launch_server"),
@@ -81,7 +81,7 @@ class SGLang:
             mounts=(*writable(HOME), *model_mounts(spec), *adapter_mounts(spec)),
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=whole_seconds(spec.drain.timeout),
-            precision=spec.model.precision.value if asked else None,
+            precision=asked_precision(spec),
         )
 
 

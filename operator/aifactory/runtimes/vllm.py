@@ -11,6 +11,7 @@ from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
     adapter_paths,
+    asked_precision,
     given,
     hub_environment,
     literal,
@@ -64,7 +65,6 @@ class VLLM:
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""
         drain = whole_seconds(spec.drain.timeout)
-        asked = spec.model.precision is not Precision.AUTO
         return ModelServer(
             image=spec.runtime.image or IMAGE,
             command=("vllm", "serve", model_location(spec)),
@@ -77,7 +77,7 @@ class VLLM:
             read_only_root=True,
             pre_stop_seconds=ENDPOINT_PROPAGATION_SECONDS,
             shutdown_seconds=drain,
-            precision=spec.model.precision.value if asked else None,
+            precision=asked_precision(spec),
         )
 
 

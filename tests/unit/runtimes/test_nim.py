@@ -72,6 +72,13 @@ def test_environment_means_what_the_spec_says():
     assert (settings.profile, container.profile) == ("abc", "abc")
 
 
+@pytest.mark.parametrize(("precision", "reported"), [("auto", None), ("fp8", "fp8")])
+def test_the_precision_of_a_profile_is_reported_when_it_is_stated(precision, reported):
+    model = {"name": "m", "precision": precision}
+    spec = {"model": model, "runtime": {"engine": "nim", "nimProfile": "abc"}}
+    assert NIM().server(InferenceServiceSpec.model_validate(spec)).precision == reported
+
+
 def test_the_port_is_set_under_the_names_of_all_versions():
     variables = environment(server(runtime={"port": 9000}))
     assert variables["NIM_SERVER_PORT"] == variables["NIM_HTTP_API_PORT"] == "9000"
