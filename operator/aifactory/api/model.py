@@ -11,6 +11,11 @@ from .meta import CheckedModel, Model, ObjectName
 _NO_PARENT = Check(cel="!self.contains('..')", holds=lambda path: ".." not in path, message="must not contain '..'")
 
 
+HubRepository = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
+]
+
+
 class Precision(StrEnum):
     """Number format of the weights."""
 
@@ -42,9 +47,7 @@ class NGCSource(Model):
 class HuggingFaceSource(Model):
     """Hugging Face Hub or a mirror named by the engine's own environment variables."""
 
-    repo: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
-    ] = Field(description="Repository, such as meta-llama/Llama-3.1-8B-Instruct.")
+    repo: HubRepository = Field(description="Repository, such as meta-llama/Llama-3.1-8B-Instruct.")
     revision: Annotated[str, StringConstraints(pattern=r"^[-A-Za-z0-9_./]+$", max_length=253)] | None = Field(
         default=None, description="Branch, tag or commit."
     )
@@ -57,9 +60,7 @@ class HuggingFaceSource(Model):
 class AdapterRepository(Model):
     """A LoRA adapter on the Hugging Face Hub; the token is that of the model."""
 
-    repo: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
-    ] = Field(description="Repository, such as acme/llama-3.1-8b-sql-lora.")
+    repo: HubRepository = Field(description="Repository, such as acme/llama-3.1-8b-sql-lora.")
 
 
 class ClaimSource(Model):

@@ -10,8 +10,8 @@ from aifactory.preview import preview
 from aifactory.render import OPTIONAL
 
 from .client import Client
-from .discovery import served
-from .kinds import CHILDREN, KINDS
+from .discovery import served_of
+from .kinds import KINDS
 from .listing import refresh
 from .store import Key, Store
 
@@ -28,7 +28,7 @@ async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, Pl
     services = [InferenceService.model_validate(manifest) for manifest in manifests]
     store = Store()
     await refresh(client, store, KINDS, sorted({service.metadata.namespace for service in services}))
-    optional = {kind for kind in OPTIONAL if await served(client, CHILDREN[kind])}
+    optional = await served_of(client, OPTIONAL)
     return {service.key: _compare(service, store, optional) for service in services}
 
 

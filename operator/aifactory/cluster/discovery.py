@@ -1,7 +1,9 @@
 """Which optional kinds the cluster serves."""
 
+from collections.abc import Iterable
+
 from .client import ApiError, Client
-from .kinds import Resource
+from .kinds import CHILDREN, Resource
 
 
 async def served(client: Client, resource: Resource) -> bool:
@@ -17,3 +19,12 @@ async def served(client: Client, resource: Resource) -> bool:
             return False
         raise
     return any(item["name"] == resource.plural for item in answer.get("resources", []))
+
+
+async def served_of(client: Client, kinds: Iterable[str]) -> frozenset[str]:
+    """Those of some kinds of children that the cluster has now.
+
+    Raises:
+        ApiError: if it could not be asked.
+    """
+    return frozenset([kind for kind in kinds if await served(client, CHILDREN[kind])])

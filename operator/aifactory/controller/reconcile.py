@@ -19,8 +19,7 @@ from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
 from aifactory.cluster.client import ApiError, Client
-from aifactory.cluster.discovery import served
-from aifactory.cluster.kinds import CHILDREN
+from aifactory.cluster.discovery import served_of
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan, wanted_replicas
@@ -101,7 +100,7 @@ class Reconciler:
         Raises:
             ApiError: if the cluster cannot be asked; nothing changes then.
         """
-        self._served = frozenset([kind for kind in OPTIONAL if await served(client, CHILDREN[kind])])
+        self._served = await served_of(client, OPTIONAL)
 
     def wanted(self) -> Wanted:
         """What the next snapshot has to hold; a service that was not looked at yet may want anything."""

@@ -3,7 +3,7 @@
 from aifactory.api.spec import InferenceServiceSpec, MetricsSpec, ProbesSpec
 
 from .base import MetricDialect, ModelServer
-from .parts import ENDPOINT_PROPAGATION_SECONDS, literal, model_mounts, scratch, whole_seconds
+from .parts import literal, model_mounts, scratch, serving_on
 
 
 def dialect(metrics: MetricsSpec) -> MetricDialect:
@@ -28,7 +28,7 @@ class Custom:
             startup_path=probes.startup,
             liveness_path=probes.liveness,
             readiness_path=probes.readiness,
-            pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
+            pre_stop_seconds=serving_on(spec),
             shutdown_seconds=0,
             health_port=spec.runtime.health_port,
         )

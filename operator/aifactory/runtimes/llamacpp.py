@@ -10,13 +10,12 @@ from aifactory.api.spec import InferenceServiceSpec
 
 from .base import MetricDialect, ModelServer
 from .parts import (
-    ENDPOINT_PROPAGATION_SECONDS,
     hub,
     hub_token,
     literal,
     local_model,
     model_mounts,
-    whole_seconds,
+    serving_on,
     writable,
 )
 
@@ -46,7 +45,7 @@ class LlamaCpp:
             env=_env(spec),
             mounts=(*writable(HOME), *model_mounts(spec)),
             read_only_root=True,
-            pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
+            pre_stop_seconds=serving_on(spec),
             shutdown_seconds=0,
             sequences=_sequences(spec),
         )

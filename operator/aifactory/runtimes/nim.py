@@ -14,7 +14,6 @@ from aifactory.api.spec import InferenceServiceSpec
 from . import vllm
 from .base import MetricDialect, ModelServer, Mount
 from .parts import (
-    ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
     asked_precision,
     claim,
@@ -24,7 +23,7 @@ from .parts import (
     literal,
     scratch,
     secret,
-    whole_seconds,
+    serving_on,
 )
 
 REGISTRY = "nvcr.io/nim"
@@ -70,7 +69,7 @@ class NIM:
             user=USER_ID,
             group=GROUP_ID,
             volume_group=GROUP_ID,
-            pre_stop_seconds=max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout)),
+            pre_stop_seconds=serving_on(spec),
             shutdown_seconds=0,
             precision=asked_precision(spec),
             profile=spec.runtime.nim_profile,

@@ -43,6 +43,11 @@ def whole_seconds(duration: timedelta) -> int:
     return math.ceil(duration.total_seconds())
 
 
+def serving_on(spec: InferenceServiceSpec) -> int:
+    """Seconds that a pod still serves when it is to leave, if its engine does not finish requests after SIGTERM."""
+    return max(ENDPOINT_PROPAGATION_SECONDS, whole_seconds(spec.drain.timeout))
+
+
 def given(flag: str, value: str | int | None) -> tuple[str, ...]:
     """A flag with its value, nothing without one."""
     return () if value is None else (flag, str(value))
