@@ -60,7 +60,7 @@ def render(
     children: list[dict[str, Any]] = []
     for document in documents:
         service = InferenceService.model_validate(document.data)
-        children += render_children(service, service.spec.initial_replicas, served=served)
+        children += render_children(service, {}, served=served)
     typer.echo("---\n".join(map(_dump, children)), nl=False)
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import InferenceServiceSpec
-from aifactory.api.status import InferenceServiceStatus
-from aifactory.observed import Observed
-from aifactory.render import render
+from aifactory.api.status import ReplicasStatus
+from aifactory.observed import Group, Observed
+from aifactory.render import naming, render
 from aifactory.render.drift import holds, stamp
 
 Child = dict[str, Any]
@@ -21,56 +22,67 @@ _LEAVES_FIRST = -1_000_000
 class Plan:
     """Writes that bring the children to what is wanted; empty when they are.
 
-    `replicas` is set when nothing of the Deployment but its number of replicas changes. `deletion_costs` maps pods that
-    should leave to their pod-deletion-cost.
+    `replicas` maps Deployments of which only the number of replicas changes to that number; `deletion_costs` maps pods
+    that should leave to their pod-deletion-cost.
     """
 
     apply: tuple[Child, ...] = ()
     delete: tuple[Child, ...] = ()
-    replicas: int | None = None
+    replicas: Mapping[str, int] = field(default_factory=dict)
     deletion_costs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Everything is in place."""
-        return not self.apply and not self.delete and self.replicas is None
+        return not self.apply and not self.delete and not self.replicas
 
 
 def wanted_replicas(
-    spec: InferenceServiceSpec, observed: Observed, before: InferenceServiceStatus, decided: int | None
+    spec: InferenceServiceSpec, group: Group, before: ReplicasStatus | None, decided: int | None
 ) -> int:
-    """Replicas for the Deployment: fixed, `decided` by the law, or as they are.
+    """Replicas for the Deployment of a role whose spec this is: fixed, `decided` by the law, or as they are.
 
     A lost Deployment comes back at its last size, which the status `before` remembers.
     """
     if spec.scaling is None:
         return spec.initial_replicas
-    if observed.workload is None:
-        return _within(before.replicas.desired if before.replicas else 0, spec.scaling)
-    return _within(observed.workload.replicas, spec.scaling) if decided is None else decided
+    if group.workload is None:
+        return _within(before.desired if before else 0, spec.scaling)
+    return _within(group.workload.replicas, spec.scaling) if decided is None else decided
 
 
 def plan(
     service: InferenceService,
     observed: Observed,
-    replicas: int,
+    replicas: Mapping[RoleName, int],
     in_flight: Mapping[str, float],
     *,
     served: Collection[str],
 ) -> Plan:
-    """Compare what is rendered for `replicas` with what is there; `in_flight` maps pods to the requests they hold.
+    """Compare what is rendered for `replicas` of each role with what is there.
 
-    `served` are the optional kinds that the cluster has.
+    `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has.
     """
     wanted = [stamp(child) for child in render(service, replicas, served=served)]
     names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
-    current = observed.workload.replicas if observed.workload else replicas
+    apply = tuple(child for child in wanted if not _in_place(observed, child))
+    written = {child["metadata"]["name"] for child in apply if child["kind"] == "Deployment"}
+    resized = {naming.workload(service.metadata.name, role): replicas[role] for role in _resized(observed, replicas)}
+    costs: dict[str, int] = {}
+    for role, current in _resized(observed, replicas).items():
+        costs |= _leaving(observed.group(role), current - replicas[role], in_flight)
     return Plan(
-        apply=tuple(child for child in wanted if not _in_place(observed, child)),
+        apply=apply,
         delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
-        replicas=replicas if current != replicas else None,
-        deletion_costs=_leaving(observed, current - replicas, in_flight),
+        replicas={name: count for name, count in resized.items() if name not in written},
+        deletion_costs=costs,
     )
+
+
+def _resized(observed: Observed, replicas: Mapping[RoleName, int]) -> Mapping[RoleName, int]:
+    """Roles whose Deployment has another number of replicas than `replicas`, with the number it has."""
+    live = {role: group.workload.replicas for role, group in observed.groups.items() if group.workload}
+    return {role: count for role, count in live.items() if role in replicas and count != replicas[role]}
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:
@@ -88,12 +100,12 @@ def _without_replicas(child: Child) -> Child:
     return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
 
 
-def _leaving(observed: Observed, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
+def _leaving(group: Group, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
     """The idlest pods among `count` that leave; one without readings counts as busy, as it may hold requests.
 
     Pods that do not serve yet leave before all others, whatever their cost.
     """
     busy = max(in_flight.values(), default=0.0) + 1
-    pods = sorted(observed.serving_pods, key=lambda pod: (in_flight.get(pod.name, busy), -pod.created_at))
-    leaving = pods[: max(0, count - len(observed.pending_pods))]
+    pods = sorted(group.serving_pods, key=lambda pod: (in_flight.get(pod.name, busy), -pod.created_at))
+    leaving = pods[: max(0, count - len(group.pending_pods))]
     return {pod.name: _LEAVES_FIRST + rank for rank, pod in enumerate(leaving)}

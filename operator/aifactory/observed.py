@@ -1,7 +1,10 @@
 """What the cluster holds for one service, as plain values that the pure core can read. Times are epoch seconds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from aifactory.api.role import RoleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The Deployment of a service."""
+    """The Deployment of a role."""
 
     replicas: int
     generation: int = 0
@@ -53,10 +56,9 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """Children as last seen, keyed by kind and name, and what they mean."""
+class Group:
+    """The pods of one role, and the workload that keeps them."""
 
-    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     workload: Workload | None = None
     pods: tuple[Pod, ...] = ()
 
@@ -69,3 +71,23 @@ class Observed:
     def pending_pods(self) -> tuple[Pod, ...]:
         """Pods that are starting or waiting for a node."""
         return tuple(pod for pod in self.pods if pod.pending)
+
+
+_NOBODY = Group()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Children as last seen, keyed by kind and name, and what they mean, by role."""
+
+    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    groups: Mapping[RoleName, Group] = field(default_factory=dict)
+
+    def group(self, role: RoleName) -> Group:
+        """The pods and the workload of a role; neither while there are none."""
+        return self.groups.get(role, _NOBODY)
+
+    @property
+    def exists(self) -> bool:
+        """Some role has its workload."""
+        return any(group.workload is not None for group in self.groups.values())

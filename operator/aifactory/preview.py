@@ -1,28 +1,40 @@
 """What a plan would change, for people: `status.plan` of a service in mode Plan, and `aifactory diff`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.api.status import ChangeStatus, FromTo, PlanStatus
 from aifactory.decide import Plan
 from aifactory.observed import Observed
+from aifactory.render import naming
 from aifactory.render.drift import HASH_ANNOTATION, Difference, differences
+from aifactory.runtimes import Role, roles
 
 Child = dict[str, Any]
 _MOST_FIELDS = 20
 _LONGEST_VALUE = 80
 
 
-def preview(service: InferenceService, observed: Observed, todo: Plan, replicas: int) -> PlanStatus:
+def preview(service: InferenceService, observed: Observed, todo: Plan, replicas: Mapping[RoleName, int]) -> PlanStatus:
     """The writes of a plan, in words and numbers; `replicas` is what the plan was made for."""
-    live = observed.workload.replicas if observed.workload else 0
+    parts = [role for role in roles(service) if role.accelerated]
+    live = {role.name: _live(observed, role) for role in parts}
+    planned = {role.name: replicas[role.name] for role in parts}
+    gpus_now = sum(live[role.name] * _gpus(role, observed) for role in parts)
+    gpus_then = sum(planned[role.name] * role.spec.accelerator.count for role in parts)
     return PlanStatus(
-        changes=[*_changes(observed, todo), *_resized(service, live, todo)],
-        replicas=FromTo(from_=live, to=replicas),
-        gpus=FromTo(from_=live * _gpus(service, _deployment(observed)), to=replicas * service.spec.accelerator.count),
+        changes=[*_changes(observed, todo), *_resized(observed, todo)],
+        replicas=FromTo(from_=sum(live.values()), to=sum(planned.values())),
+        gpus=FromTo(from_=gpus_now, to=gpus_then),
     )
+
+
+def _live(observed: Observed, role: Role) -> int:
+    workload = observed.group(role.name).workload
+    return workload.replicas if workload else 0
 
 
 def _changes(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
@@ -36,11 +48,11 @@ def _changes(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
         yield ChangeStatus(action="Remove", object=_name(child))
 
 
-def _resized(service: InferenceService, live: int, todo: Plan) -> Iterator[ChangeStatus]:
-    """A Deployment of which nothing but the number of replicas changes."""
-    name = f"Deployment/{service.metadata.name}"
-    if todo.replicas is not None and name not in {_name(child) for child in todo.apply}:
-        yield ChangeStatus(action="Change", object=name, fields=[f"spec.replicas: {live} -> {todo.replicas}"])
+def _resized(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
+    """Deployments of which nothing but the number of replicas changes."""
+    for name, count in todo.replicas.items():
+        live = observed.children["Deployment", name]["spec"]["replicas"]
+        yield ChangeStatus(action="Change", object=f"Deployment/{name}", fields=[f"spec.replicas: {live} -> {count}"])
 
 
 def _fields(live: Child, child: Child) -> list[str]:
@@ -61,16 +73,13 @@ def _name(child: Child) -> str:
     return f"{child['kind']}/{child['metadata']['name']}"
 
 
-def _deployment(observed: Observed) -> Child | None:
-    return next((child for (kind, _), child in observed.children.items() if kind == "Deployment"), None)
-
-
-def _gpus(service: InferenceService, deployment: Child | None) -> int:
+def _gpus(role: Role, observed: Observed) -> int:
     """Devices that a pod asks for: resources whose name has a domain. What a claim asks for is not in the pod."""
+    deployment = observed.children.get(("Deployment", naming.child(role)))
     if deployment is None:
         return 0
     pod = deployment["spec"]["template"]["spec"]
     if pod.get("resourceClaims"):
-        return service.spec.accelerator.count
+        return role.spec.accelerator.count
     limits = [(container.get("resources") or {}).get("limits") or {} for container in pod["containers"]]
     return sum(int(amount) for found in limits for name, amount in found.items() if "/" in name)

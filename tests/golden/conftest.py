@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render
 
 HERE = Path(__file__).parent
@@ -73,7 +74,7 @@ def _first(path: Path) -> dict[str, Any]:
 def _case(name: str, path: Path) -> Case:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
-    return Case(name, service, tuple(render(service, REPLICAS, served=OPTIONAL)))
+    return Case(name, service, tuple(render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=OPTIONAL)))
 
 
 @pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files()])

@@ -7,7 +7,7 @@ from aifactory.render.quantity import canonical
 
 
 def test_children_come_in_the_order_to_apply_them(case):
-    kinds = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment", "PodMonitor"]
+    kinds = ["Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Deployment", "PodMonitor"]
     expose = case.service.spec.expose
     way_in = [] if expose is None else ["HTTPRoute" if expose.gateway else "Ingress"]
     assert [child["kind"] for child in case.children] == kinds + way_in

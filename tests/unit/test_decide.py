@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.decide import Plan, plan
-from aifactory.observed import Observed, Pod, Workload
+from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.render import OPTIONAL
 
-KINDS = ["ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Service", "Deployment"]
+KINDS = ["Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Deployment"]
+SERVERS = RoleName.MODEL_SERVER
 
 
 def service(**spec: Any) -> InferenceService:
@@ -24,14 +26,14 @@ def service(**spec: Any) -> InferenceService:
 def decide(
     observed: Observed, replicas: int = 2, served: tuple[str, ...] = (), in_flight: Any = None, **spec: Any
 ) -> Plan:
-    return plan(service(**spec), observed, replicas, in_flight or {}, served=served)
+    return plan(service(**spec), observed, {SERVERS: replicas}, in_flight or {}, served=served)
 
 
 def cluster(replicas: int = 2, pods: tuple[Pod, ...] = (), served: tuple[str, ...] = (), **spec: Any) -> Observed:
     """What the cluster holds after everything was applied."""
     applied = decide(Observed(), replicas, served, **spec).apply
     children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
-    return Observed(children, Workload(replicas=replicas), pods)
+    return Observed(children, {SERVERS: Group(Workload(replicas=replicas), pods)})
 
 
 def pods(*names: str, ready: bool = True) -> tuple[Pod, ...]:
@@ -43,7 +45,7 @@ def test_a_new_service_gets_all_its_children():
     todo = decide(Observed())
     assert [child["kind"] for child in todo.apply] == KINDS
     assert todo.apply[-1]["spec"]["replicas"] == 2
-    assert (todo.delete, todo.replicas, todo.deletion_costs) == ((), None, {})
+    assert (todo.delete, todo.replicas, todo.deletion_costs) == ((), {}, {})
 
 
 def test_a_cluster_with_prometheus_operator_gets_a_pod_monitor_too():
@@ -55,7 +57,7 @@ def test_a_service_in_place_is_not_written_again():
 
 
 def test_a_change_of_replicas_alone_writes_only_the_number():
-    assert decide(cluster(replicas=2), replicas=5) == Plan(replicas=5)
+    assert decide(cluster(replicas=2), replicas=5) == Plan(replicas={"llama": 5})
 
 
 def test_an_edited_child_is_applied_and_no_other():
@@ -63,7 +65,7 @@ def test_an_edited_child_is_applied_and_no_other():
     observed.children["Service", "llama"]["spec"]["ports"][0]["port"] = 8080
     todo = decide(observed)
     assert [child["kind"] for child in todo.apply] == ["Service"]
-    assert todo.replicas is None
+    assert todo.replicas == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +80,7 @@ def test_a_changed_spec_applies_the_deployment_with_the_replicas_there_are():
     todo = decide(cluster(replicas=7), replicas=7, runtime={"engine": "vllm", "args": ["--max-model-len", "8192"]})
     assert [child["kind"] for child in todo.apply] == ["Deployment"]
     assert todo.apply[0]["spec"]["replicas"] == 7
-    assert todo.replicas is None
+    assert todo.replicas == {}
 
 
 def test_a_child_that_is_no_longer_wanted_is_deleted():

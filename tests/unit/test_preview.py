@@ -4,11 +4,14 @@ import copy
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.api.status import ChangeStatus, PlanStatus
 from aifactory.decide import plan
-from aifactory.observed import Observed, Workload
+from aifactory.observed import Group, Observed, Workload
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
+
+SERVERS = RoleName.MODEL_SERVER
 
 
 def service(**spec: Any) -> InferenceService:
@@ -19,14 +22,16 @@ def service(**spec: Any) -> InferenceService:
 
 def planned(observed: Observed, replicas: int = 2, served: tuple[str, ...] = (), **spec: Any) -> PlanStatus:
     wanted = service(**spec)
-    return preview(wanted, observed, plan(wanted, observed, replicas, {}, served=served), replicas)
+    return preview(
+        wanted, observed, plan(wanted, observed, {SERVERS: replicas}, {}, served=served), {SERVERS: replicas}
+    )
 
 
 def cluster(replicas: int = 2, served: tuple[str, ...] = (), **spec: Any) -> Observed:
     """What the cluster holds after everything was applied."""
-    applied = plan(service(**spec), Observed(), replicas, {}, served=served).apply
+    applied = plan(service(**spec), Observed(), {SERVERS: replicas}, {}, served=served).apply
     children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
-    return Observed(children, Workload(replicas=replicas))
+    return Observed(children, {SERVERS: Group(Workload(replicas=replicas))})
 
 
 def numbers(found: PlanStatus) -> tuple[tuple[int, int], tuple[int, int]]:

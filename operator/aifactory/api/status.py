@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from .checks import Unique
 from .meta import FreeText, Model
+from .role import RoleName
 
 Text = Annotated[str, Field(max_length=512)]
 
@@ -39,7 +40,7 @@ class ResolvedStatus(Model):
     command: Annotated[list[FreeText], Field(max_length=128)] = Field(default=[], description="Command and arguments.")
     precision: Text | None = Field(default=None, description="Number format asked of the engine.")
     profile: Text | None = Field(default=None, description="NIM profile.")
-    accelerator: Text = Field(description="GPU request of one replica, such as nvidia.com/gpu: 1.")
+    accelerator: Text | None = Field(default=None, description="GPU request of one replica, such as nvidia.com/gpu: 1.")
     probes: Annotated[dict[str, Text], Field(max_length=8)] = Field(default={}, description="Probe name to path.")
     metrics_path: Text = Field(description="Where Prometheus scrapes.")
     objectives: Annotated[dict[str, Text], Field(max_length=8)] = Field(
@@ -112,6 +113,15 @@ class ScalingStatus(Model):
     )
 
 
+class RoleStatus(Model):
+    """One role of a service that has several."""
+
+    name: Text = Field(description="What its pods do: model-server, frontend, prefill or decode.")
+    replicas: ReplicasStatus = Field(description="Numbers of replicas.")
+    resolved: ResolvedStatus = Field(description="Values that the operator chose or derived.")
+    scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
+
+
 class FromTo(Model):
     """A number now, and as planned."""
 
@@ -159,7 +169,24 @@ class InferenceServiceStatus(Model):
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
+    roles: Annotated[list[RoleStatus], Field(max_length=8), Unique("name")] = Field(
+        default=[], description="Each role of a service that has several; replicas then sums up those that have GPUs."
+    )
     plan: PlanStatus | None = Field(default=None, description="In mode Plan: what mode Active would change.")
+
+    def replicas_of(self, role: RoleName) -> ReplicasStatus | None:
+        """Replicas of a role, as last written."""
+        found = self._of(role)
+        return found.replicas if found else None
+
+    def scaling_of(self, role: RoleName) -> ScalingStatus | None:
+        """Scaling of a role, as last written."""
+        found = self._of(role)
+        return found.scaling if found else None
+
+    def _of(self, name: RoleName) -> "RoleStatus | InferenceServiceStatus | None":
+        """What is written of a role: its own entry where there are several."""
+        return next((role for role in self.roles if role.name == name), None) if self.roles else self
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> "InferenceServiceStatus":

@@ -1,9 +1,9 @@
-"""The replicas of a service, sorted by what the control law may expect of them."""
+"""The replicas of a role, sorted by what the control law may expect of them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aifactory.observed import Observed, Pod
+from aifactory.observed import Group, Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class Fleet:
         return self.loading + self.unschedulable + self.uncreated
 
     @classmethod
-    def of(cls, observed: Observed, startup_timeout: timedelta, now: float) -> "Fleet":
-        """Sort the pods of a service at `now` (epoch seconds). Without a Deployment, replicas are 0."""
-        waiting = [pod for pod in observed.pending_pods if pod.unschedulable]
-        starting = [pod for pod in observed.pending_pods if not pod.unschedulable]
+    def of(cls, group: Group, startup_timeout: timedelta, now: float) -> "Fleet":
+        """Sort the pods of a role at `now` (epoch seconds). Without a Deployment, replicas are 0."""
+        waiting = [pod for pod in group.pending_pods if pod.unschedulable]
+        starting = [pod for pod in group.pending_pods if not pod.unschedulable]
         overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
-        replicas = observed.workload.replicas if observed.workload else 0
-        existing = sum(not pod.terminating for pod in observed.pods)
+        replicas = group.workload.replicas if group.workload else 0
+        existing = sum(not pod.terminating for pod in group.pods)
         return cls(
             replicas=replicas,
-            ready=len(observed.serving_pods),
+            ready=len(group.serving_pods),
             loading=len(starting) - overdue,
             unschedulable=len(waiting),
             unschedulable_since=min(
@@ -47,7 +47,7 @@ class Fleet:
             ),
             overdue=overdue,
             uncreated=max(0, replicas - existing),
-            rolling_out=observed.workload.rolling_out if observed.workload else False,
+            rolling_out=group.workload.rolling_out if group.workload else False,
         )
 
 

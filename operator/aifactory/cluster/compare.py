@@ -8,6 +8,7 @@ from aifactory.api.status import InferenceServiceStatus, PlanStatus
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
+from aifactory.runtimes import roles
 
 from .client import Client
 from .discovery import served_of
@@ -37,5 +38,9 @@ def _compare(service: InferenceService, store: Store, optional: Collection[str])
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
     service = service.model_copy(update={"metadata": metadata})
     observed = store.observe(service.key)
-    replicas = wanted_replicas(service.spec, observed, InferenceServiceStatus.of(live), None)
+    before = InferenceServiceStatus.of(live)
+    replicas = {
+        role.name: wanted_replicas(role.spec, observed.group(role.name), before.replicas_of(role.name), None)
+        for role in roles(service)
+    }
     return preview(service, observed, plan(service, observed, replicas, {}, served=optional), replicas)

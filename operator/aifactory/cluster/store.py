@@ -4,15 +4,18 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from sys import intern
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from aifactory.api.inferenceservice import KIND
-from aifactory.observed import Observed, Pod
-from aifactory.render import labels
+from aifactory.api.role import RoleName
+from aifactory.observed import Group, Observed, Pod
+from aifactory.render import labels, naming
 
 from .read import pod_of, workload_of
 
 Key = tuple[str, str]
+_ChildId = tuple[str, str]
+_ROLES = frozenset(RoleName)
 _TOMBSTONES = 4096
 
 
@@ -26,13 +29,22 @@ def service_key(kind: str, metadata: Mapping[str, Any]) -> Key | None:
     return (namespace, name) if name else None
 
 
+class _PodEntry(NamedTuple):
+    version: int
+    role: RoleName | None
+    pod: Pod
+
+
+_NOTHING = Group()
+
+
 class Store:
     """Not thread-safe: one event loop owns it. Objects are trimmed of what nobody reads."""
 
     def __init__(self) -> None:
         self._services: dict[Key, dict[str, Any]] = {}
         self._children: dict[Key, dict[tuple[str, str], dict[str, Any]]] = {}
-        self._pods: dict[Key, dict[str, tuple[int, Pod]]] = {}
+        self._pods: dict[Key, dict[str, _PodEntry]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
 
     def put(self, kind: str, obj: Mapping[str, Any]) -> bool:
@@ -46,8 +58,8 @@ class Store:
         elif kind == "Pod":
             pods, pod = self._pods.setdefault(key, {}), pod_of(obj)
             before = pods.get(metadata["name"])
-            pods[metadata["name"]] = (version, pod)
-            return before is None or before[1] != pod
+            pods[metadata["name"]] = _PodEntry(version, _role_of(metadata), pod)
+            return before is None or before.pod != pod
         else:
             self._children.setdefault(key, {})[kind, metadata["name"]] = _trim(obj)
         return True
@@ -99,9 +111,9 @@ class Store:
             for child_id, child in self._children.get(key, {}).items()
             if any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences") or [])
         }
-        deployment = children.get(("Deployment", key[1]))
-        pods = tuple(pod for _, pod in self._pods.get(key, {}).values())
-        return Observed(children, workload_of(deployment) if deployment else None, pods)
+        entries = self._pods.get(key, {}).values()
+        groups = {role: _group(key[1], role, children, entries) for role in RoleName}
+        return Observed(children, {role: group for role, group in groups.items() if group != _NOTHING})
 
     def _forget(self, kind: str, key: Key, name: str) -> None:
         if kind == KIND:
@@ -116,7 +128,7 @@ class Store:
         if kind == KIND:
             yield from ((key, key[1], _version_of(obj)) for key, obj in self._services.items())
         elif kind == "Pod":
-            yield from ((key, name, pod[0]) for key, pods in self._pods.items() for name, pod in pods.items())
+            yield from ((key, name, pod.version) for key, pods in self._pods.items() for name, pod in pods.items())
         else:
             for key, children in self._children.items():
                 yield from ((key, name, _version_of(obj)) for (of, name), obj in children.items() if of == kind)
@@ -125,11 +137,26 @@ class Store:
         """The newest version heard of, of the object of this name or of this very object if it is gone."""
         name = metadata["name"]
         if kind == "Pod":
-            known = self._pods.get(key, {}).get(name, (0,))[0]
+            entry = self._pods.get(key, {}).get(name)
+            known = entry.version if entry else 0
         else:
             obj = self._services.get(key) if kind == KIND else self._children.get(key, {}).get((kind, name))
             known = _version_of(obj) if obj else 0
         return max(known, self._gone.get(metadata["uid"], 0))
+
+
+def _role_of(metadata: Mapping[str, Any]) -> RoleName | None:
+    """What the pod's label says, None if that is no role."""
+    text = (metadata.get("labels") or {}).get(labels.ROLE)
+    return RoleName(text) if text in _ROLES else None
+
+
+def _group(name: str, role: RoleName, children: Mapping[_ChildId, Any], pods: Iterable[_PodEntry]) -> Group:
+    """One role of the service of this name."""
+    deployment = children.get(("Deployment", naming.workload(name, role)))
+    return Group(
+        workload_of(deployment) if deployment else None, tuple(entry.pod for entry in pods if entry.role is role)
+    )
 
 
 def _version_of(obj: Mapping[str, Any]) -> int:

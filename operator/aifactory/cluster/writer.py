@@ -87,7 +87,7 @@ class Writer:
                 raise
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
-        """Set the replicas of a Deployment and nothing else."""
+        """Set the replicas of the Deployment of this name and nothing else."""
         resource = CHILDREN["Deployment"]
         answer = await self._client.request(
             "PATCH",

@@ -3,35 +3,27 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService, ObjectMeta
-from aifactory.api.scaling import ScalingSpec
+from aifactory.api.role import RoleName
 from aifactory.api.spec import Mode
-from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
-from aifactory.autoscale.fleet import Fleet
-from aifactory.autoscale.law import decide_replicas
-from aifactory.autoscale.memory import Memory
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.discovery import served_of
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
-from aifactory.decide import Plan, plan, wanted_replicas
+from aifactory.decide import Plan, plan
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.preview import preview
-from aifactory.render import OPTIONAL, resolved
-from aifactory.runtimes import MetricDialect, dialects, scaling
+from aifactory.render import OPTIONAL
 from aifactory.settings import Settings
-from aifactory.signals.objectives import Objective, resolve
-from aifactory.signals.readings import ServiceReadings
-from aifactory.signals.snapshot import Snapshot
 from aifactory.signals.wanted import EVERYTHING, Wanted, both, wanted
 from aifactory.status.facts import Facts
 from aifactory.status.numbers import timestamp
@@ -40,43 +32,15 @@ from aifactory.status.report import dump, rejected, report, same, steady
 from aifactory.status.transitions import Event, transitions
 from aifactory.telemetry.metrics import Metrics
 
+from .known import Known
+
+if TYPE_CHECKING:
+    from aifactory.signals.snapshot import Snapshot
+
 logger = logging.getLogger(__name__)
 REFUSED_RETRY_SECONDS = 30.0
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class _Known:
-    """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
-
-    service: InferenceService
-    objectives: tuple[Objective, ...] = field(init=False)
-    dialects: tuple[MetricDialect, ...] = field(init=False)
-    scaling: ScalingSpec | None = field(init=False)
-    resolved: ResolvedStatus = field(init=False)
-    memory: Memory = field(default_factory=Memory)
-    snapshot: Snapshot | None = None
-    readings: ServiceReadings | None = None
-    decision: Decision | None = None
-    converged: object = None
-    plan: PlanStatus | None = None
-    refused: Trouble | None = None
-    status_written: float = 0.0
-    raw_status: object = None
-    status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
-
-    def __post_init__(self) -> None:
-        self.follow(self.service)
-
-    def follow(self, service: InferenceService) -> None:
-        """Take a new spec, and what follows from it."""
-        self.service = service
-        self.objectives = resolve(service.spec.slo)
-        self.dialects = dialects(service.spec)
-        self.scaling = scaling(service.spec)
-        self.resolved = resolved(service, self.objectives)
-        self.decision = self.plan = None
 
 
 class Reconciler:
@@ -90,7 +54,7 @@ class Reconciler:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        self._known: dict[Key, _Known] = {}
+        self._known: dict[Key, Known] = {}
         self._served: frozenset[str] = frozenset()
         self.snapshot: Snapshot | None = None
 
@@ -132,53 +96,35 @@ class Reconciler:
             return "rejected", self._settings.resync
         before = known.status
         observed = self._store.observe(key)
-        self._decide(known, observed)
-        decided = known.decision.to if known.decision is not None and known.service.spec.scales else None
-        replicas = wanted_replicas(known.service.spec, observed, before, decided)
+        known.decide(self.snapshot, observed, self._clock())
+        replicas = known.replicas(observed)
         changed = await self._apply(known, observed, replicas)
-        if observed.workload is None and changed and known.refused is None:
+        if not observed.exists and changed and known.refused is None:
             return "created", SETTLE_SECONDS
         await self._report(known, self._store.observe(key) if changed else observed, raw, before)
         if known.refused is not None:
             return "refused", REFUSED_RETRY_SECONDS
         return "changed" if changed else "unchanged", self._settings.resync
 
-    def _recall(self, key: Key, raw: dict[str, Any]) -> _Known:
+    def _recall(self, key: Key, raw: dict[str, Any]) -> Known:
         metadata = raw["metadata"]
         known = self._known.get(key)
         if known is None or known.service.metadata.uid != metadata["uid"]:
-            known = self._known[key] = _Known(InferenceService.model_validate(raw))
+            known = self._known[key] = Known(InferenceService.model_validate(raw))
         elif known.service.metadata.generation != metadata["generation"]:
             known.follow(InferenceService.model_validate(raw))
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
         return known
 
-    def _decide(self, known: _Known, observed: Observed) -> None:
-        """Run the control law once for each new snapshot."""
-        snapshot, spec = self.snapshot, known.service.spec
-        if snapshot is None or snapshot is known.snapshot:
-            return
-        known.snapshot = snapshot
-        serving = frozenset(pod.name for pod in observed.serving_pods)
-        known.readings = snapshot.service(*known.service.key, serving, known.objectives, known.dialects)
-        known.decision = None
-        if known.scaling is not None and observed.workload is not None:
-            now = self._clock()
-            fleet = Fleet.of(observed, spec.runtime.startup_timeout, now)
-            known.decision, known.memory = decide_replicas(
-                known.scaling, known.objectives, fleet, known.readings, known.memory, now
-            )
-
-    async def _apply(self, known: _Known, observed: Observed, replicas: int) -> bool:
+    async def _apply(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int]) -> bool:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
         if known.service.spec.mode is Mode.PAUSED:
             return False
         if known.converged == (state := self._state(known, observed, replicas)):
             return False
-        in_flight = {name: pod.in_flight for name, pod in known.readings.pods.items()} if known.readings else {}
-        todo = plan(known.service, observed, replicas, in_flight, served=self._served)
+        todo = plan(known.service, observed, replicas, known.in_flight, served=self._served)
         if known.service.spec.mode is Mode.PLAN:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
             return False
@@ -193,13 +139,13 @@ class Reconciler:
             known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
         return not todo.empty
 
-    def _state(self, known: _Known, observed: Observed, replicas: int) -> object:
+    def _state(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int]) -> object:
         """Equal when there is nothing to compare again."""
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
         return known.service.metadata.generation, self._served, replicas, versions
 
     async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
-        namespace, name = service.key
+        namespace, _ = service.key
         for pod, cost in todo.deletion_costs.items():
             await self._writer.set_deletion_cost(namespace, pod, cost)
         for child in todo.apply:
@@ -207,36 +153,29 @@ class Reconciler:
             await self._writer.apply(child, exists=exists)
         for child in todo.delete:
             await self._writer.delete(child)
-        if todo.replicas is not None and not any(child["kind"] == "Deployment" for child in todo.apply):
-            await self._writer.scale(namespace, name, todo.replicas)
+        for deployment, count in todo.replicas.items():
+            await self._writer.scale(namespace, deployment, count)
 
     async def _report(
-        self, known: _Known, observed: Observed, raw: dict[str, Any], before: InferenceServiceStatus
+        self, known: Known, observed: Observed, raw: dict[str, Any], before: InferenceServiceStatus
     ) -> None:
-        now = self._clock()
-        facts = Facts(
-            known.service,
-            known.resolved,
-            observed,
-            before,
-            now,
-            known.decision,
-            known.readings,
-            known.refused,
-            known.plan,
-        )
+        parts = tuple(one.facts(observed.group(one.role.name)) for one in known.roles)
+        facts = Facts(known.service, parts, observed, before, self._clock(), known.refused, known.plan)
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
-        decision = known.decision
-        if decision is not None and decision.changes and facts.scales:
-            self._metrics.decisions.labels(decision.reason).inc()
-            direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
-            await self._tell(known.service.metadata, Event("Normal", direction, decision.message))
-            known.decision = dataclasses.replace(decision, from_=decision.to)
+        for one, part in zip(known.roles, parts, strict=True):
+            if one.decision is not None and one.decision.changes and facts.carried_out(part):
+                await self._tell_decision(known.service.metadata, one.decision, facts.about(part, one.decision.message))
+                one.decision = dataclasses.replace(one.decision, from_=one.decision.to)
+
+    async def _tell_decision(self, metadata: ObjectMeta, decision: Decision, message: str) -> None:
+        self._metrics.decisions.labels(decision.reason).inc()
+        direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
+        await self._tell(metadata, Event("Normal", direction, message))
 
     async def _write_status(
         self,
         metadata: ObjectMeta,
-        known: _Known | None,
+        known: Known | None,
         raw: dict[str, Any],
         before: InferenceServiceStatus,
         status: InferenceServiceStatus,

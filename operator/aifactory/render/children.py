@@ -1,10 +1,11 @@
 """All child objects of a service."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.runtimes import RUNTIMES
+from aifactory.api.role import RoleName
+from aifactory.runtimes import Role, roles
 
 from .disruption import pod_disruption_budget
 from .exposure import exposure
@@ -18,19 +19,26 @@ OPTIONAL = ("PodMonitor", "HTTPRoute")
 """Kinds that not every cluster serves."""
 
 
-def render(service: InferenceService, replicas: int, *, served: Collection[str]) -> list[dict[str, Any]]:
+def render(
+    service: InferenceService, replicas: Mapping[RoleName, int], *, served: Collection[str]
+) -> list[dict[str, Any]]:
     """Child objects in the order to apply them: plain dicts, complete, spelled as the API server stores them.
 
-    `served` are the optional kinds that the cluster has.
+    A role that `replicas` does not name gets those that it begins with. `served` are the optional kinds of the cluster.
     """
-    server = RUNTIMES[service.spec.runtime.engine].server(service.spec)
-    children = [
-        service_account(service),
-        network_policy(service, server),
-        pod_disruption_budget(service),
-        cluster_service(service),
-        deployment(service, server, replicas),
-        pod_monitor(service, server),
-        *exposure(service),
-    ]
+    parts = roles(service)
+    children = [cluster_service(parts[0])]
+    for role in parts:
+        children += _children(role, replicas.get(role.name, role.spec.initial_replicas))
+    children += exposure(parts[0])
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
+
+
+def _children(role: Role, replicas: int) -> list[dict[str, Any]]:
+    return [
+        service_account(role),
+        network_policy(role),
+        pod_disruption_budget(role),
+        deployment(role, replicas),
+        pod_monitor(role),
+    ]

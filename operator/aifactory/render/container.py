@@ -3,9 +3,8 @@
 import math
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.podtemplate import ComputeResources, EnvVar, KeySelector
-from aifactory.runtimes import ModelServer, Mount
+from aifactory.runtimes import Mount, Role
 from aifactory.runtimes.parts import whole_seconds
 
 from . import egress
@@ -22,19 +21,20 @@ READINESS_FAILURES = 3
 LIVENESS_FAILURES = 6
 
 
-def container(service: InferenceService, server: ModelServer, mounts: tuple[Mount, ...]) -> dict[str, Any]:
+def container(role: Role, mounts: tuple[Mount, ...]) -> dict[str, Any]:
     """The container as Kubernetes stores it, without fields that are empty."""
+    server = role.server
     fields = {
         "name": CONTAINER,
         "image": server.image,
         "imagePullPolicy": _pull_policy(server.image),
         "command": list(server.command),
         "args": list(server.args),
-        "ports": _ports(service, server),
-        "env": _env(service, server),
-        "resources": resources(service),
+        "ports": _ports(role),
+        "env": _env(role),
+        "resources": resources(role),
         "volumeMounts": [volume_mount(mount) for mount in mounts],
-        **_probes(service, server),
+        **_probes(role),
         "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -46,20 +46,26 @@ def container(service: InferenceService, server: ModelServer, mounts: tuple[Moun
     return {key: value for key, value in fields.items() if value != []}
 
 
-def _ports(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
+def _ports(role: Role) -> list[dict[str, Any]]:
     named = {
-        PORT_NAME: service.spec.runtime.port,
-        METRICS_PORT_NAME: server.metrics_port,
-        HEALTH_PORT_NAME: server.health_port,
+        PORT_NAME: role.spec.runtime.port,
+        METRICS_PORT_NAME: role.server.metrics_port,
+        HEALTH_PORT_NAME: role.server.health_port,
     }
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in named.items() if port]
 
 
-def resources(service: InferenceService) -> dict[str, Any]:
+def claim(role: Role) -> str | None:
+    """The ResourceClaimTemplate that gives a pod its GPUs, if one does."""
+    return role.spec.accelerator.resource_claim_template if role.accelerated else None
+
+
+def resources(role: Role) -> dict[str, Any]:
     """GPUs and memory are limited to what is requested; CPU and disk may be exceeded when the node has more."""
-    accelerator, template = service.spec.accelerator, service.spec.pod_template
-    claimed = accelerator.resource_claim_template is not None
-    gpus = {} if claimed else {accelerator.resource_name: str(accelerator.count)}
+    accelerator, template = role.spec.accelerator, role.spec.pod_template
+    claimed = claim(role) is not None
+    asked = role.accelerated and not claimed
+    gpus = {accelerator.resource_name: str(accelerator.count)} if asked else {}
     wanted = (template and template.resources) or ComputeResources()
     memory = {"memory": canonical(wanted.memory)} if wanted.memory else {}
     cpu = {"cpu": canonical(wanted.cpu)} if wanted.cpu else {}
@@ -78,8 +84,8 @@ def _pull_policy(image: str) -> str:
     return "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent"
 
 
-def _probes(service: InferenceService, server: ModelServer) -> dict[str, Any]:
-    startup = whole_seconds(service.spec.runtime.startup_timeout)
+def _probes(role: Role) -> dict[str, Any]:
+    server, startup = role.server, whole_seconds(role.spec.runtime.startup_timeout)
     port = HEALTH_PORT_NAME if server.health_port else PORT_NAME
     return {
         "startupProbe": _probe(
@@ -99,10 +105,13 @@ def _probe(path: str, port: str, period: int, failures: int) -> dict[str, Any]:
     }
 
 
-def _env(service: InferenceService, server: ModelServer) -> list[dict[str, Any]]:
+def _env(role: Role) -> list[dict[str, Any]]:
     """The engine's variables, those of its egress, then the user's; one that is set twice has the later value."""
-    variables = {variable["name"]: dict(variable) for variable in (*server.env, *egress.environment(service))}
-    variables |= {user.name: _user_variable(user) for user in service.spec.runtime.env or ()}
+    variables = {
+        variable["name"]: dict(variable)
+        for variable in (*role.server.env, *egress.environment(role.spec.runtime.egress))
+    }
+    variables |= {user.name: _user_variable(user) for user in role.spec.runtime.env or ()}
     return list(variables.values())
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import Role
 
 from . import labels, naming
 
 
-def pod_disruption_budget(service: InferenceService) -> dict[str, Any]:
+def pod_disruption_budget(role: Role) -> dict[str, Any]:
     """One replica at a time may be evicted: several stay available, a single one does not block the drain of its node.
 
     Replicas that still load are evicted freely, so that one that never gets ready cannot block a drain either.
@@ -15,10 +15,10 @@ def pod_disruption_budget(service: InferenceService) -> dict[str, Any]:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": labels.metadata(service, naming.child(service)),
+        "metadata": labels.metadata(role, naming.child(role)),
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": labels.selector(service)},
+            "selector": {"matchLabels": labels.selector(role)},
         },
     }

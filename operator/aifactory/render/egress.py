@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.egress import EgressSpec
 from aifactory.runtimes import Mount
 from aifactory.runtimes.parts import literal
 
@@ -14,9 +14,8 @@ _NEVER_BY_PROXY = ("localhost", "127.0.0.1", ".svc", ".cluster.local")
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def environment(service: InferenceService) -> tuple[Mapping[str, Any], ...]:
+def environment(egress: EgressSpec | None) -> tuple[Mapping[str, Any], ...]:
     """Variables in both spellings, as programs differ in which one they read."""
-    egress = service.spec.runtime.egress
     if egress is None:
         return ()
     proxies = {"HTTP_PROXY": egress.http_proxy, "HTTPS_PROXY": egress.https_proxy}
@@ -29,9 +28,8 @@ def environment(service: InferenceService) -> tuple[Mapping[str, Any], ...]:
     )
 
 
-def mounts(service: InferenceService) -> tuple[Mount, ...]:
+def mounts(egress: EgressSpec | None) -> tuple[Mount, ...]:
     """The ConfigMap with the certificates, if there is one."""
-    egress = service.spec.runtime.egress
     if egress is None or egress.ca_bundle is None:
         return ()
     source = {"configMap": {"name": egress.ca_bundle.config_map}}

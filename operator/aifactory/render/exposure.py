@@ -3,29 +3,35 @@
 from typing import Any
 
 from aifactory.api.expose import ExposeSpec, GatewayReference, IngressSpec
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import Role
 
 from . import labels, naming
 
 _GATEWAY_API = "gateway.networking.k8s.io"
 
 
-def exposure(service: InferenceService) -> list[dict[str, Any]]:
+def exposure(role: Role) -> list[dict[str, Any]]:
     """Nothing, or the one object that `spec.expose` asks for."""
-    expose = service.spec.expose
+    expose = role.spec.expose
     if expose is None:
         return []
-    return [_route(service, expose, expose.gateway) if expose.gateway else _ingress(service, expose, expose.ingress)]
+    return [_route(role, expose, expose.gateway) if expose.gateway else _ingress(role, expose, expose.ingress)]
 
 
-def _route(service: InferenceService, expose: ExposeSpec, gateway: GatewayReference) -> dict[str, Any]:
+def _route(role: Role, expose: ExposeSpec, gateway: GatewayReference) -> dict[str, Any]:
     parent = {"name": gateway.name, "namespace": gateway.namespace, "sectionName": gateway.section_name}
     named = {key: value for key, value in parent.items() if value}
-    backend = {"group": "", "kind": "Service", "name": naming.child(service), "port": naming.SERVICE_PORT, "weight": 1}
+    backend = {
+        "group": "",
+        "kind": "Service",
+        "name": naming.entry(role.service),
+        "port": naming.SERVICE_PORT,
+        "weight": 1,
+    }
     return {
         "apiVersion": f"{_GATEWAY_API}/v1",
         "kind": "HTTPRoute",
-        "metadata": labels.metadata(service, naming.child(service)),
+        "metadata": labels.metadata(role, naming.entry(role.service)),
         "spec": {
             "parentRefs": [{"group": _GATEWAY_API, "kind": "Gateway", **named}],
             "hostnames": [expose.host],
@@ -34,10 +40,10 @@ def _route(service: InferenceService, expose: ExposeSpec, gateway: GatewayRefere
     }
 
 
-def _ingress(service: InferenceService, expose: ExposeSpec, ingress: IngressSpec | None) -> dict[str, Any]:
+def _ingress(role: Role, expose: ExposeSpec, ingress: IngressSpec | None) -> dict[str, Any]:
     ingress = ingress or IngressSpec()
-    metadata = labels.metadata(service, naming.child(service))
-    backend = {"service": {"name": naming.child(service), "port": {"name": naming.PORT_NAME}}}
+    metadata = labels.metadata(role, naming.entry(role.service))
+    backend = {"service": {"name": naming.entry(role.service), "port": {"name": naming.PORT_NAME}}}
     fields = {
         "ingressClassName": ingress.class_name,
         "tls": [{"hosts": [expose.host], "secretName": ingress.tls_secret}] if ingress.tls_secret else None,

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import Role
 
 from . import labels, naming
 
 
-def service_account(service: InferenceService) -> dict[str, Any]:
+def service_account(role: Role) -> dict[str, Any]:
     """A ServiceAccount without a token."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": labels.metadata(service, naming.service_account(service)),
+        "metadata": labels.metadata(role, naming.service_account(role)),
         "automountServiceAccountToken": False,
     }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aifactory.api import GROUP
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.runtimes import Role
 
 # Prometheus relabels SERVICE into the label `inferenceservice` and reads each pod's metrics at METRICS_PATH of the port
 # named METRICS_PORT.
@@ -12,27 +12,34 @@ METRICS_PATH = f"{GROUP}/metrics-path"
 METRICS_PORT = f"{GROUP}/metrics-port"
 # What an engine reads as a file.
 ENGINE_CONFIG = f"{GROUP}/engine-config"
+ROLE = f"{GROUP}/role"
 COMPONENT = "app.kubernetes.io/component"
-MODEL_SERVER = "model-server"
 
 
-def selector(service: InferenceService) -> dict[str, str]:
-    """Labels that find the service's pods. A Deployment's selector is immutable: never add to it."""
-    return {SERVICE: service.metadata.name, COMPONENT: MODEL_SERVER}
+def selector(role: Role) -> dict[str, str]:
+    """Labels that find the pods of a role."""
+    return {SERVICE: role.service.metadata.name, ROLE: role.name.value}
 
 
-def child(service: InferenceService) -> dict[str, str]:
+def workload_selector(role: Role) -> dict[str, str]:
+    """Labels that a Deployment knows its pods by. A Deployment's selector is immutable: never add to it."""
+    return {SERVICE: role.service.metadata.name, COMPONENT: role.name.value}
+
+
+def child(role: Role) -> dict[str, str]:
     """Labels of child objects and pods."""
     return {
-        "app.kubernetes.io/name": service.spec.runtime.engine.value,
-        "app.kubernetes.io/instance": service.metadata.name,
+        "app.kubernetes.io/name": role.spec.runtime.engine.value,
+        "app.kubernetes.io/instance": role.service.metadata.name,
         "app.kubernetes.io/part-of": "aifactory",
         "app.kubernetes.io/managed-by": "aifactory-operator",
-        **selector(service),
+        **workload_selector(role),
+        **selector(role),
     }
 
 
-def metadata(service: InferenceService, name: str) -> dict[str, Any]:
+def metadata(role: Role, name: str) -> dict[str, Any]:
     """Metadata of a child; Kubernetes deletes it with its owner. An offline manifest has no uid, hence no owner."""
+    service = role.service
     owned = {"ownerReferences": [service.owner_reference()]} if service.metadata.uid else {}
-    return {"name": name, "namespace": service.metadata.namespace, "labels": child(service), **owned}
+    return {"name": name, "namespace": service.metadata.namespace, "labels": child(role), **owned}

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
-from aifactory.runtimes import ModelServer
+from aifactory.runtimes import Role
 
 from . import labels, naming
 
@@ -17,26 +16,26 @@ IDENTITY = {
 }
 
 
-def metrics_path(service: InferenceService, server: ModelServer) -> str:
+def metrics_path(role: Role) -> str:
     """Where the metrics are: as the spec says, else as of the engine."""
-    metrics = service.spec.runtime.metrics
-    return (metrics and metrics.path) or server.metrics_path
+    metrics = role.spec.runtime.metrics
+    return (metrics and role.accelerated and metrics.path) or role.server.metrics_path
 
 
-def pod_monitor(service: InferenceService, server: ModelServer) -> dict[str, Any]:
+def pod_monitor(role: Role) -> dict[str, Any]:
     """A PodMonitor whose series carry namespace, pod and inferenceservice."""
     relabelings = [
         {"action": "replace", "sourceLabels": [source], "targetLabel": target} for target, source in IDENTITY.items()
     ]
     endpoint = {
-        "port": naming.scraped_port(server),
-        "path": metrics_path(service, server),
+        "port": naming.scraped_port(role.server),
+        "path": metrics_path(role),
         "interval": SCRAPE_INTERVAL,
         "relabelings": relabelings,
     }
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
-        "metadata": labels.metadata(service, naming.child(service)),
-        "spec": {"selector": {"matchLabels": labels.selector(service)}, "podMetricsEndpoints": [endpoint]},
+        "metadata": labels.metadata(role, naming.child(role)),
+        "spec": {"selector": {"matchLabels": labels.selector(role)}, "podMetricsEndpoints": [endpoint]},
     }

@@ -1,7 +1,8 @@
 """Names of child objects and ports. A service's name has at most 52 characters, a Service's at most 63."""
 
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.runtimes import ModelServer
+from aifactory.api.role import RoleName
+from aifactory.runtimes import ModelServer, Role
 
 CONTAINER = "model-server"
 PORT_NAME = "http"
@@ -16,16 +17,26 @@ def scraped_port(server: ModelServer) -> str:
     return METRICS_PORT_NAME if server.metrics_port else PORT_NAME
 
 
-def child(service: InferenceService) -> str:
-    """Name of the Deployment, Service, PodDisruptionBudget, NetworkPolicy and PodMonitor."""
+def child(role: Role) -> str:
+    """Name of the Deployment, PodDisruptionBudget, NetworkPolicy and PodMonitor of a role."""
+    return workload(role.service.metadata.name, role.name)
+
+
+def workload(service: str, role: RoleName) -> str:
+    """Name of the Deployment of a role of the service of this name."""
+    return service if role is RoleName.MODEL_SERVER else f"{service}-{role}"
+
+
+def entry(service: InferenceService) -> str:
+    """Name of the Service that clients call, and of the route to it."""
     return service.metadata.name
 
 
-def service_account(service: InferenceService) -> str:
+def service_account(role: Role) -> str:
     """Name of the ServiceAccount, kept apart from one that an application of the same name may have."""
-    return f"{service.metadata.name}-server"
+    return f"{child(role)}-server"
 
 
 def url(service: InferenceService) -> str:
     """Address inside the cluster; the OpenAI-compatible API is below `/v1`."""
-    return f"http://{child(service)}.{service.metadata.namespace}.svc"
+    return f"http://{entry(service)}.{service.metadata.namespace}.svc"

@@ -2,21 +2,20 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
-from aifactory.runtimes import ModelServer
+from aifactory.runtimes import Role
 
 from . import labels, naming
 
 
-def service(owner: InferenceService) -> dict[str, Any]:
+def service(role: Role) -> dict[str, Any]:
     """The Service behind `naming.url`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": labels.metadata(owner, naming.child(owner)),
+        "metadata": labels.metadata(role, naming.entry(role.service)),
         "spec": {
             "type": "ClusterIP",
-            "selector": labels.selector(owner),
+            "selector": labels.selector(role),
             "ports": [
                 {
                     "name": naming.PORT_NAME,
@@ -30,15 +29,15 @@ def service(owner: InferenceService) -> dict[str, Any]:
     }
 
 
-def network_policy(owner: InferenceService, server: ModelServer) -> dict[str, Any]:
+def network_policy(role: Role) -> dict[str, Any]:
     """Only the ports of API and metrics can be reached; pods may call out, since engines download models."""
-    ports = filter(None, (owner.spec.runtime.port, server.metrics_port))
+    ports = filter(None, (role.spec.runtime.port, role.server.metrics_port))
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": labels.metadata(owner, naming.child(owner)),
+        "metadata": labels.metadata(role, naming.child(role)),
         "spec": {
-            "podSelector": {"matchLabels": labels.selector(owner)},
+            "podSelector": {"matchLabels": labels.selector(role)},
             "policyTypes": ["Ingress"],
             "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
         },

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.podtemplate import PodTemplate, SecurityContext, Toleration
-from aifactory.runtimes import ModelServer
+from aifactory.runtimes import ModelServer, Role
 
 from . import labels, naming
-from .container import container
+from .container import claim, container
 from .monitoring import metrics_path
 from .volumes import mounts, volume
 
@@ -17,36 +16,36 @@ GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSc
 TEARDOWN_SECONDS = 30
 
 
-def pod_template(service: InferenceService, server: ModelServer) -> dict[str, Any]:
+def pod_template(role: Role) -> dict[str, Any]:
     """Metadata and spec of the pods, without fields that are empty."""
-    template = service.spec.pod_template or PodTemplate()
+    template, server = role.spec.pod_template or PodTemplate(), role.server
     return {
         "metadata": {
-            "labels": {**(template.labels or {}), **labels.child(service)},
+            "labels": {**(template.labels or {}), **labels.child(role)},
             "annotations": {
                 **(template.annotations or {}),
-                labels.METRICS_PATH: metrics_path(service, server),
+                labels.METRICS_PATH: metrics_path(role),
                 labels.METRICS_PORT: naming.scraped_port(server),
                 **({labels.ENGINE_CONFIG: server.config.text} if server.config else {}),
             },
         },
-        "spec": _pod_spec(service, server, template),
+        "spec": _pod_spec(role, template),
     }
 
 
-def _pod_spec(service: InferenceService, server: ModelServer, template: PodTemplate) -> dict[str, Any]:
-    all_mounts, claimed = mounts(service, server), service.spec.accelerator.resource_claim_template
+def _pod_spec(role: Role, template: PodTemplate) -> dict[str, Any]:
+    server, all_mounts, claimed = role.server, mounts(role), claim(role)
     fields = {
-        "serviceAccountName": naming.service_account(service),
+        "serviceAccountName": naming.service_account(role),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
         "securityContext": _security_context(server, template.security_context or SecurityContext()),
-        "imagePullSecrets": [{"name": name} for name in service.spec.runtime.image_pull_secrets or ()],
-        "containers": [container(service, server, all_mounts)],
+        "imagePullSecrets": [{"name": name} for name in role.spec.runtime.image_pull_secrets or ()],
+        "containers": [container(role, all_mounts)],
         "resourceClaims": [{"name": naming.GPU_CLAIM, "resourceClaimTemplateName": claimed}] if claimed else [],
         "volumes": [volume(mount) for mount in all_mounts],
-        **_placement(service, template),
+        **_placement(role, template),
     }
     return {key: value for key, value in fields.items() if value not in ([], {}, None)}
 
@@ -62,12 +61,13 @@ def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, A
     }
 
 
-def _placement(service: InferenceService, template: PodTemplate) -> dict[str, Any]:
-    product = service.spec.accelerator.product
+def _placement(role: Role, template: PodTemplate) -> dict[str, Any]:
+    product = role.spec.accelerator.product if role.accelerated else None
     tolerations = [_toleration(user) for user in template.tolerations or ()]
+    own = [GPU_TOLERATION] if role.accelerated else []
     return {
         "nodeSelector": (template.node_selector or {}) | ({PRODUCT_LABEL: product} if product else {}),
-        "tolerations": [GPU_TOLERATION, *(user for user in tolerations if user != GPU_TOLERATION)],
+        "tolerations": [*own, *(user for user in tolerations if user not in own)],
         "affinity": _as_stored(template.affinity),
         "topologySpreadConstraints": _as_stored(template.topology_spread_constraints),
         "priorityClassName": template.priority_class_name,

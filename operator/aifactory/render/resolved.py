@@ -2,27 +2,25 @@
 
 from collections.abc import Iterable
 
-from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.spec import AcceleratorSpec
 from aifactory.api.status import ResolvedStatus
-from aifactory.runtimes import RUNTIMES
+from aifactory.runtimes import Role
 from aifactory.signals.objectives import Objective
 
 from .monitoring import metrics_path
 
 
-def resolved(service: InferenceService, objectives: Iterable[Objective]) -> ResolvedStatus:
+def resolved(role: Role, objectives: Iterable[Objective]) -> ResolvedStatus:
     """Every derived value; `objectives` are those in force."""
-    spec = service.spec
-    server = RUNTIMES[spec.runtime.engine].server(spec)
+    server = role.server
     return ResolvedStatus(
         image=server.image,
         command=[*server.command, *server.args],
         precision=server.precision,
         profile=server.profile,
-        accelerator=_accelerator(spec.accelerator),
+        accelerator=_accelerator(role.spec.accelerator) if role.accelerated else None,
         probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
-        metrics_path=metrics_path(service, server),
+        metrics_path=metrics_path(role),
         objectives={objective.signal.value: objective.text for objective in objectives},
     )
 

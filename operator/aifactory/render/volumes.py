@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.podtemplate import Volume
-from aifactory.runtimes import ModelServer, Mount
+from aifactory.runtimes import ModelServer, Mount, Role
 
 from . import egress, labels
 from .quantity import canonical
@@ -14,12 +13,13 @@ SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
 SHARED_MEMORY_GI_PER_GPU = 2
 
 
-def mounts(service: InferenceService, server: ModelServer) -> tuple[Mount, ...]:
+def mounts(role: Role) -> tuple[Mount, ...]:
     """Every mount of the model-server container, one per path."""
-    template = service.spec.pod_template
+    template = role.spec.pod_template
     chosen = tuple(_user_mount(volume) for volume in (template and template.volumes) or ())
     taken = {mount.path for mount in chosen}
-    own = (_shared_memory(service), *server.mounts, *_config(server), *egress.mounts(service))
+    shared = (_shared_memory(role),) if role.accelerated else ()
+    own = (*shared, *role.server.mounts, *_config(role.server), *egress.mounts(role.spec.runtime.egress))
     return *(mount for mount in own if mount.path not in taken), *chosen
 
 
@@ -35,10 +35,10 @@ def volume_mount(mount: Mount) -> dict[str, Any]:
     return {"name": mount.name, "mountPath": mount.path, **sub_path, **read_only}
 
 
-def _shared_memory(service: InferenceService) -> Mount:
-    template = service.spec.pod_template
+def _shared_memory(role: Role) -> Mount:
+    template = role.spec.pod_template
     size = template.shared_memory if template else None
-    size = canonical(size or f"{SHARED_MEMORY_GI_PER_GPU * service.spec.accelerator.count}Gi")
+    size = canonical(size or f"{SHARED_MEMORY_GI_PER_GPU * role.spec.accelerator.count}Gi")
     source = {"emptyDir": {"medium": "Memory", "sizeLimit": size}}
     return Mount(name="aifactory-shared-memory", path=SHARED_MEMORY_PATH, source=source)
 

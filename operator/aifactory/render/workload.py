@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
-from aifactory.runtimes import ModelServer
+from aifactory.runtimes import Role
 from aifactory.runtimes.parts import whole_seconds
 
 from . import labels, naming
@@ -14,22 +13,22 @@ PULL_SECONDS = 600
 REVISION_HISTORY = 3
 
 
-def deployment(service: InferenceService, server: ModelServer, replicas: int) -> dict[str, Any]:
+def deployment(role: Role, replicas: int) -> dict[str, Any]:
     """The Deployment with an explicit number of replicas."""
-    rollout = service.spec.rollout
+    rollout = role.spec.rollout
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": labels.metadata(service, naming.child(service)),
+        "metadata": labels.metadata(role, naming.child(role)),
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": labels.selector(service)},
+            "selector": {"matchLabels": labels.workload_selector(role)},
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},
             },
-            "progressDeadlineSeconds": whole_seconds(service.spec.runtime.startup_timeout) + PULL_SECONDS,
+            "progressDeadlineSeconds": whole_seconds(role.spec.runtime.startup_timeout) + PULL_SECONDS,
             "revisionHistoryLimit": REVISION_HISTORY,
-            "template": pod_template(service, server),
+            "template": pod_template(role),
         },
     }

@@ -1,12 +1,12 @@
 """One module per engine, all behind `base.Runtime`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aifactory.api.engine import Engine
-from aifactory.api.scaling import ScalingSpec
-from aifactory.api.spec import InferenceServiceSpec
+from aifactory.api.inferenceservice import InferenceService
 
-from .base import MetricDialect, ModelServer, Mount, Runtime
+from .base import MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
 from .llamacpp import LlamaCpp
 from .nim import NIM
@@ -29,23 +29,25 @@ RUNTIMES: Mapping[Engine, Runtime] = {
 ENGINE_DIALECTS = tuple(dict.fromkeys(dialect for runtime in RUNTIMES.values() for dialect in runtime.dialects))
 
 
-def dialects(spec: InferenceServiceSpec) -> tuple[MetricDialect, ...]:
-    """The metric names that pods of this spec may speak."""
-    metrics = spec.runtime.metrics
-    return (dialect(metrics),) if metrics else RUNTIMES[spec.runtime.engine].dialects
+def roles(service: InferenceService) -> tuple[Role, ...]:
+    """What the service is made of; clients talk to the first."""
+    return tuple(map(_measurable, RUNTIMES[service.spec.runtime.engine].roles(service)))
 
 
-def scaling(spec: InferenceServiceSpec) -> ScalingSpec | None:
-    """`spec.scaling`, with a limit of running requests from the engine where nothing else tells how busy it is.
+def _measurable(role: Role) -> Role:
+    """With the metric names of the spec, and a limit of running requests where nothing else tells how busy a pod is.
 
     Some sequences stay free: with all of them taken, nothing shows that more replicas are needed but a queue.
     """
-    sequences = RUNTIMES[spec.runtime.engine].server(spec).sequences
-    if spec.scaling is None or sequences is None or spec.scaling.behavior.running_per_replica:
-        return spec.scaling
+    metrics, scaling, sequences = role.spec.runtime.metrics, role.spec.scaling, role.server.sequences
+    if metrics and role.accelerated:
+        role = replace(role, dialects=(dialect(metrics),))
+    if scaling is None or sequences is None or scaling.behavior.running_per_replica:
+        return role
     limit = max(1, int(_BUSY_SHARE * sequences))
-    behavior = spec.scaling.behavior.model_copy(update={"running_per_replica": limit})
-    return spec.scaling.model_copy(update={"behavior": behavior})
+    behavior = scaling.behavior.model_copy(update={"running_per_replica": limit})
+    spec = role.spec.model_copy(update={"scaling": scaling.model_copy(update={"behavior": behavior})})
+    return replace(role, service=role.service.model_copy(update={"spec": spec}))
 
 
-__all__ = ["ENGINE_DIALECTS", "RUNTIMES", "MetricDialect", "ModelServer", "Mount", "Runtime", "dialects", "scaling"]
+__all__ = ["ENGINE_DIALECTS", "RUNTIMES", "MetricDialect", "ModelServer", "Mount", "Role", "Runtime", "roles"]

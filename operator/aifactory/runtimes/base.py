@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.api.spec import InferenceServiceSpec
 
 
@@ -80,6 +82,25 @@ class ModelServer:
     sequences: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Equal pods of a service: what they run, and the service as its spec applies to them.
+
+    `dialects` are the metric names that its pods may speak. `accelerated` pods get GPUs and hold the model.
+    """
+
+    name: RoleName
+    service: InferenceService
+    server: ModelServer
+    dialects: tuple[MetricDialect, ...]
+    accelerated: bool = True
+
+    @property
+    def spec(self) -> InferenceServiceSpec:
+        """The spec as it applies to this role: its accelerator, its replicas or scaling, its objectives."""
+        return self.service.spec
+
+
 class Runtime(Protocol):
     """An engine."""
 
@@ -88,6 +109,20 @@ class Runtime(Protocol):
         """The metric names that its versions use; a pod speaks one of them. Empty when only a spec knows them."""
         ...
 
+    def roles(self, service: InferenceService) -> tuple[Role, ...]:
+        """What the service is made of; clients talk to the first."""
+        ...
+
+
+class OneRole:
+    """An engine whose pods answer requests by themselves."""
+
+    dialects: tuple[MetricDialect, ...] = ()
+
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec."""
-        ...
+        raise NotImplementedError
+
+    def roles(self, service: InferenceService) -> tuple[Role, ...]:
+        """The model servers."""
+        return (Role(RoleName.MODEL_SERVER, service, self.server(service.spec), self.dialects),)

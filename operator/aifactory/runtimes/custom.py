@@ -2,7 +2,7 @@
 
 from aifactory.api.spec import InferenceServiceSpec, MetricsSpec, ProbesSpec
 
-from .base import MetricDialect, ModelServer
+from .base import MetricDialect, ModelServer, OneRole
 from .parts import literal, model_mounts, scratch, serving_on
 
 
@@ -11,10 +11,8 @@ def dialect(metrics: MetricsSpec) -> MetricDialect:
     return MetricDialect(**metrics.model_dump(exclude={"path"}))
 
 
-class Custom:
+class Custom(OneRole):
     """Nothing is known of what SIGTERM does, so a leaving pod serves on for the drain timeout."""
-
-    dialects: tuple[MetricDialect, ...] = ()
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
         """The container for this spec. It learns its port and model from PORT and MODEL_NAME, or from its arguments."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from aifactory.api.spec import InferenceServiceSpec
 
-from .base import MetricDialect, ModelServer
+from .base import MetricDialect, ModelServer, OneRole
 from .parts import (
     hub,
     hub_token,
@@ -31,7 +31,7 @@ DIALECT = MetricDialect(
 )
 
 
-class LlamaCpp:
+class LlamaCpp(OneRole):
     """SIGTERM cuts the requests in flight, so a leaving pod serves on for the drain timeout."""
 
     dialects = (DIALECT,)

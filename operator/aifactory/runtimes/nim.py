@@ -12,7 +12,7 @@ from aifactory.api.model import NGCSource
 from aifactory.api.spec import InferenceServiceSpec
 
 from . import vllm
-from .base import MetricDialect, ModelServer, Mount
+from .base import MetricDialect, ModelServer, Mount, OneRole
 from .parts import (
     adapter_mounts,
     asked_precision,
@@ -48,7 +48,7 @@ DIALECT_1 = MetricDialect(
 )
 
 
-class NIM:
+class NIM(OneRole):
     """NIM promises nothing about requests in flight after SIGTERM, so a leaving pod serves on for the drain timeout."""
 
     dialects = (DIALECT_1, vllm.DIALECT)

@@ -11,7 +11,7 @@ from typing import Any
 from aifactory.api.model import Precision
 from aifactory.api.spec import InferenceServiceSpec, KVCachePrecision
 
-from .base import MetricDialect, ModelServer
+from .base import MetricDialect, ModelServer, OneRole
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
@@ -66,7 +66,7 @@ def _underscored(dialect: MetricDialect) -> MetricDialect:
     return MetricDialect(**{field: name and name.replace("sglang:", "sglang_") for field, name in names.items()})
 
 
-class SGLang:
+class SGLang(OneRole):
     """SIGTERM makes SGLang finish the requests in flight, however long they take; the kubelet bounds that."""
 
     dialects = (DIALECT, _underscored(DIALECT), OLDER, _underscored(OLDER))

@@ -7,7 +7,7 @@ API is Triton's own (`/v2/models/NAME/generate`), not OpenAI's.
 from aifactory.api.engine import TRITON_METRICS_PORT
 from aifactory.api.spec import InferenceServiceSpec
 
-from .base import MetricDialect, ModelServer
+from .base import MetricDialect, ModelServer, OneRole
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     literal,
@@ -31,7 +31,7 @@ DIALECT = MetricDialect(
 """No latency is measured. Lengths of answers are a histogram, whose count is the number of requests answered."""
 
 
-class Triton:
+class Triton(OneRole):
     """SIGTERM makes Triton finish the requests in flight for at most `--exit-timeout-secs`."""
 
     dialects = (DIALECT,)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aifactory.api.spec import InferenceServiceSpec
 
-from .base import EngineConfig, MetricDialect, ModelServer
+from .base import EngineConfig, MetricDialect, ModelServer, OneRole
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     given,
@@ -43,7 +43,7 @@ DIALECT = MetricDialect(
 CONFIG = EngineConfig("/etc/aifactory/trtllm.yaml", "return_perf_metrics: true\nenable_iter_perf_stats: true\n")
 
 
-class TRTLLM:
+class TRTLLM(OneRole):
     """SIGTERM makes trtllm-serve finish the requests in flight, however long they take; the kubelet bounds that.
 
     The model is a checkpoint, whose number format it brings along, or the folder of a built engine.

@@ -6,7 +6,7 @@ from typing import Any
 from aifactory.api.model import Precision
 from aifactory.api.spec import InferenceServiceSpec, KVCachePrecision
 
-from .base import MetricDialect, ModelServer
+from .base import MetricDialect, ModelServer, OneRole
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
@@ -57,7 +57,7 @@ DIALECT = MetricDialect(
 )
 
 
-class VLLM:
+class VLLM(OneRole):
     """SIGTERM makes vLLM finish the requests in flight for at most `--shutdown-timeout` seconds."""
 
     dialects = (DIALECT,)

@@ -17,6 +17,17 @@ class Verdict:
     message: str = ""
 
 
+def worst(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """One verdict of each type: the first that is False, else Unknown, else True."""
+    found: dict[ConditionType, Verdict] = {}
+    for verdict in verdicts:
+        known = found.get(verdict.type)
+        if known is None or _RANK[verdict.status] < _RANK[known.status]:
+            found[verdict.type] = verdict
+    return tuple(found.values())
+
+
+_RANK = {False: 0, None: 1, True: 2}
 MESSAGE_LIMIT = 1024  # as for Events, so that both say the same
 _TEXT = {True: "True", False: "False", None: "Unknown"}
 

@@ -14,7 +14,7 @@ _TOLD_BY_GATEWAYS = ("Accepted", "ResolvedRefs")
 def exposed(facts: Facts) -> Iterator[Verdict]:
     """Nothing where nothing is asked for, or nothing exists yet."""
     expose, name = facts.service.spec.expose, facts.service.metadata.name
-    if expose is None or facts.observed.workload is None:
+    if expose is None or not facts.observed.exists:
         return
     route = facts.observed.children.get(("HTTPRoute", name))
     if expose.gateway is not None:

@@ -1,5 +1,6 @@
 """Numbers of a status as text."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from aifactory.api.meta import format_duration
@@ -12,10 +13,11 @@ from aifactory.api.status import (
     ThroughputStatus,
 )
 from aifactory.autoscale.decision import Decision, Recommendation
+from aifactory.observed import Group
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
 
-from .facts import Facts
+from .facts import Facts, RoleFacts
 
 HISTORY = 10
 
@@ -25,16 +27,22 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def replicas(facts: Facts) -> ReplicasStatus:
-    """Counts of pods."""
-    pods = [pod for pod in facts.observed.pods if not pod.terminating]
+def replicas(group: Group) -> ReplicasStatus:
+    """Counts of the pods of a role."""
+    pods = [pod for pod in group.pods if not pod.terminating]
     return ReplicasStatus(
-        desired=facts.workload.replicas,
+        desired=group.workload.replicas if group.workload else 0,
         current=len(pods),
-        ready=len(facts.observed.serving_pods),
+        ready=len(group.serving_pods),
         pending=sum(pod.pending and not pod.unschedulable for pod in pods),
         unschedulable=sum(pod.unschedulable for pod in pods),
     )
+
+
+def total(groups: Iterable[Group]) -> ReplicasStatus:
+    """Counts of the pods of some roles together."""
+    counts = [replicas(group).model_dump() for group in groups]
+    return ReplicasStatus(**{name: sum(count[name] for count in counts) for name in ReplicasStatus.model_fields})
 
 
 def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
@@ -71,16 +79,19 @@ def throughput(readings: ServiceReadings) -> ThroughputStatus:
     )
 
 
-def scaling(facts: Facts, decision: Decision) -> ScalingStatus:
-    """The decision in force, each signal's answer, and the last changes, newest first."""
-    before = facts.before.scaling or ScalingStatus()
+def scaling(facts: Facts, one: RoleFacts) -> ScalingStatus | None:
+    """The decision in force, each signal's answer, and the last changes, newest first; None of a role of fixed size."""
+    decision, before = one.decision, facts.before.scaling_of(one.role.name)
+    if decision is None or not one.scales:
+        return before if one.scales else None
+    before = before or ScalingStatus()
     now = timestamp(facts.now)
     entry = _entry(decision, now)
     known = before.decision is not None and _same(before.decision, entry)
     if before.decision and known:
         entry = entry.model_copy(update={"time": before.decision.time, "from_": before.decision.from_})
     told = known and before.history[:1] and _same(before.history[0], entry)
-    scaled = decision.changes and facts.scales and not told
+    scaled = decision.changes and facts.carried_out(one) and not told
     history = [entry, *before.history] if scaled else list(before.history)
     return ScalingStatus(
         decision=entry,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.spec import AcceleratorSpec
-from aifactory.observed import Observed, Pod
+from aifactory.observed import Group, Pod
 
 _WAITING_REASONS = {
     "ErrImagePull": Reason.IMAGE_PULL_FAILED,
@@ -37,28 +37,28 @@ class Trouble:
     message: str
 
 
-def trouble(observed: Observed) -> Trouble | None:
+def trouble(group: Group) -> Trouble | None:
     """The first cause that keeps new pods from serving, or None. Waiting for GPUs is not one of them."""
-    if observed.workload is not None and observed.workload.replica_failure:
-        return _trouble(Reason.POD_REJECTED, observed.workload.replica_failure)
-    starting = _starting(observed)
+    if group.workload is not None and group.workload.replica_failure:
+        return _trouble(Reason.POD_REJECTED, group.workload.replica_failure)
+    starting = _starting(group)
     for pod in starting:
         reason = _reason(pod)
         if reason is not None:
             return _trouble(reason, f"pod {pod.name}: {_detail(pod)}")
-    late = observed.workload is not None and observed.workload.progress_deadline_exceeded
+    late = group.workload is not None and group.workload.progress_deadline_exceeded
     if late and not any(pod.unschedulable for pod in starting):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout")
     return None
 
 
-def _starting(observed: Observed) -> list[Pod]:
+def _starting(group: Group) -> list[Pod]:
     """Pods of the template that came last which do not serve yet, newest first; earlier ones are being replaced."""
     introduced: dict[str, float] = {}
-    for pod in observed.pods:
+    for pod in group.pods:
         introduced[pod.template_hash] = min(pod.created_at, introduced.get(pod.template_hash, pod.created_at))
     newest = max(introduced, key=introduced.__getitem__, default="")
-    pods = [pod for pod in observed.pending_pods if pod.template_hash == newest]
+    pods = [pod for pod in group.pending_pods if pod.template_hash == newest]
     return sorted(pods, key=lambda pod: -pod.created_at)
 
 

@@ -2,38 +2,46 @@
 
 from aifactory.api.conditions import ConditionType, Reason
 
-from .conditions import Verdict
-from .facts import Facts
+from .conditions import Verdict, worst
+from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, unschedulable
 
 
 def ready(facts: Facts) -> Verdict:
-    """True: the replicas asked for serve the current spec. Unknown: on the way there. False: somebody should look."""
-    status, reason, message = _judge(facts)
-    return Verdict(ConditionType.READY, status, reason, message)
+    """True: the replicas asked for serve the current spec. Unknown: on the way there. False: somebody should look.
+
+    The role that is furthest from it counts.
+    """
+    return worst(Verdict(ConditionType.READY, *_judge(facts, one)) for one in facts.roles)[0]
 
 
-def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
-    available, total = facts.workload.available, facts.required
+def _judge(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
+    status, reason, message = _state(facts, one)
+    return status, reason, facts.about(one, message)
+
+
+def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
+    available, total = one.workload.available, facts.required(one)
     serving = f"{available} of {total} required replicas serve"
-    if facts.trouble is not None:
-        kept = f"; still serving: {available} of {facts.workload.replicas}" if available else ""
-        return False, facts.trouble.reason, facts.trouble.message + kept
-    if facts.observed.workload is None:
+    trouble = facts.refused or facts.trouble_of(one)
+    if trouble is not None:
+        kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
+        return False, trouble.reason, trouble.message + kept
+    if one.group.workload is None:
         return _absent(facts)
-    if facts.rolling_out:
-        updated = f"{facts.workload.updated} of {facts.workload.replicas} replicas run the current spec"
+    if facts.rolling_out(one):
+        updated = f"{one.workload.updated} of {one.workload.replicas} replicas run the current spec"
         return None, Reason.ROLLING_OUT, f"{updated}; serving: {available}"
     if facts.frozen and available >= total:
         return True, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is changed; serving: {available}"
-    if total == 0 and facts.workload.replicas == 0:
+    if total == 0 and one.workload.replicas == 0:
         return True, Reason.SCALED_TO_ZERO, "0 replicas are asked for; no request is answered"
     if available >= total:
         return True, Reason.AVAILABLE, "all required replicas serve"
-    waiting = unschedulable(facts.observed.pods)
+    waiting = unschedulable(one.group.pods)
     if waiting:
-        return False, _shortage(facts), f"{serving}; {waiting[0].unschedulable_message}"
-    if any(pod.restarts for pod in facts.observed.pending_pods) or _was_ready(facts):
+        return False, _shortage(one), f"{serving}; {waiting[0].unschedulable_message}"
+    if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
         return False, Reason.WAITING_FOR_REPLICAS, serving
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
 
@@ -44,10 +52,9 @@ def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:
     return None, Reason.CREATING, "the workload is being created"
 
 
-def _shortage(facts: Facts) -> Reason:
-    waiting = unschedulable(facts.observed.pods)
-    accelerator = facts.service.spec.accelerator
-    return Reason.INSUFFICIENT_GPUS if any(lacks_gpus(pod, accelerator) for pod in waiting) else Reason.UNSCHEDULABLE
+def _shortage(one: RoleFacts) -> Reason:
+    lacking = any(lacks_gpus(pod, one.role.spec.accelerator) for pod in unschedulable(one.group.pods))
+    return Reason.INSUFFICIENT_GPUS if lacking else Reason.UNSCHEDULABLE
 
 
 def _was_ready(facts: Facts) -> bool:

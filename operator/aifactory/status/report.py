@@ -5,39 +5,51 @@ from collections.abc import Mapping
 from typing import Any
 
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.api.status import InferenceServiceStatus
+from aifactory.api.status import InferenceServiceStatus, RoleStatus
 from aifactory.render import url
 
 from . import numbers
 from .conditions import Verdict, merge
-from .facts import Facts
+from .facts import Facts, RoleFacts
 from .ready import ready
 from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
+_LIVE = ("slo", "sloAttainment", "throughput")
 
 
 def report(facts: Facts) -> InferenceServiceStatus:
     """The status to write."""
     service, generation = facts.service, facts.service.metadata.generation
-    spec = service.spec
+    spec, several = service.spec, len(facts.roles) > 1
     found = [ready(facts), *verdicts(facts)]
     judged = merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))
     kept = [condition for condition in facts.before.conditions if condition.type in unread(facts)]
-    readings = facts.readings if facts.observed.serving_pods else None
+    readings = facts.readings if facts.serving else None
+    model = [one for one in facts.roles if one.role.accelerated]
     return InferenceServiceStatus(
         observed_generation=generation,
         conditions=[*judged, *kept],
         url=url(service),
         engine=spec.runtime.engine,
         model=spec.model.name,
-        replicas=numbers.replicas(facts),
-        resolved=facts.resolved,
+        replicas=numbers.total(one.group for one in model),
+        resolved=model[0].resolved,
         slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
-        scaling=numbers.scaling(facts, facts.decision) if facts.decision else spec.scaling and facts.before.scaling,
+        scaling=None if several else numbers.scaling(facts, facts.roles[0]),
+        roles=[_role(facts, one) for one in facts.roles] if several else [],
         plan=facts.plan,
+    )
+
+
+def _role(facts: Facts, one: RoleFacts) -> RoleStatus:
+    return RoleStatus(
+        name=one.role.name,
+        replicas=numbers.replicas(one.group),
+        resolved=one.resolved,
+        scaling=numbers.scaling(facts, one),
     )
 
 
@@ -72,11 +84,14 @@ def _ordered(status: Mapping[str, Any]) -> Status:
 def steady(status: Mapping[str, Any]) -> str:
     """The part of a status that changes only when something happens: live numbers and texts are left out."""
     conditions = [{**condition, "message": ""} for condition in _ordered(status)["conditions"]]
-    scaling = status.get("scaling") or {}
-    kept = {
-        name: value for name, value in status.items() if name not in ("slo", "sloAttainment", "throughput", "scaling")
-    }
-    return json.dumps({**kept, "conditions": conditions, "history": scaling.get("history")}, sort_keys=True)
+    kept = {name: value for name, value in _settled(status).items() if name not in _LIVE}
+    roles = [_settled(role) for role in status.get("roles", [])]
+    return json.dumps({**kept, "conditions": conditions, "roles": roles}, sort_keys=True)
+
+
+def _settled(part: Mapping[str, Any]) -> Status:
+    """Without what scaling saw, but with what it did."""
+    return {**part, "scaling": (part.get("scaling") or {}).get("history")}
 
 
 def _dense(value: Any) -> Any:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.scaling import ScalingMode
-from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
-from .conditions import Verdict
+from .conditions import Verdict, worst
 from .exposed import exposed
-from .facts import Facts
+from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, unschedulable
 
 T = ConditionType
@@ -23,9 +23,9 @@ _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBL
 
 def unread(facts: Facts) -> frozenset[ConditionType]:
     """Types that cannot be judged yet, as a process that has just started has read no signals: they stay as written."""
-    readings = _FROM_READINGS if facts.readings is None and facts.observed.serving_pods else frozenset()
-    decision = _FROM_DECISION if facts.decision is None and facts.service.spec.scaling is not None else frozenset()
-    return readings | decision
+    undecided = any(one.scales and one.decision is None for one in facts.roles)
+    readings = _FROM_READINGS if facts.readings is None and facts.serving else frozenset()
+    return readings | (_FROM_DECISION if undecided else frozenset())
 
 
 def verdicts(facts: Facts) -> Iterator[Verdict]:
@@ -34,26 +34,27 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield from _rollout(facts)
     yield from _model(facts)
     yield from exposed(facts)
-    yield from _gpu_shortage(facts)
-    if facts.readings is not None and facts.observed.serving_pods:
+    yield from worst(verdict for one in facts.roles for verdict in _gpu_shortage(facts, one))
+    if facts.readings is not None and facts.serving:
         yield _metrics(facts, facts.readings)
         yield from _objectives(facts.readings)
-    if facts.service.spec.scaling is not None and facts.decision is not None:
-        yield from _scaling(facts, facts.decision)
+    yield from worst(verdict for one in facts.roles for verdict in _scaling(facts, one))
 
 
 def _rollout(facts: Facts) -> Iterator[Verdict]:
     if facts.trouble is not None:
         yield Verdict(T.STALLED, True, facts.trouble.reason, facts.trouble.message)
-    if facts.observed.workload is None:
+    if not facts.observed.exists:
         if not facts.frozen and facts.trouble is None:
             yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
         return
-    if facts.workload.progress_deadline_exceeded:
+    if any(one.workload.progress_deadline_exceeded for one in facts.roles):
         message = "replicas take longer than spec.runtime.startupTimeout to load"
         yield Verdict(T.PROGRESSING, False, Reason.STARTUP_TIMEOUT, message)
-    elif facts.rolling_out or facts.workload.available < facts.required:
-        reason = Reason.ROLLING_OUT if facts.rolling_out else Reason.WAITING_FOR_REPLICAS
+        return
+    rolling = any(facts.rolling_out(one) for one in facts.roles)
+    if rolling or any(one.workload.available < facts.required(one) for one in facts.roles):
+        reason = Reason.ROLLING_OUT if rolling else Reason.WAITING_FOR_REPLICAS
         yield Verdict(T.PROGRESSING, True, reason, "replicas of the current spec are starting")
         if facts.trouble is None:
             yield Verdict(T.RECONCILING, True, reason, "replicas of the current spec are starting")
@@ -62,33 +63,41 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
 
 
 def _model(facts: Facts) -> Iterator[Verdict]:
-    if facts.observed.workload is None:
+    if not facts.observed.exists:
         return
-    if facts.observed.serving_pods:
+    absent = [one for one in facts.roles if not one.group.serving_pods]
+    if not absent:
         yield Verdict(T.MODEL_READY, True, Reason.AVAILABLE, "the model is loaded and answers")
-    elif facts.workload.replicas == 0:
-        yield Verdict(T.MODEL_READY, False, Reason.SCALED_TO_ZERO, "0 replicas are asked for")
+    elif all(one.workload.replicas == 0 for one in absent):
+        yield Verdict(T.MODEL_READY, False, Reason.SCALED_TO_ZERO, facts.about(absent[0], "0 replicas are asked for"))
     else:
-        yield Verdict(T.MODEL_READY, False, Reason.MODEL_LOADING, "no replica has the model loaded yet")
+        message = facts.about(absent[0], "no replica has the model loaded yet")
+        yield Verdict(T.MODEL_READY, False, Reason.MODEL_LOADING, message)
 
 
-def _gpu_shortage(facts: Facts) -> Iterator[Verdict]:
-    accelerator = facts.service.spec.accelerator
-    waiting = [pod for pod in unschedulable(facts.observed.pods) if lacks_gpus(pod, accelerator)]
-    known = facts.decision is not None and facts.decision.gpu_shortage
-    if known or (waiting and facts.service.spec.scaling is None):
+def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
+    accelerator = one.role.spec.accelerator
+    waiting = [pod for pod in unschedulable(one.group.pods) if lacks_gpus(pod, accelerator)]
+    known = one.decision is not None and one.decision.gpu_shortage
+    if known or (waiting and not one.scales):
         message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
-        yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, message)
+        yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, facts.about(one, message))
 
 
 def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
     if readings.error:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
-    settled = [pod for pod in facts.observed.serving_pods if _ready_for(facts, pod) > readings.window_seconds]
-    unknown = [item for item in readings.objectives if item.observed.state.unknown]
+    read = [(one, one.readings) for one in facts.roles if one.readings is not None and one.role.dialects]
+    settled = [
+        (pod, seen)
+        for one, seen in read
+        for pod in one.group.serving_pods
+        if _ready_for(facts, pod) > readings.window_seconds
+    ]
+    unknown = [item for _, seen in read for item in seen.objectives if item.observed.state.unknown]
     if unknown and not settled:
         return Verdict(T.METRICS_AVAILABLE, None, Reason.METRICS_MISSING, "the first samples are on their way")
-    silent = sorted(pod.name for pod in settled if pod.name not in readings.pods)
+    silent = sorted(pod.name for pod, seen in settled if pod.name not in seen.pods)
     if silent:
         return Verdict(
             T.METRICS_AVAILABLE,
@@ -150,28 +159,14 @@ def _between_buckets(reading: ObjectiveReading) -> bool:
     return bool(reading.edges) and reading.edge is not None and reading.edge < reading.objective.target
 
 
-def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
-    scaling = facts.service.spec.scaling
-    readings = facts.readings
-    unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
-    if facts.frozen:
-        message = f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
-        yield Verdict(T.SCALING_ACTIVE, False, facts.frozen, message)
-    elif scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
-        yield Verdict(
-            T.SCALING_ACTIVE,
-            False,
-            Reason.RECOMMEND_ONLY,
-            "spec.scaling.mode is Recommend: decisions are only reported",
-        )
-    elif not facts.observed.serving_pods:
-        yield Verdict(T.SCALING_ACTIVE, None, Reason.MODEL_LOADING, "no replica serves yet")
-    elif unknown:
-        yield Verdict(T.SCALING_ACTIVE, False, Reason.HOLDING, "signals are missing: replicas are held, never lowered")
-    else:
-        yield Verdict(T.SCALING_ACTIVE, True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives")
+def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
+    decision = one.decision
+    if not one.scales or decision is None:
+        return
+    status, reason, message = _activity(facts, one)
+    yield Verdict(T.SCALING_ACTIVE, status, reason, facts.about(one, message) if not status else message)
     if decision.limited_by in _BOUNDS:
-        yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], decision.message)
+        yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
     if decision.infeasible:
         message = (
             f"one request alone misses {', '.join(decision.infeasible)}: "
@@ -179,6 +174,20 @@ def _scaling(facts: Facts, decision: Decision) -> Iterator[Verdict]:
         )
         yield Verdict(T.SLO_INFEASIBLE, True, Reason.BASE_LATENCY_ABOVE_OBJECTIVE, message)
     if decision.engine_stalled:
-        yield Verdict(
-            T.ENGINE_STALLED, True, Reason.NO_TOKENS, "requests wait but no token comes out; look at the engine's log"
-        )
+        message = "requests wait but no token comes out; look at the engine's log"
+        yield Verdict(T.ENGINE_STALLED, True, Reason.NO_TOKENS, facts.about(one, message))
+
+
+def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
+    """Whether replicas follow the objectives."""
+    scaling, readings = one.role.spec.scaling, one.readings
+    unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
+    if facts.frozen:
+        return False, facts.frozen, f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
+    if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
+        return False, Reason.RECOMMEND_ONLY, "spec.scaling.mode is Recommend: decisions are only reported"
+    if not one.group.serving_pods:
+        return None, Reason.MODEL_LOADING, "no replica serves yet"
+    if unknown:
+        return False, Reason.HOLDING, "signals are missing: replicas are held, never lowered"
+    return True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives"

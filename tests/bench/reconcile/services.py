@@ -30,7 +30,7 @@ def names(count: int) -> list[str]:
 def children(stored: Object) -> list[Object]:
     """What the operator applies for a service that the API server holds, in its order."""
     service = InferenceService.model_validate(stored)
-    return [stamp(child) for child in render(service, 1, served=())]
+    return [stamp(child) for child in render(service, {}, served=())]
 
 
 def _service(name: str, sizing: Object) -> Object:

@@ -10,7 +10,7 @@ from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
-from aifactory.observed import Observed, Pod, Workload
+from aifactory.observed import Group, Pod, Workload
 from aifactory.signals.histogram import Histogram
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
@@ -143,7 +143,7 @@ def test_rule_06_no_scale_down_while_pods_are_loading() -> None:
 
 def test_rule_07_a_pod_that_does_not_start_in_time_is_not_counted_on() -> None:
     pods = (Pod("a", 0.0, ready=True), Pod("b", 0.0), Pod("c", 500.0))
-    fleet = Fleet.of(Observed(workload=Workload(3), pods=pods), timedelta(minutes=5), now=600.0)
+    fleet = Fleet.of(Group(Workload(3), pods), timedelta(minutes=5), now=600.0)
     assert (fleet.ready, fleet.loading, fleet.overdue) == (1, 1, 1)
     waiting_for_one = Watch(Fleet(2, 1, loading=1)).see(readings(ttft=0.5))
     given_up = Watch(Fleet(2, 1, overdue=1)).see(readings(ttft=0.5))

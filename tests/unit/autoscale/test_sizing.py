@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from aifactory.autoscale import sizing
 from aifactory.autoscale.fleet import Fleet
-from aifactory.observed import Observed, Pod, Workload
+from aifactory.observed import Group, Pod, Workload
 
 
 def test_the_credit_for_loading_replicas_never_asks_for_fewer_than_now() -> None:
@@ -23,7 +23,7 @@ def test_pods_are_sorted_by_what_they_are_worth() -> None:
         Pod("waits", 10.0, unschedulable_since=20.0),
         Pod("waits-too", 30.0, unschedulable_since=40.0),
     )
-    fleet = Fleet.of(Observed(workload=Workload(7, total=5, updated=5), pods=pods), timedelta(seconds=60), 100.0)
+    fleet = Fleet.of(Group(Workload(7, total=5, updated=5), pods), timedelta(seconds=60), 100.0)
     assert fleet == Fleet(
         7, 1, loading=1, unschedulable=2, unschedulable_since=20.0, overdue=1, uncreated=2, rolling_out=True
     )
@@ -31,4 +31,4 @@ def test_pods_are_sorted_by_what_they_are_worth() -> None:
 
 
 def test_a_service_without_a_deployment_has_no_replicas() -> None:
-    assert Fleet.of(Observed(), timedelta(minutes=1), 0.0) == Fleet(0, 0)
+    assert Fleet.of(Group(), timedelta(minutes=1), 0.0) == Fleet(0, 0)

@@ -39,7 +39,7 @@ def pod(name: str = "llama-1", version: int = 1, uid: str = "", **status: Any) -
             uid or name,
             version,
             creationTimestamp="2026-01-01T00:00:00Z",
-            labels={labels.SERVICE: NAME, "pod-template-hash": "5d4f"},
+            labels={labels.SERVICE: NAME, labels.ROLE: "model-server", "pod-template-hash": "5d4f"},
             ownerReferences=[{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "llama-5d4f", "uid": "rs"}],
         ),
         "spec": {},

@@ -2,6 +2,7 @@
 
 import pytest
 from aifactory.api.inferenceservice import KIND
+from aifactory.api.role import RoleName
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD
 from aifactory.cluster.listing import refresh
@@ -39,8 +40,8 @@ async def test_everything_is_known_after_the_first_lists(server, client, store):
     cluster(server, services=[service(5)], deployments=[child()], pods=[pod()])
     assert await refresh(client, store, KINDS, ()) == {KEY}
     assert list(store.services()) == [KEY]
-    assert store.observe(KEY).workload is not None
-    assert [found.name for found in store.observe(KEY).pods] == ["llama-1"]
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).workload is not None
+    assert [found.name for found in store.observe(KEY).group(RoleName.MODEL_SERVER).pods] == ["llama-1"]
 
 
 async def test_a_listed_child_is_complete(server, client, store):
@@ -71,7 +72,7 @@ async def test_what_was_deleted_unnoticed_is_forgotten(server, client, store):
     cluster(server, services=[service(5)], version=200)
     assert await refresh(client, store, KINDS, ()) == {KEY}
     assert store.observe(KEY).children == {}
-    assert store.observe(KEY).pods == ()
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).pods == ()
     cluster(server, version=300)
     assert await refresh(client, store, KINDS, ()) == {KEY}
     assert list(store.services()) == []

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import KIND
+from aifactory.api.role import RoleName
 from aifactory.cluster.store import Store, service_key
 from aifactory.render import labels
 from hypothesis import given
@@ -48,14 +49,14 @@ def test_a_late_deletion_does_not_take_the_successor_away(store):
     store.put(KIND, service())
     store.put("Deployment", child(version=9, uid="second"))
     store.drop("Deployment", child(version=8, uid="first"))
-    assert store.observe(KEY).workload is not None
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).workload is not None
 
 
 def test_a_child_that_lost_its_label_and_got_it_back_is_seen_again(store):
     store.put(KIND, service())
     store.drop("Deployment", child(version=8))  # what a watch by label tells of a removed label
     assert store.put("Deployment", child(version=9))
-    assert store.observe(KEY).workload is not None
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).workload is not None
 
 
 def test_a_child_whose_label_was_edited_still_belongs_to_its_owner(store):
@@ -74,7 +75,7 @@ def test_children_of_an_earlier_service_of_the_same_name_are_not_observed(store)
     store.put("Deployment", child(owner_uid="old"))
     store.put("Service", child("Service", uid="child-2", owner_uid="new"))
     assert list(store.observe(KEY).children) == [("Service", NAME)]
-    assert store.observe(KEY).workload is None
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).workload is None
 
 
 def test_children_that_nobody_owns_are_not_observed(store):
@@ -107,13 +108,13 @@ def test_a_pod_is_news_only_when_it_means_something_else(store):
     assert not store.put("Pod", pod(version=3, phase="Running", podIP="10.0.0.1"))
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:01:00Z"}
     assert store.put("Pod", pod(version=4, phase="Running", conditions=[ready]))
-    assert [pod.name for pod in store.observe(KEY).serving_pods] == ["llama-1"]
+    assert [pod.name for pod in store.observe(KEY).group(RoleName.MODEL_SERVER).serving_pods] == ["llama-1"]
 
 
 def test_a_pod_that_is_gone_is_not_observed(store):
     store.put("Pod", pod(version=1))
     store.drop("Pod", pod(version=2))
-    assert store.observe(KEY).pods == ()
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).pods == ()
 
 
 def test_field_ownership_is_not_kept_in_memory(store):
@@ -133,7 +134,7 @@ def versions(kind: str, uid: str, numbers: range) -> list[tuple[str, dict[str, A
 def found(store: Store, kind: str) -> str | None:
     """The uid and version that the store has of the object."""
     if kind == "Pod":
-        return "there" if store.observe(KEY).pods else None
+        return "there" if store.observe(KEY).group(RoleName.MODEL_SERVER).pods else None
     obj = store.service(KEY) if kind == KIND else store.observe(KEY).children.get(("Deployment", NAME))
     return f"{obj['metadata']['uid']} {obj['metadata']['resourceVersion']}" if obj else None
 

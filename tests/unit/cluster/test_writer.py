@@ -2,6 +2,7 @@
 
 import pytest
 from aifactory.api.inferenceservice import KIND, ObjectMeta
+from aifactory.api.role import RoleName
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import NameTakenError, Writer
@@ -110,7 +111,7 @@ async def test_scaling_writes_the_number_of_replicas_and_nothing_else(server, wr
     assert seen.body == {"spec": {"replicas": 3}}
     assert seen.content_type == "application/merge-patch+json"
     assert seen.query == {"fieldManager": "aifactory-scaler"}
-    assert store.observe(KEY).workload.replicas == 3
+    assert store.observe(KEY).group(RoleName.MODEL_SERVER).workload.replicas == 3
 
 
 async def test_a_pod_is_marked_to_leave_first(server, writer):

@@ -170,7 +170,7 @@ def test_names_differ() -> None:
 @each_preset
 def test_a_preset_has_no_problem_and_renders(preset: Preset) -> None:
     assert problems(preset.manifest) == []
-    assert render(preset.service, preset.spec.initial_replicas, served=OPTIONAL)
+    assert render(preset.service, {}, served=OPTIONAL)
 
 
 @each_preset

@@ -124,20 +124,20 @@ def empties(value: Any, key: str = "") -> list[str]:
 
 @given(services)
 def test_nothing_is_rendered_that_the_api_server_would_drop(service):
-    assert empties(render(service, 1, served=OPTIONAL)) == []
+    assert empties(render(service, {}, served=OPTIONAL)) == []
 
 
 @given(services)
 def test_rendering_is_a_function_of_the_service(service):
     before = service.model_dump_json()
-    first = json.dumps(render(service, 1, served=OPTIONAL))
-    assert json.dumps(render(service, 1, served=OPTIONAL)) == first
+    first = json.dumps(render(service, {}, served=OPTIONAL))
+    assert json.dumps(render(service, {}, served=OPTIONAL)) == first
     assert service.model_dump_json() == before
 
 
 @given(services)
 def test_volumes_and_mounts_belong_together(service):
-    pod = next(c for c in render(service, 1, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
+    pod = next(c for c in render(service, {}, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
     mounts = pod["containers"][0]["volumeMounts"]
     assert sorted(mount["name"] for mount in mounts) == sorted(volume["name"] for volume in pod["volumes"])
     assert len({mount["name"] for mount in mounts}) == len({mount["mountPath"] for mount in mounts}) == len(mounts)
@@ -145,7 +145,7 @@ def test_volumes_and_mounts_belong_together(service):
 
 @given(services)
 def test_quantities_are_canonical_and_gpus_are_limited(service):
-    pod = next(c for c in render(service, 1, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
+    pod = next(c for c in render(service, {}, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
     resources = pod["containers"][0]["resources"]
     assert all(text == canonical(text) for part in resources.values() for text in part.values())
     assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"]
@@ -153,6 +153,6 @@ def test_quantities_are_canonical_and_gpus_are_limited(service):
 
 @given(services)
 def test_variables_have_one_value_each(service):
-    pod = next(c for c in render(service, 1, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
+    pod = next(c for c in render(service, {}, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
     names = [variable["name"] for variable in pod["containers"][0]["env"]]
     assert len(names) == len(set(names))

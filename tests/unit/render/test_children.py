@@ -1,12 +1,18 @@
 """What the caller of render decides, and what nobody can override."""
 
 import pytest
+from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render, resolved, url
+from aifactory.runtimes import roles
 from aifactory.signals.objectives import resolve
 
 
 def deployment(service, replicas=1):
-    return next(child for child in render(service, replicas, served=()) if child["kind"] == "Deployment")
+    return next(
+        child
+        for child in render(service, {RoleName.MODEL_SERVER: replicas}, served=())
+        if child["kind"] == "Deployment"
+    )
 
 
 def pod_labels(service):
@@ -19,13 +25,13 @@ def test_replicas_are_the_callers(service, replicas):
 
 
 def test_pod_monitor_only_where_the_cluster_serves_it(service):
-    with_monitor = render(service(), 1, served=OPTIONAL)
-    without = render(service(), 1, served=())
+    with_monitor = render(service(), {}, served=OPTIONAL)
+    without = render(service(), {}, served=())
     assert [child["kind"] for child in with_monitor if child not in without] == ["PodMonitor"]
 
 
 def test_an_offline_manifest_has_no_owner(service):
-    assert all("ownerReferences" not in child["metadata"] for child in render(service(uid=""), 1, served=OPTIONAL))
+    assert all("ownerReferences" not in child["metadata"] for child in render(service(uid=""), {}, served=OPTIONAL))
 
 
 def test_users_labels_are_added_but_never_override(service):
@@ -86,20 +92,20 @@ def test_only_moving_tags_are_pulled_each_time(service, image, policy):
 
 
 def test_a_single_replica_does_not_block_the_drain_of_its_node(service):
-    budget = next(c for c in render(service(replicas=1), 1, served=()) if c["kind"] == "PodDisruptionBudget")
+    budget = next(c for c in render(service(replicas=1), {}, served=()) if c["kind"] == "PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == 1
     assert "minAvailable" not in budget["spec"]
     assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_pods_may_call_out_to_fetch_models(service):
-    policy = next(c for c in render(service(), 1, served=()) if c["kind"] == "NetworkPolicy")
+    policy = next(c for c in render(service(), {}, served=()) if c["kind"] == "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     assert "egress" not in policy["spec"]
 
 
 def test_url_is_that_of_the_rendered_service(service):
-    found = next(child for child in render(service(), 1, served=()) if child["kind"] == "Service")
+    found = next(child for child in render(service(), {}, served=()) if child["kind"] == "Service")
     assert url(service()) == f"http://{found['metadata']['name']}.{found['metadata']['namespace']}.svc"
     assert found["spec"]["ports"][0]["port"] == 80
 
@@ -107,7 +113,7 @@ def test_url_is_that_of_the_rendered_service(service):
 def test_resolved_values_are_those_of_the_rendered_container(service):
     made = service("nim", runtime={"nimProfile": "abc"}, accelerator={"count": 2})
     container = deployment(made)["spec"]["template"]["spec"]["containers"][0]
-    values = resolved(made, resolve(made.spec.slo))
+    values = resolved(*roles(made), resolve(made.spec.slo))
     assert values.image == container["image"]
     assert values.command == []
     assert values.profile == "abc"
@@ -122,6 +128,6 @@ def test_resolved_values_are_those_of_the_rendered_container(service):
 def test_resolved_command_is_the_whole_command_line(service):
     made = service(model={"name": "meta/llama", "precision": "fp8"})
     container = deployment(made)["spec"]["template"]["spec"]["containers"][0]
-    values = resolved(made, ())
+    values = resolved(*roles(made), ())
     assert values.command == [*container["command"], *container["args"]]
     assert values.precision == "fp8"

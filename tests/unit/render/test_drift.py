@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render
 from aifactory.render.drift import HASH_ANNOTATION, differences, holds, stamp
 from hypothesis import given
@@ -21,7 +22,9 @@ def service(**spec: Any) -> InferenceService:
 
 
 def children(**spec: Any) -> dict[str, dict[str, Any]]:
-    return {child["kind"]: stamp(child) for child in render(service(**spec), 2, served=OPTIONAL)}
+    return {
+        child["kind"]: stamp(child) for child in render(service(**spec), {RoleName.MODEL_SERVER: 2}, served=OPTIONAL)
+    }
 
 
 @pytest.fixture
@@ -140,7 +143,9 @@ def test_a_field_that_is_no_longer_asked_for_is_seen(live):
 
 
 def test_the_fingerprint_leaves_the_number_of_replicas_out():
-    one, two = (stamp(child) for child in (render(service(), n, served=())[-1] for n in (1, 2)))
+    one, two = (
+        stamp(child) for child in (render(service(), {RoleName.MODEL_SERVER: n}, served=())[-1] for n in (1, 2))
+    )
     assert one["metadata"] == two["metadata"]
     assert one["spec"]["replicas"] != two["spec"]["replicas"]
 

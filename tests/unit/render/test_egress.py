@@ -10,7 +10,7 @@ def rendered(engine: str = "vllm", **egress: Any) -> tuple[dict[str, str], dict[
     """Variables of the container, and the spec of its pod."""
     spec = {"model": {"name": "m"}, "runtime": {"engine": engine, "egress": egress}}
     service = InferenceService.model_validate({"metadata": {"name": "llama"}, "spec": spec})
-    pod = next(c for c in render(service, 1, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
+    pod = next(c for c in render(service, {}, served=()) if c["kind"] == "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}, pod
 

@@ -8,8 +8,9 @@ import modelserver.nim
 import modelserver.vllm
 import pytest
 from aifactory.api.engine import Engine
+from aifactory.api.inferenceservice import InferenceService, ObjectMeta
 from aifactory.api.spec import InferenceServiceSpec
-from aifactory.runtimes import RUNTIMES, ModelServer, dialects, scaling
+from aifactory.runtimes import RUNTIMES, ModelServer, Role, roles
 from modelserver.settings import Settings
 
 WITHOUT_LIMIT = modelserver.commands.WITHOUT_LIMIT
@@ -19,6 +20,13 @@ def spec_of(engine: str, source: Any = None, model: Any = None, **spec: Any) -> 
     named = {"name": "served"} | (model or {}) | ({"source": source} if source else {})
     runtime = {"engine": engine} | spec.pop("runtime", {})
     return InferenceServiceSpec.model_validate({"model": named, "runtime": runtime, **spec})
+
+
+def role(engine: str, **spec: Any) -> Role:
+    """The only role of an engine."""
+    metadata = ObjectMeta(name="served")
+    (found,) = roles(InferenceService(metadata=metadata, spec=spec_of(engine, **spec)))
+    return found
 
 
 def server(engine: str, source: Any = None, model: Any = None, **spec: Any) -> ModelServer:
@@ -247,11 +255,11 @@ def test_an_image_of_ones_own_runs_as_the_spec_says() -> None:
 
 
 def test_metric_names_of_a_spec_replace_those_of_the_engine() -> None:
-    (own,) = dialects(spec_of("custom", runtime=CUSTOM))
+    (own,) = role("custom", runtime=CUSTOM).dialects
     assert (own.running, own.waiting) == ("busy", 'requests{state="waiting"}')
     assert (own.time_to_first_token, own.inter_token_latency) == ("first_token_seconds", None)
-    assert dialects(spec_of("vllm", runtime={"metrics": METRICS})) == (own,)
-    assert dialects(spec_of("vllm")) == RUNTIMES[Engine.VLLM].dialects
+    assert role("vllm", runtime={"metrics": METRICS}).dialects == (own,)
+    assert role("vllm").dialects == RUNTIMES[Engine.VLLM].dialects
 
 
 def test_sglang_is_read_under_both_spellings_and_by_counters_that_move_first() -> None:
@@ -264,7 +272,7 @@ def test_sglang_is_read_under_both_spellings_and_by_counters_that_move_first() -
 @pytest.mark.parametrize(("sequences", "limit"), [(None, 3), (1, 1), (10, 8)])
 def test_llama_cpp_scales_before_all_its_sequences_are_taken(sequences: int | None, limit: int) -> None:
     runtime = {"maxSequences": sequences} if sequences else {}
-    found = scaling(spec_of("llamacpp", runtime=runtime, scaling={"maxReplicas": 4}))
+    found = role("llamacpp", runtime=runtime, scaling={"maxReplicas": 4}).spec.scaling
     assert found is not None
     assert found.behavior.running_per_replica == limit
 
@@ -272,7 +280,7 @@ def test_llama_cpp_scales_before_all_its_sequences_are_taken(sequences: int | No
 def test_a_limit_of_running_requests_in_the_spec_wins_and_others_have_none() -> None:
     asked = {"maxReplicas": 4, "behavior": {"runningPerReplica": 100}}
     for engine, wanted, limit in (("llamacpp", asked, 100), ("vllm", asked, 100), ("vllm", {"maxReplicas": 4}, None)):
-        found = scaling(spec_of(engine, scaling=wanted))
+        found = role(engine, scaling=wanted).spec.scaling
         assert found is not None
         assert found.behavior.running_per_replica == limit
-    assert scaling(spec_of("llamacpp")) is None
+    assert role("llamacpp").spec.scaling is None

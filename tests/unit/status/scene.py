@@ -5,11 +5,12 @@ from typing import Any
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import Condition, InferenceServiceStatus
 from aifactory.autoscale.decision import Decision, DecisionReason
-from aifactory.observed import Observed, Pod, Workload
+from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.render import resolved
+from aifactory.runtimes import roles
 from aifactory.signals.objectives import Objective, Signal, resolve
 from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
-from aifactory.status.facts import Facts
+from aifactory.status.facts import Facts, RoleFacts
 from aifactory.status.report import report
 from aifactory.status.transitions import Event, transitions
 
@@ -92,8 +93,12 @@ class Life:
     def look(self, deployment: Workload | None = None, *pods: Pod, **more: Any) -> InferenceServiceStatus:
         """Report on what is there now; `events` then holds what was told this time, `told` everything."""
         self.now += 60
-        derived = resolved(self.service, resolve(self.service.spec.slo))
-        facts = Facts(self.service, derived, Observed({}, deployment, pods), self.status, self.now, **more)
+        (role,) = roles(self.service)
+        derived = resolved(role, resolve(self.service.spec.slo))
+        group = Group(deployment, pods)
+        seen = RoleFacts(role, derived, group, more.pop("decision", None), more.pop("readings", None))
+        observed = Observed({}, {role.name: group})
+        facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)
         after = report(facts)
         self.events = list(transitions(self.status.conditions, after.conditions))
         self.told += self.events

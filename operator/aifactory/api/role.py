@@ -1,0 +1,12 @@
+"""The roles that make up a service."""
+
+from enum import StrEnum
+
+
+class RoleName(StrEnum):
+    """What a set of equal pods does."""
+
+    MODEL_SERVER = "model-server"  # holds the model and computes whole requests
+    FRONTEND = "frontend"  # takes requests and gives them to others
+    PREFILL = "prefill"  # computes prompts
+    DECODE = "decode"  # generates tokens

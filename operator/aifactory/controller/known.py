@@ -1,0 +1,112 @@
+"""What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
+from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.autoscale.decision import Decision
+from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.law import decide_replicas
+from aifactory.autoscale.memory import Memory
+from aifactory.decide import wanted_replicas
+from aifactory.observed import Group, Observed
+from aifactory.render import resolved
+from aifactory.runtimes import MetricDialect, Role, roles
+from aifactory.signals.objectives import Objective, resolve
+from aifactory.signals.readings import ServiceReadings
+from aifactory.signals.snapshot import Snapshot
+from aifactory.status.facts import RoleFacts
+from aifactory.status.pods import Trouble
+
+
+@dataclass(slots=True)
+class KnownRole:
+    """One role, and what its replicas are decided by."""
+
+    role: Role
+    memory: Memory = field(default_factory=Memory)
+    objectives: tuple[Objective, ...] = field(init=False)
+    resolved: ResolvedStatus = field(init=False)
+    readings: ServiceReadings | None = None
+    decision: Decision | None = None
+
+    def __post_init__(self) -> None:
+        self.objectives = resolve(self.role.spec.slo)
+        self.resolved = resolved(self.role, self.objectives)
+
+    def decide(self, snapshot: Snapshot, group: Group, now: float) -> None:
+        """Read the signals, and run the control law if the role scales."""
+        serving = frozenset(pod.name for pod in group.serving_pods)
+        spec = self.role.spec
+        self.readings = snapshot.service(*self.role.service.key, serving, self.objectives, self.role.dialects)
+        self.decision = None
+        if spec.scaling is not None and group.workload is not None:
+            fleet = Fleet.of(group, spec.runtime.startup_timeout, now)
+            self.decision, self.memory = decide_replicas(
+                spec.scaling, self.objectives, fleet, self.readings, self.memory, now
+            )
+
+    def facts(self, group: Group) -> RoleFacts:
+        """For the status."""
+        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings)
+
+
+@dataclass(slots=True)
+class Known:
+    """One service."""
+
+    service: InferenceService
+    roles: tuple[KnownRole, ...] = ()
+    snapshot: Snapshot | None = None
+    converged: object = None
+    plan: PlanStatus | None = None
+    refused: Trouble | None = None
+    status_written: float = 0.0
+    raw_status: object = None
+    status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
+
+    def __post_init__(self) -> None:
+        self.follow(self.service)
+
+    def follow(self, service: InferenceService) -> None:
+        """Take a new spec, and what follows from it; roles that stay remember, and are read until the next snapshot."""
+        before = {one.role.name: one for one in self.roles}
+        self.service, self.plan = service, None
+        self.roles = tuple(map(KnownRole, roles(service)))
+        for one in self.roles:
+            if one.role.name in before:
+                one.memory, one.readings = before[one.role.name].memory, before[one.role.name].readings
+
+    def decide(self, snapshot: Snapshot | None, observed: Observed, now: float) -> None:
+        """Decide once for each new snapshot."""
+        if snapshot is None or snapshot is self.snapshot:
+            return
+        self.snapshot = snapshot
+        for one in self.roles:
+            one.decide(snapshot, observed.group(one.role.name), now)
+
+    def replicas(self, observed: Observed) -> Mapping[RoleName, int]:
+        """Replicas of each role from now on."""
+        return {one.role.name: self._replicas(one, observed.group(one.role.name)) for one in self.roles}
+
+    def _replicas(self, one: KnownRole, group: Group) -> int:
+        decided = one.decision.to if one.decision is not None and one.role.spec.scales else None
+        return wanted_replicas(one.role.spec, group, self.status.replicas_of(one.role.name), decided)
+
+    @property
+    def objectives(self) -> Iterator[Objective]:
+        """All that is promised."""
+        return (objective for one in self.roles for objective in one.objectives)
+
+    @property
+    def dialects(self) -> Iterator[MetricDialect]:
+        """All metric names that the pods may speak."""
+        return (dialect for one in self.roles for dialect in one.role.dialects)
+
+    @property
+    def in_flight(self) -> Mapping[str, float]:
+        """Pods and the requests they hold, as far as it was read."""
+        read = (one.readings for one in self.roles if one.readings is not None)
+        return {name: pod.in_flight for readings in read for name, pod in readings.pods.items()}
