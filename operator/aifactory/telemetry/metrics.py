@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from aifactory.api.meta import parse_duration, parse_percent
+from aifactory.api.role import RoleName
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -74,9 +75,9 @@ class Metrics:
 _SERVICE_GAUGES = {
     "ready": ("1 when Ready is True.", ()),
     "condition": ("1 for the present status and reason of each condition.", ("condition", "status", "reason")),
-    "replicas": ("Replicas by state.", ("state",)),
-    "signal_ratio": ("Signal / limit.", ("signal",)),
-    "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ()),
+    "replicas": ("Replicas by role and state.", ("role", "state")),
+    "signal_ratio": ("Signal / limit.", ("role", "signal")),
+    "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ("role",)),
     "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
     "objective_observed": ("What is seen, in the unit of the target.", ("objective",)),
     "slo_attainment": ("Share within target over the last 5m or 1h.", ("objective", "window")),
@@ -109,9 +110,16 @@ class _Services(Collector):
         }
         for key, service in self._services().items():
             status = service.get("status") or {}
-            for name, labels, value in (*_state(status), *_objectives(service, status), *_load(status)):
+            for name, labels, value in _samples(service, status):
                 gauges[name].add_metric([*key, *labels], value)
         return list(gauges.values())
+
+
+def _samples(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
+    yield from _state(status)
+    yield from _roles(status)
+    yield from _objectives(service, status)
+    yield from _load(status)
 
 
 def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -119,8 +127,19 @@ def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
     yield "ready", (), float(any(c["type"] == "Ready" and c["status"] == "True" for c in conditions))
     for condition in conditions:
         yield "condition", (condition["type"], condition["status"], condition["reason"]), 1.0
-    for state, count in (status.get("replicas") or {}).items():
-        yield "replicas", (state,), count
+
+
+def _roles(status: Mapping[str, Any]) -> Iterator[_Sample]:
+    """Each role of a service; one that has a single role says the same of itself."""
+    for part in status.get("roles") or [{**status, "name": RoleName.MODEL_SERVER}]:
+        role = part["name"]
+        for state, count in (part.get("replicas") or {}).items():
+            yield "replicas", (role, state), count
+        for item in (part.get("scaling") or {}).get("recommendations", []):
+            if item.get("ratio") is not None:
+                yield "signal_ratio", (role, item["signal"]), float(item["ratio"])
+            if item["signal"] == "kvCacheUsage" and item.get("value"):
+                yield "kv_cache_usage", (role,), _number(item["value"])
 
 
 def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -142,11 +161,6 @@ def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
     for field, (name, kind) in _THROUGHPUT.items():
         if field in throughput:
             yield name, (kind,), float(throughput[field])
-    for item in (status.get("scaling") or {}).get("recommendations", []):
-        if item.get("ratio") is not None:
-            yield "signal_ratio", (item["signal"],), float(item["ratio"])
-        if item["signal"] == "kvCacheUsage" and item.get("value"):
-            yield "kv_cache_usage", (), _number(item["value"])
 
 
 def _number(text: str) -> float:

@@ -183,3 +183,26 @@ def test_memory_does_not_grow_with_what_is_gone():
     rounds = [growth(range(start, start + 4_000)) for start in (2_000, 6_000, 10_000)]
     assert min(rounds) < 1_500_000, "tombstones of 4096 objects, and nothing else"
     assert list(store.services()) == []
+
+
+def test_pods_and_workloads_are_sorted_by_role(store):
+    store.put(KIND, service())
+    worker = child(uid="prefill-1")
+    worker["metadata"]["name"] = "llama-prefill"
+    worker["spec"]["replicas"] = 3
+    prefill = pod("llama-prefill-1")
+    prefill["metadata"]["labels"][labels.ROLE] = "prefill"
+    for kind, obj in (("Deployment", child()), ("Deployment", worker), ("Pod", pod()), ("Pod", prefill)):
+        assert store.put(kind, obj)
+    found = {
+        role: (group.workload.replicas, [one.name for one in group.pods])
+        for role, group in store.observe(KEY).groups.items()
+    }
+    assert found == {RoleName.MODEL_SERVER: (1, ["llama-1"]), RoleName.PREFILL: (3, ["llama-prefill-1"])}
+
+
+def test_a_pod_of_no_known_role_belongs_to_none(store):
+    stray = pod()
+    stray["metadata"]["labels"][labels.ROLE] = "cook"
+    store.put("Pod", stray)
+    assert store.observe(KEY).groups == {}

@@ -168,9 +168,9 @@ def service_sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, 
 SEEN = {
     service_sample("ready"): 1,
     service_sample("condition", condition="GPUShortage", status="True", reason="InsufficientGPUs"): 1,
-    service_sample("replicas", state="pending"): 1,
-    service_sample("signal_ratio", signal="timeToFirstToken"): 0.62,
-    service_sample("kv_cache_usage"): 0.45,
+    service_sample("replicas", role="model-server", state="pending"): 1,
+    service_sample("signal_ratio", role="model-server", signal="timeToFirstToken"): 0.62,
+    service_sample("kv_cache_usage", role="model-server"): 0.45,
     service_sample("objective_target", objective="timeToFirstToken"): 1.5,
     service_sample("objective_observed", objective="timeToFirstToken"): 0.31,
     service_sample("objective_target", objective="throughput"): 5000,
@@ -192,6 +192,22 @@ async def test_every_service_has_gauges(process, get):
     process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
     seen = await samples(get)
     assert {key: seen.get(key) for key in SEEN} == pytest.approx(SEEN)
+
+
+async def test_each_role_of_a_service_has_gauges_of_its_own(process, get):
+    scaling = {"recommendations": [{"signal": "timeToFirstToken", "ratio": "0.62"}]}
+    roles = [
+        {"name": "frontend", "replicas": {"ready": 1}},
+        {"name": "prefill", "replicas": {"ready": 3}, "scaling": scaling},
+    ]
+    process.metrics.watch_services(lambda: {("chat", "llama"): {"status": {"replicas": {"ready": 3}, "roles": roles}}})
+    seen = await samples(get)
+    found = {key: value for key, value in seen.items() if dict(key[1]).get("role")}
+    assert found == {
+        service_sample("replicas", role="frontend", state="ready"): 1,
+        service_sample("replicas", role="prefill", state="ready"): 3,
+        service_sample("signal_ratio", role="prefill", signal="timeToFirstToken"): 0.62,
+    }
 
 
 async def test_a_service_without_a_status_is_not_ready_and_nothing_else(process, get):
