@@ -21,6 +21,9 @@ _PREFIXES = {
     "podmonitors": "/apis/monitoring.coreos.com/v1",
     "ingresses": "/apis/networking.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "inferencepools": "/apis/inference.networking.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "leases": "/apis/coordination.k8s.io/v1",
 }
 # A connection that was kept open may have been closed meanwhile; an answer, whatever it says, is never asked for again.

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.kube import Kube
 from tests.integration.service import Service
+from tests.kind import crds
 from tests.kind.controlplane import ControlPlane
 from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
@@ -21,6 +22,13 @@ SHARED_NAMESPACE = "shared"
 def api() -> Iterator[ControlPlane]:
     """The API server with our CRDs installed."""
     with ControlPlane(audit=True, crds=[CRD], users={OPERATOR: ["system:masters"]}) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def complete_api() -> Iterator[ControlPlane]:
+    """An API server of its own with every optional kind, for tests that install the operator or none."""
+    with ControlPlane(audit=True, crds=[CRD, *crds.crd_files(*crds.KINDS)]) as plane:
         yield plane
 
 

@@ -1,30 +1,43 @@
-"""Rendered objects on a real API server: admitted by the restricted pod standard, stored as they were written."""
+"""What is made of every sample, preset and golden case, on a real API server with every optional kind.
+
+All is tried and nothing kept, so that no controller acts on it. Restricted pod security only warns of a Deployment: its
+pods are tried by themselves.
+"""
 
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
+from aifactory.api import API_VERSION
+from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.cluster.kinds import CHILDREN
-from aifactory.render import OPTIONAL
+from aifactory.manifest import read_documents
+from aifactory.render import OPTIONAL, render
 from aifactory.render.drift import holds
 
-from tests.e2e.kube import Object, path
+from tests.e2e.kube import KubeError, Object, path
+from tests.kind.controlplane import ControlPlane
 
 from .kube import Kube
 
-RENDERED = sorted((Path(__file__).parents[1] / "golden" / "rendered").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+FOLDERS = (ROOT / "tests" / "golden" / "cases", ROOT / "manifests" / "samples", ROOT / "manifests" / "presets")
+FILES = [path for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))]
 # Objects of these kinds exist on clusters, not on a bare API server; pods that name one would be refused for that.
 ELSEWHERE = ("priorityClassName", "runtimeClassName")
 
+of_every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 
-def children(golden: Path, namespace: str) -> list[Object]:
-    """Without their owner: there is none here, and Kubernetes would soon collect them."""
-    found = [child for child in yaml.safe_load_all(golden.read_text()) if child["kind"] not in OPTIONAL]
-    for child in found:
-        child["metadata"].pop("ownerReferences", None)
-    return [child | {"metadata": child["metadata"] | {"namespace": namespace}} for child in found]
+
+@pytest.fixture(scope="module")
+def kube(complete_api: ControlPlane) -> Iterator[Kube]:
+    """An administrator's connection."""
+    kube = Kube(complete_api)
+    yield kube
+    kube.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +50,59 @@ def restricted(kube: Kube) -> Iterator[str]:
     kube.delete(f"/api/v1/namespaces/{name}")
 
 
-def stored(kube: Kube, child: Object) -> Object:
-    """What the API server would store; it goes all the way but the last step, so that no controller acts on it."""
-    metadata = child["metadata"]
-    where = path(metadata["namespace"], CHILDREN[child["kind"]].plural, metadata["name"])
-    return kube.send("PATCH", f"{where}?fieldManager=test&dryRun=All", child, "application/apply-patch+yaml")
+def services(file: Path) -> list[Object]:
+    """Golden cases leave out what they all have in common."""
+    found = [document.data for document in read_documents(file.name, file.read_text())]
+    common = {"apiVersion": API_VERSION, "kind": KIND}
+    return [common | manifest for manifest in found if manifest.get("kind", KIND) == KIND]
 
 
-@pytest.mark.parametrize("golden", RENDERED, ids=lambda golden: golden.stem)
-def test_objects_are_stored_as_rendered(kube: Kube, restricted: str, golden: Path):
-    for child in children(golden, restricted):
-        assert holds(stored(kube, child), child), f"{child['kind']} would be written again and again"
+@cache
+def rendered(file: Path) -> list[Object]:
+    """What becomes of all services of a file; offline, so that nothing has an owner that is not there."""
+    read = [InferenceService.model_validate(manifest) for manifest in services(file)]
+    return [child for one in read for child in render(one, one.spec.initial_replicas, served=OPTIONAL)]
 
 
-@pytest.mark.parametrize("golden", RENDERED, ids=lambda golden: golden.stem)
-def test_pods_are_admitted_by_a_restricted_namespace(kube: Kube, restricted: str, golden: Path):
-    objects = {child["kind"]: child for child in children(golden, restricted)}
-    account = objects["ServiceAccount"]
-    kube.apply(path(restricted, "serviceaccounts", account["metadata"]["name"]), account)
-    template = objects["Deployment"]["spec"]["template"]
-    spec = {name: value for name, value in template["spec"].items() if name not in ELSEWHERE}
-    pod = {"metadata": template["metadata"] | {"name": "replica"}, "spec": spec}
-    created = kube.send("POST", f"{path(restricted, 'pods')}?dryRun=All", pod)
-    assert created["metadata"]["name"] == "replica"
+def placed(obj: Object, namespace: str) -> Object:
+    return obj | {"metadata": obj["metadata"] | {"namespace": namespace}}
+
+
+def tried(kube: Kube, plural: str, obj: Object) -> Object:
+    """What the API server would store; it goes all the way but the last step."""
+    where = path(obj["metadata"]["namespace"], plural, obj["metadata"]["name"])
+    return kube.send("PATCH", f"{where}?fieldManager=test&dryRun=All", obj, "application/apply-patch+yaml")
+
+
+@of_every_file
+def test_services_are_accepted(kube: Kube, restricted: str, file: Path):
+    for manifest in services(file):
+        tried(kube, "inferenceservices", placed(manifest, restricted))
+
+
+@of_every_file
+def test_objects_are_stored_as_rendered(kube: Kube, restricted: str, file: Path):
+    for child in rendered(file):
+        wanted = placed(child, restricted)
+        stored = tried(kube, CHILDREN[child["kind"]].plural, wanted)
+        assert holds(stored, wanted), f"{child['kind']} would be written again and again"
+
+
+@of_every_file
+def test_pods_are_admitted_by_a_restricted_namespace(kube: Kube, restricted: str, file: Path):
+    objects = rendered(file)
+    for account in (child for child in objects if child["kind"] == "ServiceAccount"):
+        # Admission asks for it; unlike the pods it has to be there.
+        kube.apply(path(restricted, "serviceaccounts", account["metadata"]["name"]), placed(account, restricted))
+    for template in (child["spec"]["template"] for child in objects if child["kind"] == "Deployment"):
+        spec = {name: value for name, value in template["spec"].items() if name not in ELSEWHERE}
+        pod: dict[str, Any] = {"metadata": template["metadata"] | {"name": "replica"}, "spec": spec}
+        created = kube.send("POST", f"{path(restricted, 'pods')}?dryRun=All", pod)
+        assert created["metadata"]["name"] == "replica"
+
+
+def test_a_pod_that_is_not_restricted_would_be_noticed(kube: Kube, restricted: str):
+    (deployment,) = (child for child in rendered(FILES[0]) if child["kind"] == "Deployment")
+    spec = deployment["spec"]["template"]["spec"] | {"hostNetwork": True}
+    with pytest.raises(KubeError, match="violates PodSecurity"):
+        kube.send("POST", f"{path(restricted, 'pods')}?dryRun=All", {"metadata": {"name": "replica"}, "spec": spec})

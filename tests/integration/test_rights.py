@@ -1,4 +1,4 @@
-"""The operator as it is installed: its service account, cluster-wide, with the Lease and PodMonitors."""
+"""The operator as it is installed: its service account, cluster-wide, with the Lease and every optional kind."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ import pytest
 
 from tests.e2e.kube import Object
 from tests.kind.controlplane import ControlPlane
-from tests.kind.paths import CRD
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -20,38 +19,26 @@ SYSTEM, ACCOUNT = "aifactory-system", "aifactory-operator"
 USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 READ = {"get", "list", "watch"}
 MERGE = "application/merge-patch+json"
-GATEWAY_API = "gateway.networking.k8s.io"
-ALL_CHILDREN = (*CHILDREN, "podmonitors", "httproutes", "ingresses")
-OPTIONAL = {"podmonitors": ("monitoring.coreos.com", "PodMonitor"), "httproutes": (GATEWAY_API, "HTTPRoute")}
-
-
-def definition(plural: str) -> Object:
-    """A CustomResourceDefinition that takes everything."""
-    group, kind = OPTIONAL[plural]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        # What an administrator of gateway.networking.k8s.io would have to be asked for.
-        "metadata": {
-            "name": f"{plural}.{group}",
-            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
-        },
-        "spec": {
-            "group": group,
-            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
-            "scope": "Namespaced",
-            "versions": [
+OPTIONAL = ("podmonitors", "httproutes")
+ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses")
+# What a Gateway says of a route.
+ACCEPTED = {
+    "parents": [
+        {
+            "parentRef": {"name": "public"},
+            "controllerName": "example.com/gateway",
+            "conditions": [
                 {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                    "type": "Accepted",
+                    "status": "True",
+                    "reason": "Accepted",
+                    "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
                 }
             ],
-        },
-    }
-
-
+        }
+    ]
+}
 # Write verbs that no life of a service needs, and why they are granted.
 RESERVED = {
     # A server-side apply of an object that is not there yet must also be allowed to create it.
@@ -63,15 +50,10 @@ RESERVED = {
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane of its own, as the operator serves all namespaces here."""
-    folder = tmp_path_factory.mktemp("crds")
-    optional = [folder / f"{plural}.json" for plural in OPTIONAL]
-    for file in optional:
-        file.write_text(json.dumps(definition(file.stem)))
-    with ControlPlane(audit=True, crds=[CRD, *optional]) as plane:
-        plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-        yield plane
+def plane(complete_api: ControlPlane) -> ControlPlane:
+    """The operator serves all of its namespaces."""
+    complete_api.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    return complete_api
 
 
 @pytest.fixture
@@ -143,8 +125,7 @@ def test_a_gateway_that_takes_the_route_is_told_and_a_restart_leaves_it_alone(
     exposed = {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}
     service.apply(exposed)
     service.wait_for("Exposed", "Unknown", "RoutePending")
-    accepted = {"parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]}
-    service.kube.send("PATCH", service.child_path("httproutes"), {"status": accepted}, MERGE)
+    service.kube.send("PATCH", f"{service.child_path('httproutes')}/status", {"status": ACCEPTED}, MERGE)
     service.wait_for("Exposed", "True", "RouteAccepted")
     before = {plural: _identity(service, plural) for plural in OPTIONAL}
 

@@ -62,7 +62,7 @@ def ensure(*names: str) -> Path:
 
 def module_folder(module: str) -> Path:
     """The folder of a required module's source in Go's module cache, downloaded when it is not there."""
-    return Path(capture([_go(), "-C", GO_MODULE, "list", "-m", "-f", "{{.Dir}}", module], timeout=300).strip())
+    return Path(capture([go_tool(), "-C", GO_MODULE, "list", "-m", "-f", "{{.Dir}}", module], timeout=300).strip())
 
 
 def prometheus_program(name: str) -> Path:
@@ -118,7 +118,7 @@ def _go_build(
         run_step(
             title,
             [
-                *("nice", _go(), "build", "-v", "-trimpath", "-buildvcs=false"),
+                *("nice", go_tool(), "build", "-v", "-trimpath", "-buildvcs=false"),
                 *(*flags, "-ldflags", ldflags, "-o", f"{built}/", *packages),
             ],
             cwd=module,
@@ -143,7 +143,12 @@ def _enumerate(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{len(names)} programs"
 
 
-def _go() -> str:
+def go_tool() -> str:
+    """The Go command.
+
+    Raises:
+        StepFailedError: it is not installed.
+    """
     go = find("go") or find("/usr/local/go/bin/go")
     if go is None:
         raise StepFailedError(
