@@ -513,6 +513,19 @@ _ENGINES = (
         says="only runtime.engine vllm or sglang",
     ),
     Bad(
+        "edges of histograms for TensorRT-LLM",
+        _engine("trtllm", runtime={"latencyBuckets": "Objectives"}),
+        path="spec.runtime.latencyBuckets",
+        says="only runtime.engine vllm or sglang",
+    ),
+    Bad(
+        "edges of histograms as a list",
+        {"runtime": {"latencyBuckets": [1, 2]}},
+        path="spec.runtime.latencyBuckets",
+        says="must be 'Default' or 'Objectives'",
+        server_says="must be of type string",
+    ),
+    Bad(
         "a memory fraction without a sign",
         {"runtime": {"memoryFraction": "0.9"}},
         path="spec.runtime.memoryFraction",

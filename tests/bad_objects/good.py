@@ -132,7 +132,12 @@ GOOD = (
                     {"name": "law", "persistentVolumeClaim": {"name": "adapters", "path": "law"}},
                 ],
             },
-            "runtime": {"engine": "sglang", "kvCachePrecision": "fp8", "memoryFraction": "87.5%"},
+            "runtime": {
+                "engine": "sglang",
+                "kvCachePrecision": "fp8",
+                "memoryFraction": "87.5%",
+                "latencyBuckets": "Objectives",
+            },
             "accelerator": {"count": 8, "parallelism": {"data": 2, "pipeline": 2, "expert": True}},
         },
     ),

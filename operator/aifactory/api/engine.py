@@ -39,6 +39,7 @@ _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "runtime.maxBatchedTokens": _SERVERS,
     "runtime.kvCachePrecision": (Engine.VLLM, Engine.SGLANG),
     "runtime.memoryFraction": _SERVERS,
+    "runtime.latencyBuckets": (Engine.VLLM, Engine.SGLANG),
     "accelerator.parallelism": _SERVERS,
     "accelerator.parallelism.data": (Engine.VLLM, Engine.SGLANG),
 }
@@ -87,6 +88,11 @@ _OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
     ),
     Engine.CUSTOM: (),
 }
+
+
+def takes(engine: Engine, path: str) -> bool:
+    """Whether a spec with this engine may have the field at a path below spec."""
+    return engine in _ONLY.get(path, (engine,))
 
 
 def engine_checks() -> tuple[Check, ...]:

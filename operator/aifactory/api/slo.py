@@ -1,5 +1,7 @@
 """`spec.slo`: service level objectives."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -39,6 +41,21 @@ class Objectives(Model):
     throughput: ThroughputObjective | None = Field(default=None, description="Output tokens per second.")
 
 
+_REALTIME = Objectives(
+    time_to_first_token=LatencyObjective(target=timedelta(milliseconds=250)),
+    inter_token_latency=LatencyObjective(target=timedelta(milliseconds=25)),
+)
+_INTERACTIVE = Objectives(
+    time_to_first_token=LatencyObjective(target=timedelta(milliseconds=500)),
+    inter_token_latency=LatencyObjective(target=timedelta(milliseconds=50)),
+)
+_PRESETS: Mapping[Workload, Objectives] = {
+    Workload.REALTIME: _REALTIME,
+    Workload.INTERACTIVE: _INTERACTIVE,
+    Workload.OFFLINE: Objectives(),
+}
+
+
 class SLOSpec(Model):
     """Service level objectives."""
 
@@ -51,3 +68,9 @@ class SLOSpec(Model):
         default=Decimal("0.99"),
         description="Share of requests within the target over an hour; the rest, never nothing, is the error budget.",
     )
+
+    @property
+    def in_force(self) -> Objectives:
+        """The objectives that are written down and, for the rest, those of the preset."""
+        written = {name: value for name, value in self.objectives or () if value is not None}
+        return _PRESETS[self.workload].model_copy(update=written)

@@ -48,6 +48,13 @@ class KVCachePrecision(StrEnum):
     FP8 = "fp8"
 
 
+class LatencyBuckets(StrEnum):
+    """Where the histograms of an engine have their edges."""
+
+    DEFAULT = "Default"
+    OBJECTIVES = "Objectives"
+
+
 class ProbesSpec(Model):
     """HTTP paths that answer 200."""
 
@@ -112,6 +119,11 @@ class RuntimeSpec(Model):
     memory_fraction: Annotated[Percent, between("10%", "99%")] | None = Field(
         default=None,
         description="GPU memory for the engine, such as 90%; TensorRT-LLM: of what the weights leave free.",
+    )
+    latency_buckets: LatencyBuckets | None = Field(
+        default=None,
+        description="Edges of the latency histograms. Objectives: at each target and shares of it, so that attainment "
+        "is exact; a changed objective then restarts replicas. vLLM from 0.30.1. Default: the engine's own.",
     )
     egress: EgressSpec | None = Field(default=None, description="Proxy and certificates for downloads.")
     probes: ProbesSpec | None = Field(default=None, description="Health endpoints of engine custom.")

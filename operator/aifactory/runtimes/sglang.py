@@ -12,6 +12,7 @@ from aifactory.api.model import Precision
 from aifactory.api.spec import InferenceServiceSpec, KVCachePrecision
 
 from .base import MetricDialect, ModelServer, OneRole
+from .buckets import edges
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
@@ -66,6 +67,13 @@ def _underscored(dialect: MetricDialect) -> MetricDialect:
     return MetricDialect(**{field: name and name.replace("sglang:", "sglang_") for field, name in names.items()})
 
 
+BUCKET_FLAGS: Mapping[str, str] = {
+    "time_to_first_token": "--bucket-time-to-first-token",
+    "inter_token_latency": "--bucket-inter-token-latency",
+    "end_to_end_latency": "--bucket-e2e-request-latency",
+}
+
+
 class SGLang(OneRole):
     """SIGTERM makes SGLang finish the requests in flight, however long they take; the kubelet bounds that."""
 
@@ -105,6 +113,7 @@ def _flags(spec: InferenceServiceSpec) -> tuple[str, ...]:
         *given("--mem-fraction-static", share(runtime.memory_fraction)),
         *(("--kv-cache-dtype", "fp8_e4m3") if fp8 else ()),
         *(("--lora-paths", *adapter_paths(spec)) if spec.model.adapters else ()),
+        *(word for latency, values in edges(spec).items() for word in (BUCKET_FLAGS[latency], *map(str, values))),
         "--enable-metrics",
     )
 

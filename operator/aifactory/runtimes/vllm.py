@@ -1,5 +1,6 @@
 """vLLM: `vllm serve` of the image vllm/vllm-openai."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from aifactory.api.model import Precision
 from aifactory.api.spec import InferenceServiceSpec, KVCachePrecision
 
 from .base import MetricDialect, ModelServer, OneRole
+from .buckets import edges
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
     adapter_mounts,
@@ -57,6 +59,13 @@ DIALECT = MetricDialect(
 )
 
 
+BUCKET_FAMILIES: Mapping[str, str] = {
+    "time_to_first_token": "time_to_first_token",
+    "inter_token_latency": "inter_token_latency",
+    "end_to_end_latency": "request_latency",
+}
+
+
 class VLLM(OneRole):
     """SIGTERM makes vLLM finish the requests in flight for at most `--shutdown-timeout` seconds."""
 
@@ -99,9 +108,16 @@ def _flags(spec: InferenceServiceSpec, drain: int) -> tuple[str, ...]:
         *given("--max-num-batched-tokens", runtime.max_batched_tokens),
         *given("--gpu-memory-utilization", share(runtime.memory_fraction)),
         *(("--kv-cache-dtype", "fp8") if fp8 else ()),
+        *given("--custom-histogram-buckets", _buckets(spec)),
         *(("--enable-lora", "--lora-modules", *adapter_paths(spec)) if spec.model.adapters else ()),
         *("--shutdown-timeout", str(drain)),
     )
+
+
+def _buckets(spec: InferenceServiceSpec) -> str | None:
+    """Edges as JSON, by the families of vLLM's documentation ("Production Metrics", "Custom Histogram Buckets")."""
+    found = {BUCKET_FAMILIES[latency]: values for latency, values in edges(spec).items()}
+    return json.dumps(found) if found else None
 
 
 def _env(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from aifactory.api.meta import format_duration
-from aifactory.api.slo import LatencyObjective, Objectives, SLOSpec, Workload
+from aifactory.api.slo import SLOSpec
 
 
 class Signal(StrEnum):
@@ -43,30 +43,15 @@ class Objective:
         return f"p{self.percentile} <= {format_duration(timedelta(seconds=self.target))}"
 
 
-_PRESETS = {
-    Workload.REALTIME: {Signal.TTFT: 0.250, Signal.ITL: 0.025},
-    Workload.INTERACTIVE: {Signal.TTFT: 0.500, Signal.ITL: 0.050},
-    Workload.OFFLINE: {},
-}
-_PRESET_PERCENTILE = 95
-
-
 def resolve(slo: SLOSpec) -> tuple[Objective, ...]:
     """The objectives in force: those written down, and for the rest the preset of the workload."""
-    written = slo.objectives or Objectives()
-    latencies = (written.time_to_first_token, written.inter_token_latency, written.end_to_end_latency)
+    asked = slo.in_force
+    latencies = (asked.time_to_first_token, asked.inter_token_latency, asked.end_to_end_latency)
     found = [
-        objective
+        Objective(signal, latency.target.total_seconds(), latency.percentile)
         for signal, latency in zip(LATENCIES, latencies, strict=True)
-        if (objective := _latency(signal, latency, slo.workload))
+        if latency
     ]
-    if written.throughput:
-        found.append(Objective(Signal.THROUGHPUT, float(written.throughput.tokens_per_second)))
+    if asked.throughput:
+        found.append(Objective(Signal.THROUGHPUT, float(asked.throughput.tokens_per_second)))
     return tuple(found)
-
-
-def _latency(signal: Signal, written: LatencyObjective | None, workload: Workload) -> Objective | None:
-    if written:
-        return Objective(signal, written.target.total_seconds(), written.percentile)
-    preset = _PRESETS[workload].get(signal)
-    return Objective(signal, preset, _PRESET_PERCENTILE) if preset else None

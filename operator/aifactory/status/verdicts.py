@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.engine import takes
 from aifactory.api.scaling import ScalingMode
+from aifactory.api.spec import LatencyBuckets, RuntimeSpec
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
@@ -17,6 +19,7 @@ from .pods import lacks_gpus, unschedulable
 T = ConditionType
 # Limits that a user or the cluster sets. Others only pace a change, and pass.
 _BOUNDS = {DecisionReason.AT_MAXIMUM: Reason.AT_MAXIMUM, DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS}
+_FINER_FIELD = "runtime.latencyBuckets"
 _FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
 _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
 
@@ -37,7 +40,7 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield from worst(verdict for one in facts.roles for verdict in _gpu_shortage(facts, one))
     if facts.readings is not None and facts.serving:
         yield _metrics(facts, facts.readings)
-        yield from _objectives(facts.readings)
+        yield from _objectives(facts, facts.readings)
     yield from worst(verdict for one in facts.roles for verdict in _scaling(facts, one))
 
 
@@ -118,7 +121,7 @@ def _ready_for(facts: Facts, pod: Pod) -> float:
     return facts.now - (pod.ready_at or 0.0)
 
 
-def _objectives(readings: ServiceReadings) -> Iterator[Verdict]:
+def _objectives(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     if not readings.objectives:
         return
     yield _slo_met(readings)
@@ -131,9 +134,15 @@ def _objectives(readings: ServiceReadings) -> Iterator[Verdict]:
         worst = between[0]
         message = (
             f"{worst.objective.signal} target {worst.objective.target:g} s lies between the engine's histogram edges; "
-            f"attainment is counted at {worst.edge or 0:g} s"
+            f"attainment is counted at {worst.edge or 0:g} s{_finer(facts.service.spec.runtime)}"
         )
         yield Verdict(T.SLO_RESOLUTION, False, Reason.BETWEEN_BUCKETS, message)
+
+
+def _finer(runtime: RuntimeSpec) -> str:
+    if not takes(runtime.engine, _FINER_FIELD) or runtime.latency_buckets is LatencyBuckets.OBJECTIVES:
+        return ""
+    return f"; spec.{_FINER_FIELD}: Objectives makes it exact"
 
 
 def _slo_met(readings: ServiceReadings) -> Verdict:

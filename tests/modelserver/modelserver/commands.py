@@ -23,6 +23,11 @@ _SGLANG_VALUED = """
     reasoning-parser revision tokenizer-path tool-call-parser watchdog-timeout
 """
 _SGLANG_SWITCHES = "disable-radix-cache enable-dp-attention enable-metrics enable-lora trust-remote-code"
+_SGLANG_EDGES = {
+    "first_token": "--bucket-time-to-first-token",
+    "interval": "--bucket-inter-token-latency",
+    "latency": "--bucket-e2e-request-latency",
+}
 _TRTLLM_VALUED = """
     backend config ep_size extra_llm_api_options kv_cache_free_gpu_memory_fraction log_level max_batch_size
     max_num_tokens max_seq_len reasoning_parser revision tokenizer tool_parser
@@ -41,6 +46,8 @@ def sglang(settings: Settings, arguments: Sequence[str]) -> Settings:
     parser.add_argument("--pp-size", "--pipeline-parallel-size", "--pp", type=int, default=1)
     parser.add_argument("--dp-size", "--data-parallel-size", "--dp", type=int, default=1)
     parser.add_argument("--lora-paths", nargs="+", default=[])
+    for flag in _SGLANG_EDGES.values():
+        parser.add_argument(flag, dest=flag, nargs="+", type=float, default=[])
     options = parser.parse_args(arguments)
     if not options.enable_metrics:
         raise SettingsError("SGLang has no metrics without --enable-metrics")
@@ -54,6 +61,7 @@ def sglang(settings: Settings, arguments: Sequence[str]) -> Settings:
         max_num_seqs=int(options.max_running_requests or settings.max_num_seqs),
         shutdown_timeout=WITHOUT_LIMIT,
         adapters=tuple(path.partition("=")[0] for path in options.lora_paths),
+        edges={name: tuple(edges) for name, flag in _SGLANG_EDGES.items() if (edges := getattr(options, flag))},
     )
 
 

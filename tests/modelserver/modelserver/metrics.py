@@ -60,8 +60,11 @@ class Page:
         family = Histogram(name, text, list(self._labels), buckets=edges, registry=self.registry)
         return family.labels(**self._labels) if self._labels else family
 
-    def optional_histogram(self, named: tuple[str, tuple[float, ...]] | None, text: str) -> Histogram | None:
-        return self.histogram(named[0], text, named[1]) if named else None
+    def optional_histogram(
+        self, named: tuple[str, tuple[float, ...]] | None, text: str, edges: tuple[float, ...] | None = None
+    ) -> Histogram | None:
+        """None without a name; `edges` in place of those that come with it."""
+        return self.histogram(named[0], text, edges or named[1]) if named else None
 
     def _child(self, kind: Any, name: str, text: str) -> Any:
         family_name, _, matcher = name.rstrip("}").partition("{")
@@ -191,10 +194,11 @@ class NamedMetrics:
         self._failed = page.optional_counter(names.failed, "Requests cut off")
         if names.capacity:
             page.gauge(names.capacity, "Requests that a batch can hold", lambda: settings.max_num_seqs)
-        self._first_token = page.optional_histogram(names.first_token, "Time to first token")
-        self._interval = page.optional_histogram(names.interval, "Inter-token latency")
+        edges = settings.edges
+        self._first_token = page.optional_histogram(names.first_token, "Time to first token", edges.get("first_token"))
+        self._interval = page.optional_histogram(names.interval, "Inter-token latency", edges.get("interval"))
         self._per_token = page.optional_histogram(names.per_token, "Mean inter-token latency of a request")
-        self._latency = page.optional_histogram(names.latency, "End-to-end latency")
+        self._latency = page.optional_histogram(names.latency, "End-to-end latency", edges.get("latency"))
         self._prompt_sizes = page.optional_histogram(names.prompt_sizes, "Prompt tokens of a request")
         self._answer_sizes = page.optional_histogram(names.answer_sizes, "Tokens generated for a request")
 
@@ -237,17 +241,20 @@ class VllmMetrics:
             "vllm:request_success_total", "Requests that left, by reason", "finished_reason", FINISHED_REASONS
         )
         histogram = page.histogram
+        first_tokens = settings.edges.get("first_token", FIRST_TOKEN_VLLM)
+        intervals = settings.edges.get("interval", BETWEEN_TOKENS_VLLM)
+        times = settings.edges.get("latency", REQUEST_VLLM)
         self._batch_tokens = histogram("vllm:iteration_tokens_total", "Tokens of an iteration", ITERATION_TOKENS)
-        self._first_token = histogram("vllm:time_to_first_token_seconds", "Time to first token", FIRST_TOKEN_VLLM)
-        self._interval = histogram("vllm:inter_token_latency_seconds", "Inter-token latency", BETWEEN_TOKENS_VLLM)
+        self._first_token = histogram("vllm:time_to_first_token_seconds", "Time to first token", first_tokens)
+        self._interval = histogram("vllm:inter_token_latency_seconds", "Inter-token latency", intervals)
         self._per_token = histogram(
-            "vllm:request_time_per_output_token_seconds", "Mean inter-token latency of a request", BETWEEN_TOKENS_VLLM
+            "vllm:request_time_per_output_token_seconds", "Mean inter-token latency of a request", intervals
         )
-        self._latency = histogram("vllm:e2e_request_latency_seconds", "End-to-end latency", REQUEST_VLLM)
-        self._queued = histogram("vllm:request_queue_time_seconds", "Time in the queue", REQUEST_VLLM)
-        self._inference = histogram("vllm:request_inference_time_seconds", "Time in the batch", REQUEST_VLLM)
-        self._prefill = histogram("vllm:request_prefill_time_seconds", "Batch time to first token", REQUEST_VLLM)
-        self._decode = histogram("vllm:request_decode_time_seconds", "First to last token", REQUEST_VLLM)
+        self._latency = histogram("vllm:e2e_request_latency_seconds", "End-to-end latency", times)
+        self._queued = histogram("vllm:request_queue_time_seconds", "Time in the queue", times)
+        self._inference = histogram("vllm:request_inference_time_seconds", "Time in the batch", times)
+        self._prefill = histogram("vllm:request_prefill_time_seconds", "Batch time to first token", times)
+        self._decode = histogram("vllm:request_decode_time_seconds", "First to last token", times)
         self._prompt_sizes = histogram("vllm:request_prompt_tokens", "Prompt tokens of a request", TOKENS)
         self._answer_sizes = histogram("vllm:request_generation_tokens", "Tokens generated for a request", TOKENS)
         self._limits = histogram("vllm:request_params_max_tokens", "Tokens a request asked for at most", TOKENS)

@@ -7,7 +7,7 @@ the flag --<field> of `python3 -m modelserver`.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .scheduler import Limits, Timing
@@ -30,7 +30,8 @@ class Settings:
 
     `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics and health
     are on the API's port unless `metrics_port` and `health_port` are set. `adapters` are names that requests may ask
-    for beside the model.
+    for beside the model. `edges` are those of the histograms of first_token, interval and latency, in seconds, that are
+    not the engine's own.
     """
 
     dialect: str = "auto"
@@ -57,6 +58,7 @@ class Settings:
     metrics_port: int = 0
     health_port: int = 0
     adapters: tuple[str, ...] = ()
+    edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def timing(self) -> Timing:
@@ -80,7 +82,7 @@ SPEEDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Named speeds. `demo`, the default, serves 5 requests/s of 64 prompt and 32 output tokens within 500 ms and 50 ms."""
 
-CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "health_port", "adapters"})
+CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "health_port", "adapters", "edges"})
 """Fields that have one source, the engine's own command line or variables, and no MODELSERVER_ variable."""
 
 POSITIVE = ("max_num_seqs", "max_num_batched_tokens", "kv_tokens", "block_size", "answer_tokens", "gpus")
@@ -104,8 +106,8 @@ def from_flags(settings: Settings, arguments: Iterable[str]) -> Settings:
     """Lay the flags of `python3 -m modelserver` over the settings. Exits with usage on an unknown flag."""
     parser = argparse.ArgumentParser(prog="modelserver", allow_abbrev=False, description=__doc__)
     parser.add_argument("--speed", choices=sorted(SPEEDS), help="a preset that the other flags refine")
-    for field in (field for field in fields(Settings) if field.name != "adapters"):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="VALUE", help=f"default {field.default!r}")
+    for one in (one for one in fields(Settings) if one.name not in {"adapters", "edges"}):
+        parser.add_argument(f"--{one.name.replace('_', '-')}", metavar="VALUE", help=f"default {one.default!r}")
     texts = {name: text for name, text in vars(parser.parse_args(list(arguments))).items() if text is not None}
     if speed := texts.pop("speed", None):
         settings = replace(settings, **SPEEDS[speed])
@@ -119,9 +121,9 @@ def checked(settings: Settings) -> Settings:
     for name in POSITIVE:
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} must be at least 1, not {getattr(settings, name)}")
-    for field in fields(Settings):
-        if field.type == "float" and getattr(settings, field.name) < 0:
-            raise SettingsError(f"{field.name} must not be negative, not {getattr(settings, field.name)}")
+    for one in fields(Settings):
+        if one.type == "float" and getattr(settings, one.name) < 0:
+            raise SettingsError(f"{one.name} must not be negative, not {getattr(settings, one.name)}")
     return settings
 
 
@@ -134,7 +136,7 @@ def _at_speed(speed: str) -> Settings:
 def _assign(
     settings: Settings, texts: Mapping[str, str], spell: Callable[[str], str], contract: frozenset[str] = CONTRACT
 ) -> Settings:
-    kinds = {field.name: field.type for field in fields(Settings) if field.name not in contract}
+    kinds = {one.name: one.type for one in fields(Settings) if one.name not in contract}
     changes: dict[str, Any] = {}
     for name, text in texts.items():
         if name not in kinds:

@@ -6,10 +6,11 @@ A flag that vLLM does not have ends the process with exit status 2, as vLLM does
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .settings import checked
+from .settings import SettingsError, checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,13 @@ SWITCHES = """
     trust-remote-code
 """
 
+FAMILIES = {
+    "time_to_first_token": "first_token",
+    "inter_token_latency": "interval",
+    "request_latency": "latency",
+}
+"""Families of histograms whose edges can be given, of those that are simulated, and the latency that each is of."""
+
 SHORT = {"quantization": "-q", "pipeline-parallel-size": "-pp", "data-parallel-size": "-dp"}
 
 
@@ -71,6 +79,7 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
             max_num_seqs=options.max_num_seqs or settings.max_num_seqs,
             max_num_batched_tokens=options.max_num_batched_tokens or settings.max_num_batched_tokens,
             shutdown_timeout=patience,
+            edges=_edges(options.custom_histogram_buckets),
             adapters=tuple(module.partition("=")[0] for module in options.lora_modules),
         )
     )
@@ -89,11 +98,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-model-len")
     parser.add_argument("--shutdown-timeout", type=float)
     parser.add_argument("--lora-modules", nargs="+", default=[])
+    parser.add_argument("--custom-histogram-buckets", type=json.loads, default={})
     for name in VALUED.split():
         parser.add_argument(*([SHORT[name]] if name in SHORT else []), f"--{name}")
     for name in SWITCHES.split():
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction)
     return parser
+
+
+def _edges(families: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    """By latency. Raises SettingsError on what vLLM refuses: unknown families, edges that do not rise from above 0."""
+    for family, edges in families.items():
+        if family not in FAMILIES:
+            raise SettingsError(f"--custom-histogram-buckets: {family} is unknown: use one of {', '.join(FAMILIES)}")
+        if not edges or edges[0] <= 0 or sorted(set(edges)) != edges:
+            raise SettingsError(f"--custom-histogram-buckets: edges of {family} must be positive and rise")
+    return {FAMILIES[family]: tuple(edges) for family, edges in families.items()}
 
 
 def _hyphenated(arguments: Sequence[str]) -> list[str]:

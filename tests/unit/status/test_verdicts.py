@@ -175,7 +175,14 @@ def test_an_objective_that_the_engine_does_not_measure_is_named():
 def test_a_target_between_two_buckets_is_said_with_the_edge_that_counts():
     found = look("SLOResolution", readings=readings(objective(0.3, edge=0.25, edges=(0.25, 1.0))))
     assert told(found) == ("False", "BetweenBuckets")
-    assert found.message.endswith("attainment is counted at 0.25 s")
+    assert "attainment is counted at 0.25 s; spec.runtime.latencyBuckets: Objectives makes it exact" in found.message
+
+
+def test_finer_edges_are_not_advised_where_they_cannot_be_had():
+    between = readings(objective(0.3, edge=0.25, edges=(0.25, 1.0)))
+    for runtime in ({"engine": "trtllm"}, {"engine": "vllm", "latencyBuckets": "Objectives"}):
+        found = look("SLOResolution", readings=between, spec={**SCALING, "runtime": runtime})
+        assert found.message.endswith("attainment is counted at 0.25 s")
 
 
 def test_a_target_on_an_edge_needs_no_explanation():
