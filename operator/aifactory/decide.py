@@ -64,8 +64,9 @@ def plan(
     `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has.
     """
     wanted = [stamp(child) for child in render(service, replicas, served=served)]
+    sized = {naming.workload(service.metadata.name, role) for role in replicas}
     names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
-    apply = tuple(child for child in wanted if not _in_place(observed, child))
+    apply = tuple(child for child in wanted if not _in_place(observed, child, sized))
     written = {child["metadata"]["name"] for child in apply if child["kind"] == "Deployment"}
     resized = {naming.workload(service.metadata.name, role): replicas[role] for role in _resized(observed, replicas)}
     costs: dict[str, int] = {}
@@ -89,13 +90,14 @@ def _within(replicas: int, scaling: ScalingSpec) -> int:
     return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
-def _in_place(observed: Observed, child: Child) -> bool:
+def _in_place(observed: Observed, child: Child, sized: Collection[str]) -> bool:
+    """`sized` Deployments get their replicas by themselves."""
     live = observed.children.get((child["kind"], child["metadata"]["name"]))
-    return live is not None and holds(live, _without_replicas(child))
+    return live is not None and holds(live, _without_replicas(child, sized))
 
 
-def _without_replicas(child: Child) -> Child:
-    if child["kind"] != "Deployment":
+def _without_replicas(child: Child, sized: Collection[str]) -> Child:
+    if child["kind"] != "Deployment" or child["metadata"]["name"] not in sized:
         return child
     return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
 

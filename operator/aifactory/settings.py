@@ -25,6 +25,11 @@ class Settings(BaseSettings):
     )
     tick: float = Field(default=15.0, ge=1, le=300, description="Time between two readings of the signals.")
     workers: int = Field(default=32, ge=1, le=256, description="Services reconciled at the same time.")
+    discovery: float = Field(
+        default=60.0,
+        ge=0.1,
+        description="The cluster is asked again for optional kinds, such as PodMonitor, after this.",
+    )
     resync: float = Field(default=600.0, ge=10, description="Every service is looked at again after this time.")
     status_interval: float = Field(
         default=30.0, ge=1, description="Live numbers in a status are written at most this often; the rest at once."

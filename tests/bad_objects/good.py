@@ -158,6 +158,19 @@ GOOD = (
     Good("GPUs by dynamic resource allocation", {"accelerator": {"resourceClaimTemplate": "two-gpus", "count": 2}}),
     Good("TensorRT-LLM", {"runtime": {"engine": "trtllm", "maxSequences": 256, "maxBatchedTokens": 8192}}),
     Good("Triton", {"model": {"source": {"image": {"path": "/models"}}}, "runtime": {"engine": "triton"}}),
+    Good(
+        "llm-d",
+        {
+            "runtime": {
+                "engine": "llmd",
+                "endpointPicker": {
+                    "args": ["--secure-serving=false", "--config-text", "kind: EndpointPickerConfig"],
+                    "resources": {"cpu": "8", "memory": "8Gi"},
+                },
+            },
+            "expose": {"host": "chat.example.com", "gateway": {"name": "public"}},
+        },
+    ),
     Good("llama.cpp", {"runtime": {"engine": "llamacpp", "contextLength": 8192, "maxSequences": 8}}),
     Good(
         "an image of one's own",

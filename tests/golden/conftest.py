@@ -33,9 +33,18 @@ class Case:
         return HERE / "rendered" / f"{self.name}.yaml"
 
     def child(self, kind: str) -> dict[str, Any]:
-        """The only child of this kind."""
-        (found,) = (child for child in self.children if child["kind"] == kind)
+        """The only child of this kind, that of an endpoint picker left out."""
+        (found,) = (child for child in self.children if child["kind"] == kind and not _of_picker(child))
         return found
+
+    def of_picker(self, kind: str) -> dict[str, Any] | None:
+        """The child of this kind that belongs to the endpoint picker, if there is one."""
+        return next((child for child in self.children if child["kind"] == kind and _of_picker(child)), None)
+
+    @property
+    def pods(self) -> list[dict[str, Any]]:
+        """Specs of all pods."""
+        return [child["spec"]["template"]["spec"] for child in self.children if child["kind"] == "Deployment"]
 
     @property
     def pod(self) -> dict[str, Any]:
@@ -48,6 +57,10 @@ class Case:
         (container,) = self.pod["containers"]
         found: dict[str, Any] = container
         return found
+
+
+def _of_picker(child: dict[str, Any]) -> bool:
+    return bool(child["metadata"]["labels"]["aifactory.dev/role"] == RoleName.ENDPOINT_PICKER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,6 +84,10 @@ def _first(path: Path) -> dict[str, Any]:
     return first
 
 
+def _engine(path: Path) -> str:
+    return str(_first(path)["spec"]["runtime"]["engine"])
+
+
 def _case(name: str, path: Path) -> Case:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
@@ -79,6 +96,12 @@ def _case(name: str, path: Path) -> Case:
 
 @pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files()])
 def case(request: pytest.FixtureRequest) -> Case:
+    return _case(*request.param)
+
+
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files() if _engine(file[1]) == "llmd"])
+def pooled(request: pytest.FixtureRequest) -> Case:
+    """Those with an endpoint picker."""
     return _case(*request.param)
 
 

@@ -10,7 +10,10 @@ def test_children_come_in_the_order_to_apply_them(case):
     kinds = ["Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "Deployment", "PodMonitor"]
     expose = case.service.spec.expose
     way_in = [] if expose is None else ["HTTPRoute" if expose.gateway else "Ingress"]
-    assert [child["kind"] for child in case.children] == kinds + way_in
+    identity = ["ServiceAccount", "Role", "RoleBinding"]
+    picker = [*identity, "NetworkPolicy", "Service", "Deployment", "PodMonitor", "InferencePool"]
+    pool = picker if case.service.spec.runtime.engine == "llmd" else []
+    assert [child["kind"] for child in case.children] == kinds + pool + way_in
 
 
 def test_a_way_in_leads_to_the_service_under_its_host(case):
@@ -21,11 +24,8 @@ def test_a_way_in_leads_to_the_service_under_its_host(case):
     (rule,) = way_in["rules"]
     if expose.gateway:
         (backend,) = rule["backendRefs"]
-        assert (way_in["hostnames"], backend["name"], backend["port"]) == (
-            [expose.host],
-            case.service.metadata.name,
-            port["port"],
-        )
+        assert (way_in["hostnames"], backend["name"]) == ([expose.host], case.service.metadata.name)
+        assert backend["kind"] == "InferencePool" or backend["port"] == port["port"]
     else:
         backend = rule["http"]["paths"][0]["backend"]["service"]
         assert (rule["host"], backend["name"], backend["port"]["name"]) == (
@@ -109,7 +109,7 @@ def test_grace_period_outlasts_propagation_drain_and_teardown(case):
 def test_an_engine_that_cuts_requests_at_sigterm_serves_on_for_the_drain_timeout(case):
     drain = case.service.spec.drain.timeout.total_seconds()
     serves_on = case.container["lifecycle"]["preStop"]["sleep"]["seconds"] >= drain
-    assert serves_on or case.service.spec.runtime.engine in ("vllm", "sglang", "trtllm", "triton")
+    assert serves_on or case.service.spec.runtime.engine in ("vllm", "llmd", "sglang", "trtllm", "triton")
 
 
 def test_an_engine_that_is_told_how_long_to_drain_gets_that_long(case):
@@ -119,7 +119,7 @@ def test_an_engine_that_is_told_how_long_to_drain_gets_that_long(case):
         assert int(told[1]) >= case.service.spec.drain.timeout.total_seconds()
         assert case.pod["terminationGracePeriodSeconds"] >= pre_stop + int(told[1]) + 10
     else:
-        assert case.service.spec.runtime.engine not in ("vllm", "triton")
+        assert case.service.spec.runtime.engine not in ("vllm", "llmd", "triton")
 
 
 def test_startup_probe_waits_as_long_as_the_user_says(case):

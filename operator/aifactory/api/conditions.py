@@ -12,6 +12,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"  # kstatus: only while True
     STALLED = "Stalled"  # kstatus: only while True, needs a change by the user
     EXPOSED = "Exposed"  # the way in from outside is there; present while spec.expose asks for one
+    ROUTING_READY = "RoutingReady"  # a Gateway chooses replicas by caches and load; present with engine llmd
     MODEL_READY = "ModelReady"  # at least one replica has the model loaded and answers
     METRICS_AVAILABLE = "MetricsAvailable"  # the signals that scaling needs can be read
     SCALING_ACTIVE = "ScalingActive"  # replicas follow the objectives
@@ -48,6 +49,13 @@ class Reason(StrEnum):
     ROUTE_REJECTED = "RouteRejected"
     INGRESS_CREATED = "IngressCreated"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
+    # RoutingReady
+    POOL_ACCEPTED = "PoolAccepted"
+    POOL_PENDING = "PoolPending"
+    POOL_REJECTED = "PoolRejected"
+    POOL_UNUSED = "PoolUnused"
+    ENDPOINT_PICKER_STARTING = "EndpointPickerStarting"
+    INFERENCE_EXTENSION_MISSING = "InferenceExtensionMissing"
     # Stalled
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
     IMAGE_PULL_FAILED = "ImagePullFailed"

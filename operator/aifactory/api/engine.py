@@ -19,29 +19,32 @@ class Engine(StrEnum):
     TRTLLM = "trtllm"
     TRITON = "triton"
     LLAMACPP = "llamacpp"
+    LLMD = "llmd"
     CUSTOM = "custom"
 
 
 TRITON_METRICS_PORT = 8002
-_SERVERS = (Engine.VLLM, Engine.SGLANG, Engine.TRTLLM)
+_VLLMS = (Engine.VLLM, Engine.LLMD)
+_SERVERS = (*_VLLMS, Engine.SGLANG, Engine.TRTLLM)
 # Fields below spec that only some engines understand.
 _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "model.source.ngc": (Engine.NIM,),
     "model.source.huggingFace": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
     "model.source.huggingFace.file": (Engine.LLAMACPP,),
-    "model.adapters": (Engine.VLLM, Engine.SGLANG, Engine.NIM),
+    "model.adapters": (*_VLLMS, Engine.SGLANG, Engine.NIM),
     "runtime.nimProfile": (Engine.NIM,),
+    "runtime.endpointPicker": (Engine.LLMD,),
     "runtime.command": (Engine.CUSTOM,),
     "runtime.probes": (Engine.CUSTOM,),
     "runtime.healthPort": (Engine.NIM, Engine.CUSTOM),
     "runtime.contextLength": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
     "runtime.maxSequences": (*_SERVERS, Engine.LLAMACPP),
     "runtime.maxBatchedTokens": _SERVERS,
-    "runtime.kvCachePrecision": (Engine.VLLM, Engine.SGLANG),
+    "runtime.kvCachePrecision": (*_VLLMS, Engine.SGLANG),
     "runtime.memoryFraction": _SERVERS,
-    "runtime.latencyBuckets": (Engine.VLLM, Engine.SGLANG),
+    "runtime.latencyBuckets": (*_VLLMS, Engine.SGLANG),
     "accelerator.parallelism": _SERVERS,
-    "accelerator.parallelism.data": (Engine.VLLM, Engine.SGLANG),
+    "accelerator.parallelism.data": (*_VLLMS, Engine.SGLANG),
 }
 # Fields below spec that some engines cannot do without.
 _NEEDED: Mapping[str, tuple[Engine, ...]] = {
@@ -66,6 +69,7 @@ _VLLM_FLAGS = (
 # Flags that the operator sets from other fields; a second value would contradict the object.
 _OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
     Engine.VLLM: _VLLM_FLAGS,
+    Engine.LLMD: _VLLM_FLAGS,
     Engine.NIM: _VLLM_FLAGS,
     Engine.SGLANG: (
         *("--model", "--model-path", "--served-model-name", "--host", "--port", "--tp", "--tp-size"),

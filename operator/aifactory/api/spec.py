@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from .checks import Check, Unique
 from .egress import EgressSpec
+from .endpointpicker import EndpointPickerSpec
 from .engine import Engine, engine_checks
 from .expose import ExposeSpec
 from .meta import (
@@ -124,6 +125,9 @@ class RuntimeSpec(Model):
         default=None,
         description="Edges of the latency histograms. Objectives: at each target and shares of it, so that attainment "
         "is exact; a changed objective then restarts replicas. vLLM from 0.30.1. Default: the engine's own.",
+    )
+    endpoint_picker: EndpointPickerSpec | None = Field(
+        default=None, description="Engine llmd: what chooses a replica for each request that comes by a Gateway."
     )
     egress: EgressSpec | None = Field(default=None, description="Proxy and certificates for downloads.")
     probes: ProbesSpec | None = Field(default=None, description="Health endpoints of engine custom.")

@@ -36,6 +36,9 @@ CHILDREN: dict[str, Resource] = {
     "NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies"),
     "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
     "HTTPRoute": Resource("gateway.networking.k8s.io", "v1", "httproutes"),
+    "Role": Resource("rbac.authorization.k8s.io", "v1", "roles"),
+    "RoleBinding": Resource("rbac.authorization.k8s.io", "v1", "rolebindings"),
+    "InferencePool": Resource("inference.networking.k8s.io", "v1", "inferencepools"),
     "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
 }
 KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}

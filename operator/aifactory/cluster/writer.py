@@ -17,7 +17,7 @@ SCALE_MANAGER = "aifactory-scaler"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 # Without a field that two writers would fill differently, the API server lets the second one in.
-_NEVER_IN_CONFLICT = ("ServiceAccount",)
+_NEVER_IN_CONFLICT = ("ServiceAccount", "Role", "RoleBinding")
 
 
 class NameTakenError(Exception):

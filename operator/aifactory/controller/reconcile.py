@@ -58,13 +58,16 @@ class Reconciler:
         self._served: frozenset[str] = frozenset()
         self.snapshot: Snapshot | None = None
 
-    async def discover(self, client: Client) -> None:
-        """Learn which optional kinds the cluster serves; before that, children of these kinds would be removed.
+    async def discover(self, client: Client) -> bool:
+        """Learn which optional kinds the cluster serves, and whether they are others than before.
+
+        Before the first time, children of these kinds would be removed.
 
         Raises:
             ApiError: if the cluster cannot be asked; nothing changes then.
         """
-        self._served = await served_of(client, OPTIONAL)
+        before, self._served = self._served, await served_of(client, OPTIONAL)
+        return self._served != before
 
     def wanted(self) -> Wanted:
         """What the next snapshot has to hold; a service that was not looked at yet may want anything."""

@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
 WATCHES_BEGIN_SECONDS = 1.0
 RETRY_SECONDS = 5.0
-DISCOVERY_SECONDS = 60.0
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -107,11 +106,14 @@ class Operator:
     async def _discover_forever(self) -> None:
         """Keep up with optional kinds that come and go."""
         while True:
-            await asyncio.sleep(DISCOVERY_SECONDS)
+            await asyncio.sleep(self.settings.discovery)
             await self._insist("the cluster could not be asked for its kinds", self._discover)
 
     async def _discover(self) -> None:
-        await self.reconciler.discover(self.client)
+        """A kind that came or went changes what services are made of."""
+        if await self.reconciler.discover(self.client):
+            for key in self.store.services():
+                self.queue.add(key)
 
     async def _insist(self, failure: str, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask an API server that does not answer again."""

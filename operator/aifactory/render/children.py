@@ -5,9 +5,10 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
-from aifactory.runtimes import Role, roles
+from aifactory.runtimes import Role, endpoint_picker, roles
 
 from .disruption import pod_disruption_budget
+from .endpoint_picker import POOL, pool
 from .exposure import exposure
 from .identity import service_account
 from .monitoring import pod_monitor
@@ -15,7 +16,7 @@ from .network import network_policy
 from .network import service as cluster_service
 from .workload import deployment
 
-OPTIONAL = ("PodMonitor", "HTTPRoute")
+OPTIONAL = ("PodMonitor", "HTTPRoute", POOL)
 """Kinds that not every cluster serves."""
 
 
@@ -26,11 +27,13 @@ def render(
 
     A role that `replicas` does not name gets those that it begins with. `served` are the optional kinds of the cluster.
     """
-    parts = roles(service)
+    parts, picker = roles(service), endpoint_picker(service) if POOL in served else None
     children = [cluster_service(parts[0])]
     for role in parts:
         children += _children(role, replicas.get(role.name, role.spec.initial_replicas))
-    children += exposure(parts[0])
+    if picker is not None:
+        children += pool(parts[0], picker)
+    children += exposure(parts[0], pooled=picker is not None)
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
 
 

@@ -27,7 +27,7 @@ def container(role: Role, mounts: tuple[Mount, ...]) -> dict[str, Any]:
     fields = {
         "name": CONTAINER,
         "image": server.image,
-        "imagePullPolicy": _pull_policy(server.image),
+        "imagePullPolicy": pull_policy(server.image),
         "command": list(server.command),
         "args": list(server.args),
         "ports": _ports(role),
@@ -78,7 +78,7 @@ def resources(role: Role) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def _pull_policy(image: str) -> str:
+def pull_policy(image: str) -> str:
     """What Kubernetes defaults to; unsaid, the first image's default would stick to every later one."""
     tag = image.rpartition("/")[2].partition(":")[2]
     return "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent"

@@ -5,29 +5,25 @@ from typing import Any
 from aifactory.api.expose import ExposeSpec, GatewayReference, IngressSpec
 from aifactory.runtimes import Role
 
-from . import labels, naming
+from . import endpoint_picker, labels, naming
 
 _GATEWAY_API = "gateway.networking.k8s.io"
+_POOL = {"group": endpoint_picker.GROUP, "kind": endpoint_picker.POOL}
 
 
-def exposure(role: Role) -> list[dict[str, Any]]:
-    """Nothing, or the one object that `spec.expose` asks for."""
+def exposure(role: Role, *, pooled: bool) -> list[dict[str, Any]]:
+    """Nothing, or the one object that `spec.expose` asks for; a Gateway chooses from the pool of a `pooled` service."""
     expose = role.spec.expose
     if expose is None:
         return []
-    return [_route(role, expose, expose.gateway) if expose.gateway else _ingress(role, expose, expose.ingress)]
+    return [_route(role, expose, expose.gateway, pooled) if expose.gateway else _ingress(role, expose, expose.ingress)]
 
 
-def _route(role: Role, expose: ExposeSpec, gateway: GatewayReference) -> dict[str, Any]:
+def _route(role: Role, expose: ExposeSpec, gateway: GatewayReference, pooled: bool) -> dict[str, Any]:
     parent = {"name": gateway.name, "namespace": gateway.namespace, "sectionName": gateway.section_name}
     named = {key: value for key, value in parent.items() if value}
-    backend = {
-        "group": "",
-        "kind": "Service",
-        "name": naming.entry(role.service),
-        "port": naming.SERVICE_PORT,
-        "weight": 1,
-    }
+    service = {"group": "", "kind": "Service", "port": naming.SERVICE_PORT}
+    backend = {"name": naming.entry(role.service), "weight": 1, **(_POOL if pooled else service)}
     return {
         "apiVersion": f"{_GATEWAY_API}/v1",
         "kind": "HTTPRoute",

@@ -5,6 +5,7 @@ from aifactory.api.role import RoleName
 from aifactory.runtimes import ModelServer, Role
 
 CONTAINER = "model-server"
+PICKER_CONTAINER = "endpoint-picker"
 PORT_NAME = "http"
 METRICS_PORT_NAME = "metrics"
 HEALTH_PORT_NAME = "health"

@@ -40,17 +40,19 @@ def _pod_spec(role: Role, template: PodTemplate) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
-        "securityContext": _security_context(server, template.security_context or SecurityContext()),
+        "securityContext": security_context(server, template),
         "imagePullSecrets": [{"name": name} for name in role.spec.runtime.image_pull_secrets or ()],
         "containers": [container(role, all_mounts)],
         "resourceClaims": [{"name": naming.GPU_CLAIM, "resourceClaimTemplateName": claimed}] if claimed else [],
         "volumes": [volume(mount) for mount in all_mounts],
-        **_placement(role, template),
+        **placement(role, template),
     }
     return {key: value for key, value in fields.items() if value not in ([], {}, None)}
 
 
-def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, Any]:
+def security_context(server: ModelServer, template: PodTemplate) -> dict[str, Any]:
+    """User and group of a pod's processes, never root."""
+    user = template.security_context or SecurityContext()
     return {
         "runAsNonRoot": True,
         "runAsUser": user.run_as_user or server.user,
@@ -61,7 +63,8 @@ def _security_context(server: ModelServer, user: SecurityContext) -> dict[str, A
     }
 
 
-def _placement(role: Role, template: PodTemplate) -> dict[str, Any]:
+def placement(role: Role, template: PodTemplate) -> dict[str, Any]:
+    """Which nodes may take the pod."""
     product = role.spec.accelerator.product if role.accelerated else None
     tolerations = [_toleration(user) for user in template.tolerations or ()]
     own = [GPU_TOLERATION] if role.accelerated else []

@@ -9,6 +9,7 @@ from aifactory.api.inferenceservice import InferenceService
 from .base import MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
 from .llamacpp import LlamaCpp
+from .llmd import LLMD, endpoint_picker
 from .nim import NIM
 from .sglang import SGLang
 from .triton import Triton
@@ -23,6 +24,7 @@ RUNTIMES: Mapping[Engine, Runtime] = {
     Engine.TRTLLM: TRTLLM(),
     Engine.TRITON: Triton(),
     Engine.LLAMACPP: LlamaCpp(),
+    Engine.LLMD: LLMD(),
     Engine.CUSTOM: Custom(),
 }
 
@@ -50,4 +52,14 @@ def _measurable(role: Role) -> Role:
     return replace(role, service=role.service.model_copy(update={"spec": spec}))
 
 
-__all__ = ["ENGINE_DIALECTS", "RUNTIMES", "MetricDialect", "ModelServer", "Mount", "Role", "Runtime", "roles"]
+__all__ = [
+    "ENGINE_DIALECTS",
+    "RUNTIMES",
+    "MetricDialect",
+    "ModelServer",
+    "Mount",
+    "Role",
+    "Runtime",
+    "endpoint_picker",
+    "roles",
+]

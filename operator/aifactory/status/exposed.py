@@ -28,17 +28,21 @@ def _route(host: str, route: Mapping[str, Any] | None) -> tuple[bool | None, Rea
     if route is None:
         missing = "the cluster serves no HTTPRoute: install the Gateway API, or use spec.expose.ingress"
         return False, Reason.GATEWAY_API_MISSING, missing
-    answers = list(_answers(route))
-    refused = next((answer for answer in answers if answer["status"] == "False"), None)
-    if refused is not None:
-        cause = refused.get("message") or refused["reason"]
-        return False, Reason.ROUTE_REJECTED, f"the Gateway refuses the route: {cause}"
-    if answers:
+    refused = refusal(route)
+    if refused:
+        return False, Reason.ROUTE_REJECTED, f"the Gateway refuses the route: {refused}"
+    if list(told(route)):
         return True, Reason.ROUTE_ACCEPTED, f"the Gateway leads {host} to the service"
     return None, Reason.ROUTE_PENDING, "no Gateway has taken the route yet; check spec.expose.gateway"
 
 
-def _answers(route: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What Gateways say of the route."""
-    for parent in (route.get("status") or {}).get("parents") or ():
-        yield from (told for told in parent.get("conditions") or () if told["type"] in _TOLD_BY_GATEWAYS)
+def refusal(obj: Mapping[str, Any]) -> str:
+    """Why a Gateway does not take a route or a pool; empty if none refuses it."""
+    refused = next((answer for answer in told(obj) if answer["status"] == "False"), None)
+    return (refused.get("message") or str(refused["reason"])) if refused else ""
+
+
+def told(obj: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What Gateways say of a route or a pool."""
+    for parent in (obj.get("status") or {}).get("parents") or ():
+        yield from (said for said in parent.get("conditions") or () if said["type"] in _TOLD_BY_GATEWAYS)

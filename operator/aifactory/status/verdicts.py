@@ -15,6 +15,7 @@ from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, unschedulable
+from .routing import routing
 
 T = ConditionType
 # Limits that a user or the cluster sets. Others only pace a change, and pass.
@@ -37,6 +38,7 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield from _rollout(facts)
     yield from _model(facts)
     yield from exposed(facts)
+    yield from routing(facts)
     yield from worst(verdict for one in facts.roles for verdict in _gpu_shortage(facts, one))
     if facts.readings is not None and facts.serving:
         yield _metrics(facts, facts.readings)

@@ -1,0 +1,214 @@
+"""The pool of replicas that a Gateway chooses from, and the endpoint picker that it asks.
+
+Kinds and fields are those of the Gateway API inference extension, `inference.networking.k8s.io/v1`; what the picker may
+read is what the Roles of llm-d's own charts let it read.
+"""
+
+from typing import Any
+
+from aifactory.api.endpointpicker import EndpointPickerSpec
+from aifactory.api.podtemplate import ComputeResources, PodTemplate
+from aifactory.runtimes import Role
+from aifactory.runtimes.llmd import PICKER_HEALTH_PORT, PICKER_METRICS_PORT, PICKER_PORT
+
+from . import labels, naming
+from .container import pull_policy
+from .monitoring import pod_monitor
+from .pod import TEARDOWN_SECONDS, placement, security_context
+from .quantity import canonical
+
+GROUP = "inference.networking.k8s.io"
+POOL = "InferencePool"
+GRPC_PORT_NAME = "grpc-ext-proc"
+_RBAC = "rbac.authorization.k8s.io"
+_CPU, _MEMORY = "250m", "512Mi"
+_READ = ["get", "list", "watch"]
+# Requests of priorities and rewritten model names; the picker watches them where the cluster has these kinds.
+_TREATMENTS = ["inferenceobjectives", "inferencemodelrewrites"]
+RULES: list[dict[str, list[str]]] = [
+    {"apiGroups": [""], "resources": ["pods"], "verbs": [*_READ]},
+    {"apiGroups": [GROUP], "resources": ["inferencepools"], "verbs": [*_READ]},
+    {"apiGroups": ["inference.networking.x-k8s.io", "llm-d.ai"], "resources": _TREATMENTS, "verbs": [*_READ]},
+]
+"""All that a picker may do, in its own namespace; the operator can grant only what it may do itself."""
+
+
+def pool(model: Role, picker: Role) -> list[dict[str, Any]]:
+    """The pool of the pods of `model`, and everything that `picker` consists of, in the order to apply it."""
+    return [
+        _service_account(picker),
+        _access(picker),
+        _binding(picker),
+        _network_policy(picker),
+        _service(picker),
+        _deployment(picker),
+        pod_monitor(picker),
+        _pool(model, picker),
+    ]
+
+
+def _pool(model: Role, picker: Role) -> dict[str, Any]:
+    """Without an answer of the picker a Gateway goes on by itself, as without a pool."""
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": POOL,
+        "metadata": labels.metadata(model, naming.entry(model.service)),
+        "spec": {
+            "selector": {"matchLabels": labels.selector(model)},
+            "targetPorts": [{"number": model.spec.runtime.port}],
+            "endpointPickerRef": {
+                "group": "",
+                "kind": "Service",
+                "name": naming.child(picker),
+                "port": {"number": PICKER_PORT},
+                "failureMode": "FailOpen",
+            },
+        },
+    }
+
+
+def _service_account(picker: Role) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": labels.metadata(picker, naming.service_account(picker)),
+        "automountServiceAccountToken": False,
+    }
+
+
+def _access(picker: Role) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "Role",
+        "metadata": labels.metadata(picker, naming.child(picker)),
+        "rules": RULES,
+    }
+
+
+def _binding(picker: Role) -> dict[str, Any]:
+    account = {
+        "kind": "ServiceAccount",
+        "name": naming.service_account(picker),
+        "namespace": picker.service.metadata.namespace,
+    }
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": labels.metadata(picker, naming.child(picker)),
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": naming.child(picker)},
+        "subjects": [account],
+    }
+
+
+def _network_policy(picker: Role) -> dict[str, Any]:
+    ports = (PICKER_PORT, PICKER_METRICS_PORT)
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": labels.metadata(picker, naming.child(picker)),
+        "spec": {
+            "podSelector": {"matchLabels": labels.selector(picker)},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
+        },
+    }
+
+
+def _service(picker: Role) -> dict[str, Any]:
+    port = {
+        "name": GRPC_PORT_NAME,
+        "port": PICKER_PORT,
+        "targetPort": GRPC_PORT_NAME,
+        "protocol": "TCP",
+        "appProtocol": "http2",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": labels.metadata(picker, naming.child(picker)),
+        "spec": {"type": "ClusterIP", "selector": labels.selector(picker), "ports": [port]},
+    }
+
+
+def _deployment(picker: Role) -> dict[str, Any]:
+    """One pod: what it knows of caches is in its memory. Its successor is ready before it leaves."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": labels.metadata(picker, naming.child(picker)),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels.workload_selector(picker)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "revisionHistoryLimit": 3,
+            "template": {"metadata": _pod_metadata(picker), "spec": _pod_spec(picker)},
+        },
+    }
+
+
+def _pod_metadata(picker: Role) -> dict[str, Any]:
+    template = picker.spec.pod_template or PodTemplate()
+    scraped = {labels.METRICS_PATH: picker.server.metrics_path, labels.METRICS_PORT: naming.METRICS_PORT_NAME}
+    return {
+        "labels": {**(template.labels or {}), **labels.child(picker)},
+        "annotations": {**(template.annotations or {}), **scraped},
+    }
+
+
+def _pod_spec(picker: Role) -> dict[str, Any]:
+    server, template = picker.server, picker.spec.pod_template or PodTemplate()
+    fields = {
+        "serviceAccountName": naming.service_account(picker),
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
+        "securityContext": security_context(server, template),
+        "imagePullSecrets": [{"name": name} for name in picker.spec.runtime.image_pull_secrets or ()],
+        "containers": [_container(picker)],
+        **placement(picker, template),
+    }
+    return {key: value for key, value in fields.items() if value not in ([], {}, None)}
+
+
+def _container(picker: Role) -> dict[str, Any]:
+    server = picker.server
+    ports = {
+        GRPC_PORT_NAME: PICKER_PORT,
+        naming.HEALTH_PORT_NAME: PICKER_HEALTH_PORT,
+        naming.METRICS_PORT_NAME: PICKER_METRICS_PORT,
+    }
+    return {
+        "name": naming.PICKER_CONTAINER,
+        "image": server.image,
+        "imagePullPolicy": pull_policy(server.image),
+        "args": list(server.args),
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
+        "resources": _resources(picker),
+        "readinessProbe": _probe(period=2, failures=3),
+        # Serving begins when the pool was read; that may take as long as the API server does not answer.
+        "livenessProbe": _probe(period=10, failures=12),
+        "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": server.read_only_root,
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _resources(picker: Role) -> dict[str, Any]:
+    wanted = (picker.spec.runtime.endpoint_picker or EndpointPickerSpec()).resources or ComputeResources()
+    disk = {"ephemeral-storage": canonical(wanted.ephemeral_storage)} if wanted.ephemeral_storage else {}
+    requests = {"cpu": canonical(wanted.cpu or _CPU), "memory": canonical(wanted.memory or _MEMORY), **disk}
+    limits = {"limits": {"memory": canonical(wanted.memory)}} if wanted.memory else {}
+    return {"requests": requests, **limits}
+
+
+def _probe(*, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
