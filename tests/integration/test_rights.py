@@ -20,7 +20,8 @@ USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 READ = {"get", "list", "watch"}
 MERGE = "application/merge-patch+json"
 OPTIONAL = ("podmonitors", "httproutes")
-ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses")
+POOL = ("inferencepools", "roles", "rolebindings")
+ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses", *POOL)
 # What a Gateway says of a route.
 ACCEPTED = {
     "parents": [
@@ -78,6 +79,8 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}, "expose": {"host": "a.example.com", "ingress": {}}})
     service.wait("an Ingress instead", lambda: service.child("ingresses") and not service.child("httproutes"))
     service.wait("scaled down", lambda: service.deployment()["spec"]["replicas"] == 1)
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}, "runtime": {"engine": "llmd"}})
+    service.wait("a pool, as the cluster has that kind", lambda: service.child("inferencepools"))
     service.delete()
     installed.stop()
     return service

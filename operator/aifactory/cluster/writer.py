@@ -85,6 +85,9 @@ class Writer:
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
+            if error.status == 404:
+                # Nothing tells of the end of objects whose kind went with them.
+                self._store.drop(child["kind"], child)
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Set the replicas of the Deployment of this name and nothing else."""

@@ -1,6 +1,6 @@
 """Why pods do not serve, from what the kubelet and the scheduler say of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
@@ -17,7 +17,7 @@ _WAITING_REASONS = {
     "CreateContainerError": Reason.CONTAINER_CONFIG_INVALID,
     "CreateContainerConfigError": Reason.CONTAINER_CONFIG_INVALID,
 }
-_ADVICE = {
+ADVICE: Mapping[Reason, str] = {
     Reason.IMAGE_PULL_FAILED: "check spec.runtime.image and spec.runtime.imagePullSecrets",
     Reason.CONTAINER_CRASHING: "read the pod's log; usual causes are spec.runtime.args and spec.podTemplate.resources",
     Reason.CONTAINER_CONFIG_INVALID: "check the names in spec.runtime.env and spec.podTemplate",
@@ -37,18 +37,18 @@ class Trouble:
     message: str
 
 
-def trouble(group: Group) -> Trouble | None:
-    """The first cause that keeps new pods from serving, or None. Waiting for GPUs is not one of them."""
+def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | None:
+    """The first cause that keeps new pods from serving, and what to do; None without one, or while GPUs are short."""
     if group.workload is not None and group.workload.replica_failure:
-        return _trouble(Reason.POD_REJECTED, group.workload.replica_failure)
+        return _trouble(Reason.POD_REJECTED, group.workload.replica_failure, advice)
     starting = _starting(group)
     for pod in starting:
         reason = _reason(pod)
         if reason is not None:
-            return _trouble(reason, f"pod {pod.name}: {_detail(pod)}")
+            return _trouble(reason, f"pod {pod.name}: {_detail(pod)}", advice)
     late = group.workload is not None and group.workload.progress_deadline_exceeded
     if late and not any(pod.unschedulable for pod in starting):
-        return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout")
+        return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
     return None
 
 
@@ -91,5 +91,5 @@ def _detail(pod: Pod) -> str:
     return pod.waiting_message or pod.waiting_reason or f"{pod.restarts} restarts"
 
 
-def _trouble(reason: Reason, what: str) -> Trouble:
-    return Trouble(reason, f"{what.rstrip('.')[:600]}; {_ADVICE[reason]}")
+def _trouble(reason: Reason, what: str, advice: Mapping[Reason, str]) -> Trouble:
+    return Trouble(reason, f"{what.rstrip('.')[:600]}; {advice[reason]}")

@@ -14,8 +14,13 @@ from aifactory.runtimes import endpoint_picker
 from .conditions import Verdict
 from .exposed import refusal, told
 from .facts import Facts
-from .pods import trouble
+from .pods import ADVICE, trouble
 
+_ADVICE = {
+    **ADVICE,
+    Reason.IMAGE_PULL_FAILED: "check spec.runtime.endpointPicker.image and spec.runtime.imagePullSecrets",
+    Reason.CONTAINER_CRASHING: "read the pod's log; a usual cause is spec.runtime.endpointPicker.args",
+}
 _MISSING = (
     f"the cluster serves no {POOL} of {GROUP}/v1: install the Gateway API inference extension; "
     "until then requests are spread without regard to caches and queues"
@@ -34,7 +39,7 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     if pool is None:
         return False, Reason.INFERENCE_EXTENSION_MISSING, _MISSING
     picker = facts.observed.group(RoleName.ENDPOINT_PICKER)
-    cause = None if picker.serving_pods else trouble(picker)
+    cause = None if picker.serving_pods else trouble(picker, _ADVICE)
     if cause is not None:
         return False, cause.reason, f"endpoint picker: {cause.message}"
     if not picker.serving_pods:

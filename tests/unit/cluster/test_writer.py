@@ -98,6 +98,14 @@ async def test_a_child_that_is_gone_or_was_replaced_needs_no_deletion(server, wr
     await writer.delete(child())
 
 
+async def test_a_child_whose_kind_is_gone_is_forgotten(server, writer, store):
+    await writer.apply(child(), exists=False)
+    assert store.observe(KEY).children
+    server.refuse("DELETE", DEPLOYMENT, 404, "NotFound")
+    await writer.delete(child())
+    assert store.observe(KEY).children == {}
+
+
 async def test_a_deletion_that_is_refused_is_an_error(server, writer):
     server.refuse("DELETE", DEPLOYMENT, 403, "Forbidden")
     with pytest.raises(ApiError, match="403"):
