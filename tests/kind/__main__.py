@@ -33,8 +33,9 @@ def down() -> None:
 
 @app.command()
 def binaries() -> None:
-    """Build the programs of the plain-process control plane and of the cluster, and promtool."""
-    note(f"Programs are in {programs.ensure()} and {programs.ensure_prometheus('promtool').parent}")
+    """Build the programs of the plain-process control plane and of the cluster, promtool and the endpoint picker."""
+    folders = (programs.ensure(), programs.ensure_prometheus("promtool").parent, programs.ensure_picker())
+    note(f"Programs are in {', '.join(map(str, folders))}")
 
 
 @app.command()

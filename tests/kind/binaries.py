@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.kind import versions
 from tests.kind.host import exclusive, find, require_free_disk
-from tests.kind.paths import GO_MODULE, PROMETHEUS_MODULE, cache_dir, content_key
+from tests.kind.paths import GO_MODULE, PICKER_MODULE, PROMETHEUS_MODULE, cache_dir, content_key
 from tests.kind.progress import StepFailedError, capture, run_step
 
 PACKAGES = {
@@ -32,6 +32,7 @@ PACKAGES = {
 _BUILT_AS = {"etcd": "server"}  # go build names a program after its folder
 _KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _PROMETHEUS_TAGS = ("remove_all_sd", "enable_kubernetes_sd")
+PICKER_PACKAGES = {"ask": "./ask", "epp": "sigs.k8s.io/gateway-api-inference-extension/cmd/epp"}
 _FREE_GIB = 13
 
 
@@ -89,6 +90,36 @@ def ensure_prometheus(name: str) -> Path:
             ) as built:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(built / name, target)
+    return target
+
+
+def picker_folder() -> Path:
+    """Where the endpoint picker `epp` of the pinned version, and `ask`, which asks it, are kept; it may not exist yet."""
+    return cache_dir() / "binaries" / f"picker-{content_key(PICKER_MODULE)}"
+
+
+def ensure_picker() -> Path:
+    """Builds the endpoint picker of the Gateway API inference extension, and what asks it; returns their folder.
+
+    Raises:
+        StepFailedError: no Go tool chain, too little disk, or the build failed.
+    """
+    target = picker_folder()
+    with exclusive("binaries"):
+        if not target.exists():
+            with _go_build(
+                "Build the endpoint picker from its Go module",
+                PICKER_MODULE,
+                list(PICKER_PACKAGES.values()),
+                ldflags="-s -w",
+                about="3 min on 2 cores the first time",
+            ) as built:
+                staging = built / "picker"
+                staging.mkdir()
+                for name in PICKER_PACKAGES:
+                    shutil.move(built / name, staging / name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(staging, target)
     return target
 
 

@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).parent / "files"
 GO_MODULE = Path(__file__).parent / "go"
 PROMETHEUS_MODULE = Path(__file__).parent / "go_prometheus"
+PICKER_MODULE = Path(__file__).parent / "go_picker"
 CRD_MODULES = Path(__file__).parent / "go_crds"
 CRD = ROOT / "crds" / "aifactory.dev_inferenceservices.yaml"
 KUBECONFIG = ROOT / ".build" / "kubeconfig"
