@@ -17,6 +17,7 @@ SETTINGS = {
     "AIFACTORY_STATUS_INTERVAL": "4",
     "AIFACTORY_PROMETHEUS_TIMEOUT": "3",
     "AIFACTORY_LEASE_DURATION": "6",
+    "AIFACTORY_DISCOVERY": "2",
 }
 GPU = "nvidia.com/gpu.shared"
 """The resource of time-sliced GPUs, which no other user of the cluster asks for: the demo may still be there."""

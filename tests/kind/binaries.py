@@ -94,7 +94,7 @@ def ensure_prometheus(name: str) -> Path:
 
 
 def picker_folder() -> Path:
-    """Where the endpoint picker `epp` of the pinned version, and `ask`, which asks it, are kept; it may not exist yet."""
+    """Where the endpoint picker `epp` of the pinned version and `ask`, which asks it, are kept; may not exist yet."""
     return cache_dir() / "binaries" / f"picker-{content_key(PICKER_MODULE)}"
 
 

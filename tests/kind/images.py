@@ -1,4 +1,4 @@
-"""The images that the tests run in the cluster: the operator, the model-server simulator, Prometheus.
+"""The images that the tests run in the cluster: operator, model-server simulator, Prometheus, endpoint picker.
 
 A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a
 source edit rebuilds and sends only the last layer:
@@ -13,15 +13,17 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.kind import binaries, docker, image_load, versions
 from tests.kind.host import exclusive, find
-from tests.kind.paths import FILES, PROMETHEUS_MODULE, ROOT, cache_dir, content_key
+from tests.kind.paths import FILES, PICKER_MODULE, PROMETHEUS_MODULE, ROOT, cache_dir, content_key
 from tests.kind.progress import StepFailedError, note, run_step
 from tests.kind.rootfs import ensure_debian
 
 PROMETHEUS = "aifactory/prometheus:dev"
+PICKER = "aifactory/endpoint-picker:dev"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ MODELSERVER = PythonImage(
 
 
 def ensure(*chosen: PythonImage, node: str) -> list[str]:
-    """Builds what changed among the images (all and Prometheus when none is named) and loads what the node lacks.
+    """Builds what changed among the images (all, also Go programs, when none is named) and loads what the node lacks.
 
     Returns:
         The tags that are new in the node: pods that run an older image of that name need a restart.
@@ -68,10 +70,12 @@ def ensure(*chosen: PythonImage, node: str) -> list[str]:
             build(image)
             image_load.load(node, image.tag, image.key())
             loaded.append(image.tag)
-        if not chosen and image_load.loaded_inputs(node, PROMETHEUS) != _prometheus_tag():
-            _ensure_prometheus()
-            image_load.load(node, PROMETHEUS, _prometheus_tag())
-            loaded.append(PROMETHEUS)
+        programs = {PROMETHEUS: (_prometheus_tag(), _make_prometheus), PICKER: (_picker_tag(), _make_picker)}
+        for name, (tag, make) in () if chosen else programs.items():
+            if image_load.loaded_inputs(node, name) != tag:
+                docker.tag(docker.ensure_image(tag, partial(make, tag)), name)
+                image_load.load(node, name, tag)
+                loaded.append(name)
     return loaded
 
 
@@ -110,21 +114,24 @@ def _ensure_python() -> str:
     return docker.ensure_image(tag, make)
 
 
-def _ensure_prometheus() -> None:
+def _make_prometheus(tag: str) -> None:
     """Prometheus: the official image where a registry answers, otherwise built from its Go module."""
+    if docker.registry_answers():
+        docker.pull(versions.stock_prometheus_image(), tag)
+    else:
+        _build_from(binaries.ensure_prometheus("prometheus"), "prometheus", tag, BASE=ensure_debian())
 
-    def make() -> None:
-        if docker.registry_answers():
-            docker.pull(versions.stock_prometheus_image(), tag)
-            return
-        program = binaries.ensure_prometheus("prometheus")
-        with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as folder:
-            os.link(program, Path(folder) / "prometheus")
-            docker.build(tag, Path(folder), FILES / "prometheus" / "Dockerfile", about="10 s", BASE=ensure_debian())
 
-    tag = _prometheus_tag()
-    docker.ensure_image(tag, make)
-    docker.tag(tag, PROMETHEUS)
+def _make_picker(tag: str) -> None:
+    """The endpoint picker, from its Go module: images of it carry other versions' names."""
+    _build_from(binaries.ensure_picker() / "epp", "picker", tag)
+
+
+def _build_from(program: Path, folder: str, tag: str, **args: str) -> None:
+    """An image of one program, by the Dockerfile in a folder of files/."""
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="context-") as context:
+        os.link(program, Path(context) / program.name)
+        docker.build(tag, Path(context), FILES / folder / "Dockerfile", about="10 s", **args)
 
 
 def _ensure_site(lock: Path) -> Path:
@@ -159,3 +166,7 @@ def _python_tag() -> str:
 
 def _prometheus_tag() -> str:
     return f"aifactory/prometheus:{content_key(FILES / 'prometheus', PROMETHEUS_MODULE, versions.DEBIAN)}"
+
+
+def _picker_tag() -> str:
+    return f"aifactory/endpoint-picker:{content_key(FILES / 'picker', PICKER_MODULE)}"
