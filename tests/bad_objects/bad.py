@@ -21,6 +21,10 @@ def _volume(**volume: Any) -> dict[str, Any]:
     return {"podTemplate": {"volumes": [{"name": "data", "mountPath": "/data", **volume}]}}
 
 
+def _canary(**fields: Any) -> dict[str, Any]:
+    return {"rollout": {"canary": fields}}
+
+
 _NAMES = (
     Bad(
         "a name of 300 characters", name="a" * 300, path="metadata.name", says="at most 52", server_says="no more than"
@@ -260,6 +264,32 @@ _BOUNDS = (
         says="32",
     ),
     Bad(
+        "a canary of all replicas",
+        _canary(steps=["10%", "100%"]),
+        path="spec.rollout.canary.steps[1]",
+        says="must be from 1% to 99%",
+    ),
+    Bad(
+        "a canary without a step",
+        _canary(steps=[]),
+        path="spec.rollout.canary.steps",
+        says="at least 1",
+        server_says="should have at least 1",
+    ),
+    Bad(
+        "a canary judged after a second",
+        _canary(stepDuration="1s"),
+        path="spec.rollout.canary.stepDuration",
+        says="must be from 15s to 24h",
+    ),
+    Bad(
+        "a canary that may miss everything",
+        _canary(tolerance="60%"),
+        path="spec.rollout.canary.tolerance",
+        says="must be from 0% to 50%",
+    ),
+    Bad("a canary judged by nothing", _canary(minRequests=0), path="spec.rollout.canary.minRequests", says="1"),
+    Bad(
         "surge beyond 100%",
         {"rollout": {"maxSurge": "200%"}},
         path="spec.rollout.maxSurge",
@@ -293,6 +323,12 @@ _CONTRADICTIONS = (
         {"rollout": {"maxSurge": "0%", "maxUnavailable": 0}},
         path="spec.rollout.maxUnavailable",
         says="must not both be 0",
+    ),
+    Bad(
+        "a canary that shrinks",
+        _canary(steps=["50%", "10%"]),
+        path="spec.rollout.canary.steps",
+        says="must not be below the one before it",
     ),
     Bad(
         "two sources of the model",

@@ -185,5 +185,20 @@ GOOD = (
         },
     ),
     Good("a rollout in place", {"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}),
+    Good("a canary as by default", {"rollout": {"canary": {}}}),
+    Good(
+        "a canary in five careful steps",
+        {
+            "rollout": {
+                "maxSurge": "25%",
+                "canary": {
+                    "steps": ["1%", "5%", "5%", "20%", "99%"],
+                    "stepDuration": "1h30m",
+                    "tolerance": "0.5%",
+                    "minRequests": 1000,
+                },
+            }
+        },
+    ),
     Good("paused, with no time to drain", {"mode": "Paused", "drain": {"timeout": "0s"}}),
 )

@@ -15,7 +15,6 @@ from .meta import (
     CheckedModel,
     Duration,
     FreeText,
-    IntOrPercent,
     LabelValue,
     Model,
     ObjectName,
@@ -25,6 +24,7 @@ from .meta import (
 )
 from .model import ModelSpec
 from .podtemplate import EnvVar, PodTemplate
+from .rollout import RolloutSpec
 from .scaling import ScalingMode, ScalingSpec
 from .slo import SLOSpec
 
@@ -212,22 +212,6 @@ class AcceleratorSpec(CheckedModel):
     def expert_parallel(self) -> bool:
         """Experts are spread over all GPUs."""
         return self.parallelism is not None and self.parallelism.expert
-
-
-class RolloutSpec(CheckedModel):
-    """How a changed spec replaces running replicas."""
-
-    checks = (
-        Check(
-            cel="(self.maxSurge != 0 && self.maxSurge != '0%') || "
-            "(self.maxUnavailable != 0 && self.maxUnavailable != '0%')",
-            holds=lambda rollout: not {rollout.max_surge, rollout.max_unavailable} <= {0, "0%"},
-            message="maxSurge and maxUnavailable must not both be 0: no replica could be replaced",
-            field="maxUnavailable",
-        ),
-    )
-    max_surge: IntOrPercent = Field(default=1, description="Extra replicas during a rollout; needs free GPUs.")
-    max_unavailable: IntOrPercent = Field(default=0, description="Replicas that may be missing during a rollout.")
 
 
 class DrainSpec(Model):

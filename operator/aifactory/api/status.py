@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from .checks import Unique
 from .meta import FreeText, Model
 from .role import RoleName
+from .rollout import RolloutStatus
 
 Text = Annotated[str, Field(max_length=512)]
 
@@ -172,6 +173,7 @@ class InferenceServiceStatus(Model):
     roles: Annotated[list[RoleStatus], Field(max_length=8), Unique("name")] = Field(
         default=[], description="Each role of a service that has several; replicas then sums up those that have GPUs."
     )
+    rollout: RolloutStatus | None = Field(default=None, description="The canary of the last changed spec.")
     plan: PlanStatus | None = Field(default=None, description="In mode Plan: what mode Active would change.")
 
     def replicas_of(self, role: RoleName) -> ReplicasStatus | None:
