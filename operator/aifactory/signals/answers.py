@@ -11,6 +11,8 @@ Service = tuple[str, str]  # namespace, name
 Histograms = Mapping[Service, Histogram]
 Numbers = Mapping[Service, float]
 NumbersByPod = Mapping[Service, Mapping[str, float]]
+HistogramsByTrack = Mapping[Service, Mapping[str, Histogram]]
+NumbersByTrack = Mapping[Service, Mapping[str, float]]
 
 # Thirty years; what a histogram says beyond is counted as slower than all its edges.
 _HIGHEST_EDGE = 1e9
@@ -24,19 +26,37 @@ def histograms(vector: Any) -> Histograms:
     Raises:
         ValueError: if the answer is not a list of samples.
     """
-    buckets: defaultdict[Service, dict[float, float]] = defaultdict(dict)
-    broken: set[Service] = set()
+    return {service: tables[""] for service, tables in _histograms(vector, "").items()}
+
+
+def histograms_by_track(vector: Any) -> HistogramsByTrack:
+    """Instant vector by namespace, inferenceservice, track and le -> histogram per track of a service.
+
+    Raises:
+        ValueError: if the answer is not a list of samples.
+    """
+    return _histograms(vector, "track")
+
+
+def _histograms(vector: Any, label: str) -> HistogramsByTrack:
+    """Histograms per service and value of a label; the value is empty where there is no such label."""
+    buckets: defaultdict[tuple[Service, str], dict[float, float]] = defaultdict(dict)
+    broken: set[tuple[Service, str]] = set()
     for service, labels, value in _samples(vector):
-        edge = _number(labels.get("le"))
+        edge, of = _number(labels.get("le")), (service, str(labels.get(label, "")))
         if edge is None or isnan(edge) or _HIGHEST_EDGE < edge < inf:
             continue
         if value is None or value < 0 or not isfinite(value):
-            broken.add(service)
+            broken.add(of)
             continue
-        counts = buckets[service]
+        counts = buckets[of]
         counts[edge] = counts.get(edge, 0.0) + value
-    built = {service: Histogram.of(counts) for service, counts in buckets.items() if service not in broken}
-    return {service: histogram for service, histogram in built.items() if histogram}
+    tables: defaultdict[Service, dict[str, Histogram]] = defaultdict(dict)
+    for (service, value_of), counts in buckets.items():
+        histogram = Histogram.of(counts) if (service, value_of) not in broken else None
+        if histogram:
+            tables[service][value_of] = histogram
+    return tables
 
 
 def numbers(vector: Any) -> Numbers:
@@ -54,11 +74,24 @@ def by_pod(vector: Any) -> NumbersByPod:
     Raises:
         ValueError: if the answer is not a list of samples.
     """
+    return _by_label(vector, "pod")
+
+
+def by_track(vector: Any) -> NumbersByTrack:
+    """Instant vector by namespace, inferenceservice and track -> finite number, not negative, per track of a service.
+
+    Raises:
+        ValueError: if the answer is not a list of samples.
+    """
+    return _by_label(vector, "track")
+
+
+def _by_label(vector: Any, label: str) -> Mapping[Service, Mapping[str, float]]:
     tables: defaultdict[Service, dict[str, float]] = defaultdict(dict)
     for service, labels, value in _samples(vector):
-        pod = labels.get("pod")
-        if isinstance(pod, str) and value is not None and isfinite(value) and value >= 0:
-            tables[service][pod] = value
+        of = labels.get(label)
+        if isinstance(of, str) and value is not None and isfinite(value) and value >= 0:
+            tables[service][of] = value
     return tables
 
 

@@ -81,10 +81,12 @@ class PrometheusSource:
         asked = queries.build(wanted, self._window_seconds)
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
-        gauges, rates, histograms = await asyncio.gather(
+        gauges, rates, histograms, track_histograms, track_counts = await asyncio.gather(
             self._tables(asked.gauges, answers.by_pod, self._pool, deadline, errors),
             self._tables(asked.rates, answers.numbers, self._pool, deadline, errors),
             self._tables(asked.histograms, answers.histograms, self._pool, deadline, errors),
+            self._tables(asked.track_histograms, answers.histograms_by_track, self._pool, deadline, errors),
+            self._tables(asked.track_counts, answers.by_track, self._pool, deadline, errors),
         )
         if not (gauges or rates or histograms):
             return Snapshot(now, self._window_seconds, error=next(iter(errors.values()), ""))
@@ -92,7 +94,15 @@ class PrometheusSource:
         if due and (self._slow_reading is None or self._slow_reading.done()):
             self._slow_at, self._slow_asked = now, asked.slow
             self._slow_reading = asyncio.create_task(self._read_slow())
-        return Snapshot(now, self._window_seconds, {**self._slow, **histograms}, rates, gauges)
+        return Snapshot(
+            now,
+            self._window_seconds,
+            {**self._slow, **histograms},
+            rates,
+            gauges,
+            track_histograms=track_histograms,
+            track_counts=track_counts,
+        )
 
     async def _read_slow(self) -> None:
         """What cannot be read this time keeps its last answer: a long window has hardly changed."""

@@ -5,7 +5,7 @@ Series carry `namespace`, `inferenceservice` and `pod`, because the scrape confi
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .answers import Service
 from .objectives import Signal
@@ -13,6 +13,7 @@ from .wanted import Wanted
 
 _SERVICE = "namespace, inferenceservice"
 _POD = "namespace, inferenceservice, pod"
+_TRACK = "namespace, inferenceservice, track"
 _SERIES = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([a-z_]+="[-A-Za-z0-9_.]+")\})?')
 
 # Fields of MetricDialect, which are also the names of the queries.
@@ -36,13 +37,16 @@ class Queries:
     """Query name -> PromQL, sorted by the shape of their answers.
 
     `histograms`: per service and le. `rates`: one number per service. `gauges`: one number per pod. `slow` are
-    histograms over long windows that need not be read in every tick, named like `time_to_first_token_5m`.
+    histograms over long windows that need not be read in every tick, named like `time_to_first_token_5m`. Of services
+    with a canary, `track_histograms` and `track_counts`: per service and track, named by `on_tracks`.
     """
 
     histograms: Mapping[str, str]
     rates: Mapping[str, str]
     gauges: Mapping[str, str]
     slow: Mapping[str, str]
+    track_histograms: Mapping[str, str]
+    track_counts: Mapping[str, str]
 
 
 def build(wanted: Wanted, window_seconds: int) -> Queries:
@@ -71,12 +75,27 @@ def build(wanted: Wanted, window_seconds: int) -> Queries:
         slow={
             f"{name}_{window}": _buckets(series[name], window) for name in histograms for window in ATTAINMENT_WINDOWS
         },
+        track_histograms={
+            on_tracks(name, seconds): _track_buckets(_only(series[name], services), f"{seconds}s")
+            for seconds, services in wanted.canaries.items()
+            for name in histograms
+        },
+        track_counts={
+            on_tracks("completed", seconds): _track_counts(_only(series["completed"], services), f"{seconds}s")
+            for seconds, services in wanted.canaries.items()
+            if series["completed"]
+        },
     )
 
 
 def total(histogram: str) -> str:
     """Name of the query for the sum of all observations of a histogram, per second."""
     return f"{histogram}_sum"
+
+
+def on_tracks(name: str, seconds: int) -> str:
+    """Name of the query for the increase of a histogram or counter over a window, per track."""
+    return f"{name}_by_track_{seconds}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,19 @@ def _parsed(text: str, services: frozenset[Service] | None) -> _Series:
     if match is None:
         raise ValueError(f"{text!r} is not a Prometheus metric name: letters, digits, _ and :")
     return _Series(match[1], match[2] or "", services)
+
+
+def _only(series: Iterable[_Series], services: frozenset[Service]) -> tuple[_Series, ...]:
+    """The same metrics of a few services."""
+    return tuple(replace(one, services=services) for one in series)
+
+
+def _track_buckets(series: Iterable[_Series], window: str) -> str:
+    return _either(_TRACK, [f"sum by ({_TRACK}, le) (increase({one.select('_bucket')}[{window}]))" for one in series])
+
+
+def _track_counts(series: Iterable[_Series], window: str) -> str:
+    return _either(_TRACK, [f"sum by ({_TRACK}) (increase({one.select()}[{window}]))" for one in series])
 
 
 def _buckets(series: Iterable[_Series], window: str) -> str:

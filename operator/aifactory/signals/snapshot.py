@@ -6,11 +6,12 @@ from statistics import fmean
 
 from aifactory.runtimes.base import MetricDialect
 
-from .answers import Histograms, Numbers, NumbersByPod, Service
+from .answers import Histograms, HistogramsByTrack, Numbers, NumbersByPod, NumbersByTrack, Service
 from .histogram import Histogram
 from .objectives import Objective
-from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, total
+from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, on_tracks, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
+from .tracks import Tally, Track, TrackObjective, TrackReadings, window_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Snapshot:
     rates: Mapping[str, Numbers] = field(default_factory=dict)
     gauges: Mapping[str, NumbersByPod] = field(default_factory=dict)
     error: str = ""
+    track_histograms: Mapping[str, HistogramsByTrack] = field(default_factory=dict)
+    track_counts: Mapping[str, NumbersByTrack] = field(default_factory=dict)
 
     def service(
         self,
@@ -37,6 +40,37 @@ class Snapshot:
     ) -> ServiceReadings:
         """What is known about one service. Series of pods that are not ready are left out of gauges."""
         return _View(self, (namespace, name), frozenset(ready_pods), tuple(dialects)).readings(objectives)
+
+    def tracks(
+        self, service: Service, since: float, objectives: Iterable[Objective], dialects: Collection[MetricDialect]
+    ) -> TrackReadings | None:
+        """Stable replicas and canary since a step began (epoch seconds); None while it is too young to tell."""
+        window = window_within(self.time - since)
+        if window is None:
+            return None
+        found = tuple(
+            self._on_tracks(service, objective, window, dialects) for objective in objectives if objective.percentile
+        )
+        counts = self.track_counts.get(on_tracks("completed", window), {}).get(service, {})
+        # An engine that does not count completed requests has each of them once in its longest latency.
+        seen = {track: max((_total(one, track) for one in found), default=0.0) for track in Track}
+        requests = {track: counts.get(track, seen[track]) for track in Track}
+        return TrackReadings(self.time, window, found, requests)
+
+    def _on_tracks(
+        self, service: Service, objective: Objective, window: int, dialects: Collection[MetricDialect]
+    ) -> TrackObjective:
+        name = HISTOGRAM_OF[objective.signal]
+        if not any(getattr(dialect, name) for dialect in dialects):
+            return TrackObjective(objective.signal, State.UNSUPPORTED)
+        table = self.track_histograms.get(on_tracks(name, window))
+        if table is None:
+            return TrackObjective(objective.signal, State.ERROR)
+        of = {track: table.get(service, {}).get(track) for track in Track}
+        if any(histogram and histogram.edge_below(objective.target) is None for histogram in of.values()):
+            return TrackObjective(objective.signal, State.UNSUPPORTED)
+        stable, canary = (_tally(of[track], objective) for track in Track)
+        return TrackObjective(objective.signal, State.OK, stable, canary)
 
 
 class _View:
@@ -144,3 +178,12 @@ class _View:
 
 def _share(histogram: Histogram | None, objective: Objective) -> float | None:
     return histogram.share_within(objective.target) if histogram else None
+
+
+def _tally(histogram: Histogram | None, objective: Objective) -> Tally:
+    share = _share(histogram, objective)
+    return Tally(share * histogram.total, histogram.total) if histogram and share is not None else Tally()
+
+
+def _total(one: TrackObjective, track: Track) -> float:
+    return (one.stable if track is Track.STABLE else one.canary).total

@@ -1,13 +1,14 @@
 """What has to be read, so that queries ask for no more."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aifactory.runtimes import ENGINE_DIALECTS
 from aifactory.runtimes.base import MetricDialect
 
 from .answers import Service
 from .objectives import LATENCIES, Objective, Signal
+from .tracks import window_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,13 @@ class Wanted:
     """What the services of a cluster need to have read.
 
     `latencies` that objectives are about. `dialects` in use: with the services whose specs brought them, as the metrics
-    may mean something else elsewhere, or None for the dialect of an engine.
+    may mean something else elsewhere, or None for the dialect of an engine. `canaries`: services that have one, by the
+    window in seconds over which their tracks are compared.
     """
 
     latencies: frozenset[Signal]
     dialects: Mapping[MetricDialect, frozenset[Service] | None]
+    canaries: Mapping[int, frozenset[Service]] = field(default_factory=dict)
 
 
 EVERYTHING = Wanted(frozenset(LATENCIES), dict.fromkeys(ENGINE_DIALECTS))
@@ -38,6 +41,16 @@ def wanted(services: Iterable[tuple[Service, Iterable[Objective], Iterable[Metri
     return Wanted(frozenset(latencies & set(LATENCIES)), dialects)
 
 
+def compared(measured_since: Iterable[tuple[Service, float]], now: float) -> Mapping[int, frozenset[Service]]:
+    """`Wanted.canaries` of services whose canary has been measured since a time (epoch seconds)."""
+    found: dict[int, frozenset[Service]] = {}
+    for service, since in measured_since:
+        window = window_within(now - since)
+        if window is not None:
+            found[window] = found.get(window, frozenset()) | {service}
+    return found
+
+
 def both(one: Wanted, other: Wanted) -> Wanted:
-    """Everything that either wants."""
-    return Wanted(one.latencies | other.latencies, {**one.dialects, **other.dialects})
+    """Everything that either wants; canaries are those of the latter."""
+    return Wanted(one.latencies | other.latencies, {**one.dialects, **other.dialects}, other.canaries)

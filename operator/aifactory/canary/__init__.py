@@ -1,0 +1,6 @@
+"""Pure: how a changed pod template is tried on a few replicas before the rest get it."""
+
+from .rollout import Deployed, Rollout, Seen, advance, goal
+from .split import Pace, Side, Split, shift
+
+__all__ = ["Deployed", "Pace", "Rollout", "Seen", "Side", "Split", "advance", "goal", "shift"]
