@@ -1,7 +1,7 @@
 """What the cluster holds for one service, as plain values that the pure core can read. Times are epoch seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aifactory.api.role import RoleName
@@ -76,12 +76,32 @@ class Group:
 _NOBODY = Group()
 
 
+def together(stable: Group, canary: Group, wanted: int) -> Group:
+    """Stable replicas and canary as one group, of which `wanted` replicas are asked for."""
+    if stable.workload is None or canary.workload is None:
+        return replace(stable, pods=stable.pods + canary.pods)
+    one, other = stable.workload, canary.workload
+    workload = replace(
+        one,
+        replicas=wanted,
+        updated=one.updated + other.updated,
+        ready=one.ready + other.ready,
+        available=one.available + other.available,
+        total=one.total + other.total,
+    )
+    return Group(workload, stable.pods + canary.pods)
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Children as last seen, keyed by kind and name, and what they mean, by role."""
+    """Children as last seen, keyed by kind and name, and what they mean, by role.
+
+    `canary` is not part of the group of its role.
+    """
 
     children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     groups: Mapping[RoleName, Group] = field(default_factory=dict)
+    canary: Group = _NOBODY
 
     def group(self, role: RoleName) -> Group:
         """The pods and the workload of a role; neither while there are none."""

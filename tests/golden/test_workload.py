@@ -156,7 +156,12 @@ def test_prometheus_finds_the_metrics_with_either_configuration(case):
     assert endpoint["path"] == annotations["aifactory.dev/metrics-path"]
     assert endpoint["port"] == annotations["aifactory.dev/metrics-port"]
     assert endpoint["port"] in {port["name"] for port in case.container["ports"]}
-    assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == {"namespace", "pod", "inferenceservice"}
+    assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == {
+        "namespace",
+        "pod",
+        "inferenceservice",
+        "track",
+    }
 
 
 def test_the_engine_may_write_where_it_caches(case):

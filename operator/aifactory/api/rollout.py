@@ -66,6 +66,13 @@ class RolloutSpec(CheckedModel):
     )
 
 
+class Track(StrEnum):
+    """Which pod template a replica of a service with a canary has; the label `track` of its series."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+
+
 class RolloutPhase(StrEnum):
     """Where a canary is."""
 

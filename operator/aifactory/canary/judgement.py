@@ -16,9 +16,10 @@ three standard errors (Haybittle 1971, Peto 1976), the one at its end for 1.64 (
 from dataclasses import dataclass
 from math import sqrt
 
+from aifactory.api.rollout import Track
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
-from aifactory.signals.tracks import Tally, Track, TrackObjective, TrackReadings
+from aifactory.signals.tracks import Tally, TrackObjective, TrackReadings
 
 EARLY_Z = 3.0
 FINAL_Z = 1.645

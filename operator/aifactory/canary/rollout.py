@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from aifactory.api.meta import format_duration, format_percent
-from aifactory.api.rollout import CanarySpec, RolloutPhase
+from aifactory.api.rollout import CanarySpec, RolloutPhase, Track
 from aifactory.signals.readings import State
-from aifactory.signals.tracks import Track, TrackReadings
+from aifactory.signals.tracks import TrackReadings
 
 from .judgement import EARLY_Z, FINAL_Z, Comparison, comparisons
 from .split import Side, Split, share_of

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from aifactory.api.inferenceservice import KIND
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import Track
 from aifactory.observed import Group, Observed, Pod
 from aifactory.render import labels, naming
 
@@ -31,7 +32,7 @@ def service_key(kind: str, metadata: Mapping[str, Any]) -> Key | None:
 
 class _PodEntry(NamedTuple):
     version: int
-    role: RoleName | None
+    role: RoleName | Track | None
     pod: Pod
 
 
@@ -112,8 +113,9 @@ class Store:
             if any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences") or [])
         }
         entries = self._pods.get(key, {}).values()
-        groups = {role: _group(key[1], role, children, entries) for role in RoleName}
-        return Observed(children, {role: group for role, group in groups.items() if group != _NOTHING})
+        groups = {role: _group(naming.workload(key[1], role), role, children, entries) for role in RoleName}
+        canary = _group(naming.canary(key[1]), Track.CANARY, children, entries)
+        return Observed(children, {role: group for role, group in groups.items() if group != _NOTHING}, canary)
 
     def _forget(self, kind: str, key: Key, name: str) -> None:
         if kind == KIND:
@@ -145,15 +147,18 @@ class Store:
         return max(known, self._gone.get(metadata["uid"], 0))
 
 
-def _role_of(metadata: Mapping[str, Any]) -> RoleName | None:
-    """What the pod's label says, None if that is no role."""
-    text = (metadata.get("labels") or {}).get(labels.ROLE)
+def _role_of(metadata: Mapping[str, Any]) -> RoleName | Track | None:
+    """What the pod's labels say: the canary, or the role of all others; None if that is no role."""
+    found = metadata.get("labels") or {}
+    if found.get(labels.TRACK) == Track.CANARY:
+        return Track.CANARY
+    text = found.get(labels.ROLE)
     return RoleName(text) if text in _ROLES else None
 
 
-def _group(name: str, role: RoleName, children: Mapping[_ChildId, Any], pods: Iterable[_PodEntry]) -> Group:
-    """One role of the service of this name."""
-    deployment = children.get(("Deployment", naming.workload(name, role)))
+def _group(name: str, role: RoleName | Track, children: Mapping[_ChildId, Any], pods: Iterable[_PodEntry]) -> Group:
+    """The Deployment of this name, and its pods."""
+    deployment = children.get(("Deployment", name))
     return Group(
         workload_of(deployment) if deployment else None, tuple(entry.pod for entry in pods if entry.role is role)
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aifactory.api import GROUP
+from aifactory.api.rollout import Track
 from aifactory.runtimes import Role
 
 # Prometheus relabels SERVICE into the label `inferenceservice` and reads each pod's metrics at METRICS_PATH of the port
@@ -13,17 +14,21 @@ METRICS_PORT = f"{GROUP}/metrics-port"
 # What an engine reads as a file.
 ENGINE_CONFIG = f"{GROUP}/engine-config"
 ROLE = f"{GROUP}/role"
+TRACK = f"{GROUP}/track"
 COMPONENT = "app.kubernetes.io/component"
+# Fingerprint of the pod template that a Deployment was given.
+TEMPLATE = f"{GROUP}/template"
 
 
 def selector(role: Role) -> dict[str, str]:
-    """Labels that find the pods of a role."""
+    """Labels that find the pods of a role, on every track."""
     return {SERVICE: role.service.metadata.name, ROLE: role.name.value}
 
 
 def workload_selector(role: Role) -> dict[str, str]:
     """Labels that a Deployment knows its pods by. A Deployment's selector is immutable: never add to it."""
-    return {SERVICE: role.service.metadata.name, COMPONENT: role.name.value}
+    component = role.track.value if role.track is Track.CANARY else role.name.value
+    return {SERVICE: role.service.metadata.name, COMPONENT: component}
 
 
 def child(role: Role) -> dict[str, str]:

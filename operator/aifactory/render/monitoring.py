@@ -7,12 +7,19 @@ from aifactory.runtimes import Role
 from . import labels, naming
 
 SCRAPE_INTERVAL = "15s"
-_SERVICE_LABEL = "__meta_kubernetes_pod_label_" + labels.SERVICE.translate(str.maketrans("./-", "___"))
+
+
+def _label(name: str) -> str:
+    """What Prometheus calls a pod's label."""
+    return "__meta_kubernetes_pod_label_" + name.translate(str.maketrans("./-", "___"))
+
+
 # Label of the series: where Prometheus finds it.
 IDENTITY = {
     "namespace": "__meta_kubernetes_namespace",
     "pod": "__meta_kubernetes_pod_name",
-    "inferenceservice": _SERVICE_LABEL,
+    "inferenceservice": _label(labels.SERVICE),
+    "track": _label(labels.TRACK),
 }
 
 
@@ -23,7 +30,7 @@ def metrics_path(role: Role) -> str:
 
 
 def pod_monitor(role: Role) -> dict[str, Any]:
-    """A PodMonitor whose series carry namespace, pod and inferenceservice."""
+    """A PodMonitor whose series carry namespace, pod, inferenceservice and track."""
     relabelings = [
         {"action": "replace", "sourceLabels": [source], "targetLabel": target} for target, source in IDENTITY.items()
     ]
@@ -37,5 +44,5 @@ def pod_monitor(role: Role) -> dict[str, Any]:
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
         "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {"selector": {"matchLabels": labels.selector(role)}, "podMetricsEndpoints": [endpoint]},
+        "spec": {"selector": {"matchLabels": labels.workload_selector(role)}, "podMetricsEndpoints": [endpoint]},
     }

@@ -2,6 +2,7 @@
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import Track
 from aifactory.runtimes import ModelServer, Role
 
 CONTAINER = "model-server"
@@ -20,12 +21,18 @@ def scraped_port(server: ModelServer) -> str:
 
 def child(role: Role) -> str:
     """Name of the Deployment, PodDisruptionBudget, NetworkPolicy and PodMonitor of a role."""
-    return workload(role.service.metadata.name, role.name)
+    service = role.service.metadata.name
+    return canary(service) if role.track is Track.CANARY else workload(service, role.name)
 
 
 def workload(service: str, role: RoleName) -> str:
     """Name of the Deployment of a role of the service of this name."""
     return service if role is RoleName.MODEL_SERVER else f"{service}-{role}"
+
+
+def canary(service: str) -> str:
+    """Name of the Deployment, NetworkPolicy and PodMonitor of the canary of the service of this name."""
+    return f"{service}-{Track.CANARY}"
 
 
 def entry(service: InferenceService) -> str:
@@ -35,7 +42,7 @@ def entry(service: InferenceService) -> str:
 
 def service_account(role: Role) -> str:
     """Name of the ServiceAccount, kept apart from one that an application of the same name may have."""
-    return f"{child(role)}-server"
+    return f"{workload(role.service.metadata.name, role.name)}-server"
 
 
 def url(service: InferenceService) -> str:

@@ -37,7 +37,7 @@ def network_policy(role: Role) -> dict[str, Any]:
         "kind": "NetworkPolicy",
         "metadata": labels.metadata(role, naming.child(role)),
         "spec": {
-            "podSelector": {"matchLabels": labels.selector(role)},
+            "podSelector": {"matchLabels": labels.workload_selector(role)},
             "policyTypes": ["Ingress"],
             "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
         },

@@ -21,7 +21,7 @@ def pod_template(role: Role) -> dict[str, Any]:
     template, server = role.spec.pod_template or PodTemplate(), role.server
     return {
         "metadata": {
-            "labels": {**(template.labels or {}), **labels.child(role)},
+            "labels": {**(template.labels or {}), **labels.child(role), labels.TRACK: role.track.value},
             "annotations": {
                 **(template.annotations or {}),
                 labels.METRICS_PATH: metrics_path(role),

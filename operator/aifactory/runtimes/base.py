@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import Track
 from aifactory.api.spec import InferenceServiceSpec
 
 
@@ -86,7 +87,8 @@ class ModelServer:
 class Role:
     """Equal pods of a service: what they run, and the service as its spec applies to them.
 
-    `dialects` are the metric names that its pods may speak. `accelerated` pods get GPUs and hold the model.
+    `dialects` are the metric names that its pods may speak. `accelerated` pods get GPUs and hold the model. Replicas
+    that try a new spec beside the others are of the track `canary`.
     """
 
     name: RoleName
@@ -94,6 +96,7 @@ class Role:
     server: ModelServer
     dialects: tuple[MetricDialect, ...]
     accelerated: bool = True
+    track: Track = Track.STABLE
 
     @property
     def spec(self) -> InferenceServiceSpec:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from aifactory.api.rollout import Track
 from aifactory.runtimes.base import MetricDialect
 
 from .answers import Histograms, HistogramsByTrack, Numbers, NumbersByPod, NumbersByTrack, Service
@@ -11,7 +12,7 @@ from .histogram import Histogram
 from .objectives import Objective
 from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, on_tracks, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
-from .tracks import Tally, Track, TrackObjective, TrackReadings, window_within
+from .tracks import Tally, TrackObjective, TrackReadings, window_within
 
 
 @dataclass(frozen=True, slots=True)

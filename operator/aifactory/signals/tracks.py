@@ -2,18 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+from aifactory.api.rollout import Track
 
 from .objectives import Signal
 from .readings import State
-
-
-class Track(StrEnum):
-    """Which pod template a pod has; the label `track` of its series."""
-
-    STABLE = "stable"
-    CANARY = "canary"
-
 
 # Seconds. A few lengths, so that services whose steps began at different times share their queries.
 WINDOWS = (15, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
