@@ -1,6 +1,6 @@
 """What to change for one service: pure functions from what is wanted and what is, to a plan."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,12 @@ from aifactory.api.role import RoleName
 from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
+from aifactory.canary import Staged
 from aifactory.observed import Group, Observed
-from aifactory.render import naming, render
+from aifactory.render import OF_TEMPLATE, naming, render
 from aifactory.render.drift import holds, stamp
+from aifactory.render.template import marked
+from aifactory.runtimes import Role, roles
 
 Child = dict[str, Any]
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
@@ -58,42 +61,84 @@ def plan(
     in_flight: Mapping[str, float],
     *,
     served: Collection[str],
+    staged: Staged | None = None,
 ) -> Plan:
     """Compare what is rendered for `replicas` of each role with what is there.
 
-    `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has.
+    `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has; `staged` is
+    what a canary means for the first role, of which `replicas` names stable ones and canary together.
     """
-    wanted = [stamp(child) for child in render(service, replicas, served=served)]
-    sized = {naming.workload(service.metadata.name, role) for role in replicas}
-    names = {(child["kind"], child["metadata"]["name"]) for child in wanted}
+    first = roles(service)[0]
+    stable = replicas if staged is None else {**replicas, first.name: staged.split.stable}
+    canary = staged.canary if staged else None
+    rendered = render(service, stable, served=served, canary=canary)
+    names = {_id(child) for child in rendered}
+    held = _held(first, staged) if staged else frozenset()
+    wanted = [
+        stamp(marked(child)) for child in rendered if _id(child) not in held or _id(child) not in observed.children
+    ]
+    sized = {naming.canary(service.metadata.name), *(naming.workload(service.metadata.name, role) for role in replicas)}
     apply = tuple(child for child in wanted if not _in_place(observed, child, sized))
     written = {child["metadata"]["name"] for child in apply if child["kind"] == "Deployment"}
-    resized = {naming.workload(service.metadata.name, role): replicas[role] for role in _resized(observed, replicas)}
+    resized = tuple(_resized(service, observed, stable, canary))
     costs: dict[str, int] = {}
-    for role, current in _resized(observed, replicas).items():
-        costs |= _leaving(observed.group(role), current - replicas[role], in_flight)
+    for one in resized:
+        costs |= _leaving(one.group, one.before - one.after, in_flight)
     return Plan(
         apply=apply,
         delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
-        replicas={name: count for name, count in resized.items() if name not in written},
+        replicas={one.name: one.after for one in resized if one.name not in written},
         deletion_costs=costs,
     )
 
 
-def _resized(observed: Observed, replicas: Mapping[RoleName, int]) -> Mapping[RoleName, int]:
-    """Roles whose Deployment has another number of replicas than `replicas`, with the number it has."""
-    live = {role: group.workload.replicas for role, group in observed.groups.items() if group.workload}
-    return {role: count for role, count in live.items() if role in replicas and count != replicas[role]}
+def _held(role: Role, staged: Staged) -> Collection[tuple[str, str]]:
+    """Children that depend on a pod template and keep what they have, by kind and name."""
+    stable, canary = naming.child(role), naming.canary(role.service.metadata.name)
+    names = [stable] * staged.holds_stable + [canary] * staged.holds_canary
+    return frozenset((kind, name) for kind in OF_TEMPLATE for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resize:
+    """A Deployment that gets another number of replicas."""
+
+    name: str
+    group: Group
+    before: int
+    after: int
+
+
+def _resized(
+    service: InferenceService, observed: Observed, replicas: Mapping[RoleName, int], canary: int | None
+) -> Iterator[_Resize]:
+    name = service.metadata.name
+    wanted = [(naming.workload(name, role), observed.group(role), count) for role, count in replicas.items()]
+    if canary is not None:
+        wanted.append((naming.canary(name), observed.canary, canary))
+    for deployment, group, count in wanted:
+        if group.workload is not None and group.workload.replicas != count:
+            yield _Resize(deployment, group, group.workload.replicas, count)
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:
     return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
+<<<<<<< HEAD
 def _in_place(observed: Observed, child: Child, sized: Collection[str]) -> bool:
     """`sized` Deployments get their replicas by themselves."""
     live = observed.children.get((child["kind"], child["metadata"]["name"]))
     return live is not None and holds(live, _without_replicas(child, sized))
+=======
+def _id(child: Child) -> tuple[str, str]:
+    return child["kind"], child["metadata"]["name"]
+
+
+def _in_place(observed: Observed, child: Child) -> bool:
+    live = observed.children.get(_id(child))
+    return live is not None and holds(live, _without_replicas(child))
+>>>>>>> 27690d3 (A plan keeps what the stable replicas run while a canary is tried)
 
 
 def _without_replicas(child: Child, sized: Collection[str]) -> Child:

@@ -9,7 +9,10 @@ from aifactory.api.role import RoleName
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A model-server pod. `last_exit` says how a container of it failed last, empty if none did."""
+    """A model-server pod. `last_exit` says how a container of it failed last, empty if none did.
+
+    `template` is the fingerprint of the pod template of a canary's pod.
+    """
 
     name: str
     created_at: float
@@ -23,6 +26,7 @@ class Pod:
     restarts: int = 0
     last_exit: str = ""
     template_hash: str = ""
+    template: str = ""
 
     @property
     def pending(self) -> bool:

@@ -2,5 +2,6 @@
 
 from .rollout import Deployed, Rollout, Seen, advance, goal
 from .split import Pace, Side, Split, shift
+from .staged import Staged
 
-__all__ = ["Deployed", "Pace", "Rollout", "Seen", "Side", "Split", "advance", "goal", "shift"]
+__all__ = ["Deployed", "Pace", "Rollout", "Seen", "Side", "Split", "Staged", "advance", "goal", "shift"]

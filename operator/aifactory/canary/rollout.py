@@ -32,11 +32,6 @@ class Rollout:
     compared: tuple[Comparison, ...] = ()
 
     @property
-    def holds_stable(self) -> bool:
-        """The stable Deployment keeps its pod template, whatever the spec asks for."""
-        return self.phase in (RolloutPhase.PROGRESSING, RolloutPhase.ROLLED_BACK)
-
-    @property
     def measured_since(self) -> float | None:
         """When the step in progress began to be measured (epoch seconds); None when nothing is measured."""
         return self.since if self.phase is RolloutPhase.PROGRESSING else None
@@ -77,8 +72,8 @@ class Seen:
 def advance(canary: CanarySpec | None, before: Rollout | None, seen: Seen, now: float) -> Rollout | None:
     """What to do with the template that the spec asks for; None when there is nothing to try.
 
-    `canary` is None where a changed template is rolled out at once. A template that was rolled back stays so until the
-    spec asks for another one.
+    `canary` is None where a changed template is rolled out at once, as is done too where no stable replica serves that
+    could be compared. A template that was rolled back stays so until the spec asks for another one.
     """
     known = before if before is not None and before.template == seen.wanted else None
     if seen.stable.template == seen.wanted:
@@ -90,6 +85,8 @@ def advance(canary: CanarySpec | None, before: Rollout | None, seen: Seen, now: 
     if known and known.phase is RolloutPhase.ROLLED_BACK:
         return known
     if known is None or known.phase is not RolloutPhase.PROGRESSING:
+        if not seen.stable.side.ready:
+            return _promoting(seen) if seen.canary else None
         known = Rollout(RolloutPhase.PROGRESSING, seen.wanted)
     step = min(known.step, len(canary.steps) - 1)
     return _progressing(canary, replace(known, step=step), seen, now)

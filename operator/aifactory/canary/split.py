@@ -15,7 +15,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One Deployment: the replicas it is asked for, and its pods that serve."""
+    """One Deployment: the replicas it is asked for, and its pods that serve.
+
+    There may be more of these for a moment, as pods take time to leave.
+    """
 
     replicas: int
     ready: int
@@ -51,7 +54,8 @@ def shift(goal: Split, stable: Side, canary: Side, total: int, pace: Pace) -> Sp
     At least `total - unavailable` pods keep serving, if as many do, and at most `surge` are there beyond the goal. Pods
     that do not serve leave at once.
     """
-    spare = max(0, stable.ready + canary.ready - (total - pace.unavailable))
+    serving = min(stable.ready, stable.replicas) + min(canary.ready, canary.replicas)
+    spare = max(0, serving - (total - pace.unavailable))
     fewer_canary, spare = _shrunk(canary, goal.canary, spare)
     fewer_stable, _ = _shrunk(stable, goal.stable, spare)
     most = max(total, goal.stable + goal.canary) + pace.surge

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from aifactory.observed import Pod, Workload
+from aifactory.render import labels
 
 _ENDED = ("Succeeded", "Failed")
 _STARTING = ("ContainerCreating", "PodInitializing")
@@ -36,6 +37,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         restarts=sum(container.get("restartCount", 0) for container in containers),
         last_exit=next(filter(None, map(_exit, containers)), ""),
         template_hash=(metadata.get("labels") or {}).get("pod-template-hash", ""),
+        template=(metadata.get("annotations") or {}).get(labels.TEMPLATE, ""),
     )
 
 

@@ -20,6 +20,8 @@ from .workload import deployment
 
 OPTIONAL = ("PodMonitor", "HTTPRoute", POOL)
 """Kinds that not every cluster serves."""
+OF_TEMPLATE = ("NetworkPolicy", "Deployment", "PodMonitor")
+"""Kinds that depend on the pod template, and exist once for each track."""
 
 
 def render(
@@ -53,5 +55,5 @@ def _children(role: Role, replicas: int) -> list[dict[str, Any]]:
 
 
 def _canary(role: Role, replicas: int) -> list[dict[str, Any]]:
-    """What depends on the pod template; all else is shared with the replicas of the spec from before."""
+    """Children of the kinds `OF_TEMPLATE`; all else is shared with the replicas of the spec from before."""
     return [network_policy(role), deployment(role, replicas), pod_monitor(role)]

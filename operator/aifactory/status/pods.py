@@ -52,6 +52,15 @@ def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | No
     return None
 
 
+def failing(group: Group) -> Trouble | None:
+    """As `trouble`, but pods that crash again and again count though they serve in between, and a quota does not."""
+    found = trouble(group)
+    if found is not None and not (found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message):
+        return found
+    crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
+    return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {_detail(crashed)}") if crashed else None
+
+
 def _starting(group: Group) -> list[Pod]:
     """Pods of the template that came last which do not serve yet, newest first; earlier ones are being replaced."""
     introduced: dict[str, float] = {}

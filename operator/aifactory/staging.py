@@ -1,0 +1,66 @@
+"""From what the cluster holds of a service to where its canary goes next."""
+
+from aifactory.api.rollout import RolloutPhase
+from aifactory.canary import Deployed, Pace, Rollout, Seen, Side, Split, Staged, advance, goal, shift
+from aifactory.observed import Group, Observed
+from aifactory.render import naming
+from aifactory.render.pod import pod_template
+from aifactory.render.template import fingerprint, given
+from aifactory.runtimes import Role
+from aifactory.signals.tracks import TrackReadings
+from aifactory.status.pods import failing, unschedulable
+
+_NONE = Side(0, 0)
+
+
+def stage(
+    role: Role, observed: Observed, total: int, before: Rollout | None, readings: TrackReadings | None, now: float
+) -> Staged:
+    """What becomes of the canary of `role`, of which `total` replicas are wanted; `now` is epoch seconds.
+
+    Whether there is one depends on the spec, on the Deployments and on `before`, which the status remembers, and on
+    nothing else. A service that does not exist yet has none.
+    """
+    stable, canary, rollout = observed.group(role.name), observed.canary, role.spec.rollout
+    if stable.workload is None and canary.workload is None:
+        return Staged(Split(total, 0))
+    seen = _seen(role, observed, total, readings)
+    after = advance(rollout.canary, before, seen, now)
+    exists = seen.canary is not None
+    if not exists and (after is None or after.phase is not RolloutPhase.PROGRESSING):
+        return Staged(Split(total, 0), after)
+    pace = Pace.of(rollout.max_surge, rollout.max_unavailable, total)
+    sides = seen.stable.side, seen.canary.side if seen.canary else _NONE
+    return Staged(shift(goal(rollout.canary, after, seen), *sides, total, pace), after, exists)
+
+
+def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None) -> Seen:
+    wanted = fingerprint(pod_template(role))
+    stable = _deployed(observed, naming.child(role), observed.group(role.name))
+    canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
+    trouble = failing(_of_template(observed.canary, wanted)) if canary and canary.template == wanted else None
+    waiting = unschedulable(observed.canary.pods)
+    return Seen(
+        wanted,
+        total,
+        stable or Deployed(wanted, _NONE, settled=False),
+        canary,
+        failure=trouble.message if trouble else "",
+        shortage=waiting[0].unschedulable_message if waiting else "",
+        readings=readings,
+    )
+
+
+def _deployed(observed: Observed, name: str, group: Group) -> Deployed | None:
+    if group.workload is None:
+        return None
+    side = Side(group.workload.replicas, len(group.serving_pods))
+    return Deployed(given(observed.children["Deployment", name]), side, not group.workload.rolling_out)
+
+
+def _of_template(group: Group, template: str) -> Group:
+    """Without pods of an earlier attempt, and without what the Deployment said of them."""
+    pods = tuple(pod for pod in group.pods if pod.template == template)
+    workload = group.workload
+    current = workload is not None and workload.observed_generation >= workload.generation
+    return Group(workload if current else None, pods)
