@@ -80,14 +80,14 @@ class Group:
 _NOBODY = Group()
 
 
-def together(stable: Group, canary: Group, wanted: int) -> Group:
-    """Stable replicas and canary as one group, of which `wanted` replicas are asked for."""
+def together(stable: Group, canary: Group, wanted: int | None) -> Group:
+    """Stable replicas and canary as one group, of which `wanted` replicas are asked for; as many as of both if None."""
     if stable.workload is None or canary.workload is None:
         return replace(stable, pods=stable.pods + canary.pods)
     one, other = stable.workload, canary.workload
     workload = replace(
         one,
-        replicas=wanted,
+        replicas=one.replicas + other.replicas if wanted is None else wanted,
         updated=one.updated + other.updated,
         ready=one.ready + other.ready,
         available=one.available + other.available,

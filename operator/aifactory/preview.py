@@ -11,6 +11,7 @@ from aifactory.decide import Plan
 from aifactory.observed import Observed
 from aifactory.render import naming
 from aifactory.render.drift import HASH_ANNOTATION, Difference, differences
+from aifactory.render.labels import TEMPLATE
 from aifactory.runtimes import Role, roles
 
 Child = dict[str, Any]
@@ -21,7 +22,7 @@ _LONGEST_VALUE = 80
 def preview(service: InferenceService, observed: Observed, todo: Plan, replicas: Mapping[RoleName, int]) -> PlanStatus:
     """The writes of a plan, in words and numbers; `replicas` is what the plan was made for."""
     parts = [role for role in roles(service) if role.accelerated]
-    live = {role.name: _live(observed, role) for role in parts}
+    live = {role.name: _live(observed, role.name) for role in parts}
     planned = {role.name: replicas[role.name] for role in parts}
     gpus_now = sum(live[role.name] * _gpus(role, observed) for role in parts)
     gpus_then = sum(planned[role.name] * role.spec.accelerator.count for role in parts)
@@ -32,9 +33,10 @@ def preview(service: InferenceService, observed: Observed, todo: Plan, replicas:
     )
 
 
-def _live(observed: Observed, role: Role) -> int:
-    workload = observed.group(role.name).workload
-    return workload.replicas if workload else 0
+def _live(observed: Observed, role: RoleName) -> int:
+    """Replicas of a role, with the canary, which only a service of one role can have."""
+    found = (observed.group(role).workload, observed.canary.workload)
+    return sum(workload.replicas for workload in found if workload)
 
 
 def _changes(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
@@ -56,8 +58,13 @@ def _resized(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
 
 
 def _fields(live: Child, child: Child) -> list[str]:
-    told = [_text(difference) for difference in differences(live, child) if HASH_ANNOTATION not in difference.path]
+    told = [_text(difference) for difference in differences(live, child) if not _internal(difference)]
     return told[:_MOST_FIELDS] or ["fields that are no longer asked for are removed"]
+
+
+def _internal(difference: Difference) -> bool:
+    """A fingerprint, which changes with what it is of."""
+    return any(name in difference.path for name in (HASH_ANNOTATION, TEMPLATE))
 
 
 def _text(difference: Difference) -> str:

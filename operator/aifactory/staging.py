@@ -1,8 +1,10 @@
 """From what the cluster holds of a service to where its canary goes next."""
 
+from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
+from aifactory.api.status import InferenceServiceStatus
 from aifactory.canary import Deployed, Pace, Rollout, Seen, Side, Split, Staged, advance, goal, shift
-from aifactory.observed import Group, Observed
+from aifactory.observed import Group, Observed, together
 from aifactory.render import naming
 from aifactory.render.pod import pod_template
 from aifactory.render.template import fingerprint, given
@@ -32,6 +34,15 @@ def stage(
     pace = Pace.of(rollout.max_surge, rollout.max_unavailable, total)
     sides = seen.stable.side, seen.canary.side if seen.canary else _NONE
     return Staged(shift(goal(rollout.canary, after, seen), *sides, total, pace), after, exists)
+
+
+def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wanted: int | None = None) -> Group:
+    """A role with its canary; `wanted` replicas, by default as many as the status says were wanted last."""
+    stable = observed.group(role)
+    if observed.canary.workload is None:
+        return stable
+    desired = before.replicas.desired if before.replicas else None
+    return together(stable, observed.canary, desired if wanted is None else wanted)
 
 
 def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None) -> Seen:

@@ -43,6 +43,10 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_COMPLETE = "RolloutComplete"
     STARTUP_TIMEOUT = "StartupTimeout"
+    CANARY_PROGRESSING = "CanaryProgressing"
+    CANARY_PROMOTING = "CanaryPromoting"
+    CANARY_WITHDRAWN = "CanaryWithdrawn"
+    CANARY_ROLLED_BACK = "CanaryRolledBack"
     # Exposed
     ROUTE_ACCEPTED = "RouteAccepted"
     ROUTE_PENDING = "RoutePending"

@@ -9,6 +9,8 @@ from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
 from aifactory.runtimes import roles
+from aifactory.staging import stage, whole
+from aifactory.status.rollout import recalled
 
 from .client import Client
 from .discovery import served_of
@@ -17,6 +19,8 @@ from .listing import refresh
 from .store import Key, Store
 
 Manifest = Mapping[str, Any]
+# Applying a manifest ends no step of a canary, however long it has been measured.
+_NEVER = 0.0
 
 
 async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, PlanStatus]:
@@ -40,7 +44,10 @@ def _compare(service: InferenceService, store: Store, optional: Collection[str])
     observed = store.observe(service.key)
     before = InferenceServiceStatus.of(live)
     replicas = {
-        role.name: wanted_replicas(role.spec, observed.group(role.name), before.replicas_of(role.name), None)
+        role.name: wanted_replicas(role.spec, whole(role.name, observed, before), before.replicas_of(role.name), None)
         for role in roles(service)
     }
-    return preview(service, observed, plan(service, observed, replicas, {}, served=optional), replicas)
+    first = roles(service)[0]
+    staged = stage(first, observed, replicas[first.name], recalled(before.rollout), None, _NEVER)
+    todo = plan(service, observed, replicas, {}, served=optional, staged=staged)
+    return preview(service, observed, todo, replicas)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import RolloutStatus
+from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
+from aifactory.canary import Staged
 from aifactory.decide import wanted_replicas
 from aifactory.observed import Group, Observed
 from aifactory.render import resolved
@@ -17,8 +20,10 @@ from aifactory.runtimes import MetricDialect, Role, roles
 from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
+from aifactory.staging import stage, whole
 from aifactory.status.facts import RoleFacts
 from aifactory.status.pods import Trouble
+from aifactory.status.rollout import recalled, told
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ class Known:
     refused: Trouble | None = None
     status_written: float = 0.0
     raw_status: object = None
+    staged: Staged | None = None
     status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
 
     def __post_init__(self) -> None:
@@ -85,11 +91,31 @@ class Known:
             return
         self.snapshot = snapshot
         for one in self.roles:
-            one.decide(snapshot, observed.group(one.role.name), now)
+            one.decide(snapshot, whole(one.role.name, observed, self.status), now)
 
     def replicas(self, observed: Observed) -> Mapping[RoleName, int]:
-        """Replicas of each role from now on."""
-        return {one.role.name: self._replicas(one, observed.group(one.role.name)) for one in self.roles}
+        """Replicas of each role from now on, its canary included."""
+        return {one.role.name: self._replicas(one, whole(one.role.name, observed, self.status)) for one in self.roles}
+
+    def stage(self, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> Staged:
+        """Where the canary goes; nowhere while the service is frozen."""
+        first, before, since = self.roles[0], recalled(self.status.rollout), self.measured_since
+        tracks = None
+        if self.snapshot is not None and since is not None:
+            tracks = self.snapshot.tracks(self.service.key, since, first.objectives, first.role.dialects)
+        self.staged = stage(first.role, observed, replicas[first.role.name], before, tracks, now)
+        return self.staged
+
+    def rollout(self) -> RolloutStatus | None:
+        """For the status: as it was, while the service is frozen."""
+        before, spec = self.status.rollout, self.service.spec
+        return told(spec.rollout.canary, self.staged, before) if self.staged and spec.mode is Mode.ACTIVE else before
+
+    @property
+    def measured_since(self) -> float | None:
+        """Since when a canary is compared with the other replicas (epoch seconds); None without one."""
+        before = recalled(self.status.rollout)
+        return before.measured_since if before else None
 
     def _replicas(self, one: KnownRole, group: Group) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None

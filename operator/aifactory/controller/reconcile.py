@@ -1,9 +1,9 @@
 """observe -> decide -> apply -> report, for one service at a time."""
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
+from aifactory.canary import Staged
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.discovery import served_of
 from aifactory.cluster.store import Key, Store
@@ -24,11 +25,13 @@ from aifactory.observed import Observed
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
 from aifactory.settings import Settings
-from aifactory.signals.wanted import EVERYTHING, Wanted, both, wanted
+from aifactory.signals.wanted import EVERYTHING, Wanted, both, compared, wanted
+from aifactory.staging import whole
 from aifactory.status.facts import Facts
 from aifactory.status.numbers import timestamp
 from aifactory.status.pods import Trouble
 from aifactory.status.report import dump, rejected, report, same, steady
+from aifactory.status.rollout import events
 from aifactory.status.transitions import Event, transitions
 from aifactory.telemetry.metrics import Metrics
 
@@ -72,6 +75,8 @@ class Reconciler:
     def wanted(self) -> Wanted:
         """What the next snapshot has to hold; a service that was not looked at yet may want anything."""
         known = wanted((key, one.objectives, one.dialects) for key, one in self._known.items())
+        canaries = ((key, since) for key, one in self._known.items() if (since := one.measured_since) is not None)
+        known = replace(known, canaries=compared(canaries, self._clock()))
         complete = all(key in self._known for key in self._store.services())
         return known if complete else both(EVERYTHING, known)
 
@@ -101,10 +106,11 @@ class Reconciler:
         observed = self._store.observe(key)
         known.decide(self.snapshot, observed, self._clock())
         replicas = known.replicas(observed)
-        changed = await self._apply(known, observed, replicas)
+        staged = known.stage(observed, replicas, self._clock())
+        changed = await self._apply(known, observed, replicas, staged)
         if not observed.exists and changed and known.refused is None:
             return "created", SETTLE_SECONDS
-        await self._report(known, self._store.observe(key) if changed else observed, raw, before)
+        await self._report(known, self._store.observe(key) if changed else observed, replicas, raw, before)
         if known.refused is not None:
             return "refused", REFUSED_RETRY_SECONDS
         return "changed" if changed else "unchanged", self._settings.resync
@@ -120,14 +126,14 @@ class Reconciler:
             known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
         return known
 
-    async def _apply(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int]) -> bool:
+    async def _apply(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], staged: Staged) -> bool:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
         if known.service.spec.mode is Mode.PAUSED:
             return False
-        if known.converged == (state := self._state(known, observed, replicas)):
+        if known.converged == (state := (self._state(known, observed), replicas, staged)):
             return False
-        todo = plan(known.service, observed, replicas, known.in_flight, served=self._served)
+        todo = plan(known.service, observed, replicas, known.in_flight, served=self._served, staged=staged)
         if known.service.spec.mode is Mode.PLAN:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
             return False
@@ -142,10 +148,10 @@ class Reconciler:
             known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
         return not todo.empty
 
-    def _state(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int]) -> object:
+    def _state(self, known: Known, observed: Observed) -> object:
         """Equal when there is nothing to compare again."""
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
-        return known.service.metadata.generation, self._served, replicas, versions
+        return known.service.metadata.generation, self._served, versions
 
     async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
         namespace, _ = service.key
@@ -160,15 +166,22 @@ class Reconciler:
             await self._writer.scale(namespace, deployment, count)
 
     async def _report(
-        self, known: Known, observed: Observed, raw: dict[str, Any], before: InferenceServiceStatus
+        self,
+        known: Known,
+        observed: Observed,
+        replicas: Mapping[RoleName, int],
+        raw: dict[str, Any],
+        before: InferenceServiceStatus,
     ) -> None:
-        parts = tuple(one.facts(observed.group(one.role.name)) for one in known.roles)
-        facts = Facts(known.service, parts, observed, before, self._clock(), known.refused, known.plan)
+        names = [one.role.name for one in known.roles]
+        groups = [whole(name, observed, before, replicas[name]) for name in names]
+        parts = tuple(one.facts(group) for one, group in zip(known.roles, groups, strict=True))
+        facts = Facts(known.service, parts, observed, before, self._clock(), known.refused, known.plan, known.rollout())
         await self._write_status(known.service.metadata, known, raw, before, report(facts))
         for one, part in zip(known.roles, parts, strict=True):
             if one.decision is not None and one.decision.changes and facts.carried_out(part):
                 await self._tell_decision(known.service.metadata, one.decision, facts.about(part, one.decision.message))
-                one.decision = dataclasses.replace(one.decision, from_=one.decision.to)
+                one.decision = replace(one.decision, from_=one.decision.to)
 
     async def _tell_decision(self, metadata: ObjectMeta, decision: Decision, message: str) -> None:
         self._metrics.decisions.labels(decision.reason).inc()
@@ -192,7 +205,10 @@ class Reconciler:
         await self._writer.status(metadata, new)
         if known is not None:
             known.status_written = now
-        for event in transitions(before.conditions, status.conditions):
+        told: dict[str, Event] = {}
+        for event in (*events(before.rollout, status.rollout), *transitions(before.conditions, status.conditions)):
+            told.setdefault(event.reason, event)
+        for event in told.values():
             await self._tell(metadata, event)
 
     async def _tell(self, metadata: ObjectMeta, event: Event) -> None:

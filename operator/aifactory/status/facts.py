@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
@@ -42,8 +43,8 @@ class RoleFacts:
 class Facts:
     """One service at `now` (epoch seconds); clients talk to the first of its `roles`.
 
-    `refused` is what kept the last writes from happening; `plan` what would be written in another mode. `before` is the
-    status that was written last.
+    `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
+    the canary is, which belongs to the group of its role. `before` is the status that was written last.
     """
 
     service: InferenceService
@@ -53,6 +54,7 @@ class Facts:
     now: float
     refused: Trouble | None = None
     plan: PlanStatus | None = None
+    rollout: RolloutStatus | None = None
 
     @property
     def readings(self) -> ServiceReadings | None:
@@ -73,7 +75,7 @@ class Facts:
     def trouble_of(self, one: RoleFacts) -> Trouble | None:
         """What keeps a role from being as asked for; a failing pod beyond the required ones does not."""
         short = one.workload.available < self.required(one) or self.rolling_out(one)
-        return trouble(one.group) if short else None
+        return trouble(self.observed.group(one.role.name)) if short else None
 
     def required(self, one: RoleFacts) -> int:
         """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has."""
@@ -84,6 +86,11 @@ class Facts:
     def frozen(self) -> Reason | None:
         """Why the workload is left as it is, or None."""
         return {Mode.PAUSED: Reason.PAUSED, Mode.PLAN: Reason.PLAN_ONLY}.get(self.service.spec.mode)
+
+    @property
+    def canary(self) -> RolloutStatus | None:
+        """The canary, where it is what there is to say about the workload."""
+        return None if self.trouble or self.frozen or not self.observed.exists else self.rollout
 
     def carried_out(self, one: RoleFacts) -> bool:
         """The decision about a role is."""

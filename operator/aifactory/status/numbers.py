@@ -53,9 +53,9 @@ def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
             target=item.objective.text,
             state=item.observed.state,
             observed=_value(item.objective.signal, item.observed.value),
-            attainment5m=_percent(item.attainment_5m),
-            attainment1h=_percent(item.attainment_1h),
-            error_budget=_percent(_budget_left(item, goal)),
+            attainment5m=percent(item.attainment_5m),
+            attainment1h=percent(item.attainment_1h),
+            error_budget=percent(_budget_left(item, goal)),
         )
         for item in readings.objectives
     ]
@@ -64,7 +64,7 @@ def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
 def worst_attainment(readings: ServiceReadings) -> str | None:
     """The lowest attainment of the last five minutes over all objectives."""
     known = [item.attainment_5m for item in readings.objectives if item.attainment_5m is not None]
-    return _percent(min(known, default=None))
+    return percent(min(known, default=None))
 
 
 def throughput(readings: ServiceReadings) -> ThroughputStatus:
@@ -133,14 +133,15 @@ def _value(signal: Signal, value: float | None) -> str | None:
         return None
     if signal in LATENCIES:
         return format_duration(timedelta(milliseconds=round(value * 1000)))
-    return _percent(value) if signal is Signal.KV_CACHE_USAGE else f"{value:.1f}"
+    return percent(value) if signal is Signal.KV_CACHE_USAGE else f"{value:.1f}"
 
 
 def _rate(reading: Reading) -> str | None:
     return None if reading.value is None else f"{reading.value:.1f}"
 
 
-def _percent(value: float | None) -> str | None:
+def percent(value: float | None) -> str | None:
+    """A share (0 to 1) as a percentage with one decimal."""
     return None if value is None else f"{value * 100:.1f}%"
 
 

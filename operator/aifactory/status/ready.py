@@ -2,6 +2,7 @@
 
 from aifactory.api.conditions import ConditionType, Reason
 
+from . import rollout
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, unschedulable
@@ -10,9 +11,10 @@ from .pods import lacks_gpus, unschedulable
 def ready(facts: Facts) -> Verdict:
     """True: the replicas asked for serve the current spec. Unknown: on the way there. False: somebody should look.
 
-    The role that is furthest from it counts.
+    The role that is furthest from it counts; a canary counts before all of them.
     """
-    return worst(Verdict(ConditionType.READY, *_judge(facts, one)) for one in facts.roles)[0]
+    canary = next(rollout.verdicts(facts.canary), None)
+    return canary or worst(Verdict(ConditionType.READY, *_judge(facts, one)) for one in facts.roles)[0]
 
 
 def _judge(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:

@@ -16,6 +16,7 @@ from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
 _LIVE = ("slo", "sloAttainment", "throughput")
+_LIVE_OF_ROLLOUT = ("requests", "attainment", "message")
 
 
 def report(facts: Facts) -> InferenceServiceStatus:
@@ -40,6 +41,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
         scaling=None if several else numbers.scaling(facts, facts.roles[0]),
         roles=[_role(facts, one) for one in facts.roles] if several else [],
+        rollout=facts.rollout,
         plan=facts.plan,
     )
 
@@ -86,7 +88,8 @@ def steady(status: Mapping[str, Any]) -> str:
     conditions = [{**condition, "message": ""} for condition in _ordered(status)["conditions"]]
     kept = {name: value for name, value in _settled(status).items() if name not in _LIVE}
     roles = [_settled(role) for role in status.get("roles", [])]
-    return json.dumps({**kept, "conditions": conditions, "roles": roles}, sort_keys=True)
+    rollout = {name: value for name, value in (status.get("rollout") or {}).items() if name not in _LIVE_OF_ROLLOUT}
+    return json.dumps({**kept, "conditions": conditions, "roles": roles, "rollout": rollout}, sort_keys=True)
 
 
 def _settled(part: Mapping[str, Any]) -> Status:

@@ -11,6 +11,7 @@ from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
+from . import rollout
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
@@ -52,6 +53,9 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
     if not facts.observed.exists:
         if not facts.frozen and facts.trouble is None:
             yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
+        return
+    if canary := list(rollout.verdicts(facts.canary)):
+        yield from canary[1:]
         return
     if any(one.workload.progress_deadline_exceeded for one in facts.roles):
         message = "replicas take longer than spec.runtime.startupTimeout to load"

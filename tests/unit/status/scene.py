@@ -97,7 +97,7 @@ class Life:
         derived = resolved(role, resolve(self.service.spec.slo))
         group = Group(deployment, pods)
         seen = RoleFacts(role, derived, group, more.pop("decision", None), more.pop("readings", None))
-        observed = Observed({}, {role.name: group})
+        observed = Observed({}, {role.name: group}, more.pop("canary", Group()))
         facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)
         after = report(facts)
         self.events = list(transitions(self.status.conditions, after.conditions))
