@@ -83,11 +83,16 @@ class Service:
         container: Object = self.deployment()["spec"]["template"]["spec"]["containers"][0]
         return container
 
-    def pods(self) -> list[Object]:
-        """Its pods, those that are leaving left out."""
+    def pods(self, track: str = "") -> list[Object]:
+        """Its pods, or those of a track; those that are leaving are left out."""
         collection = path(self.namespace, "pods")
         found = self.kube.send("GET", f"{collection}?labelSelector=aifactory.dev%2Finferenceservice%3D{self.name}")
-        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+        return [
+            pod
+            for pod in found["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+            and track in ("", pod["metadata"]["labels"]["aifactory.dev/track"])
+        ]
 
     def wait(self, what: str, check: Callable[[], T], seconds: float = _SECONDS) -> T:
         """The first true answer of `check`.
@@ -113,9 +118,9 @@ class Service:
         self.wait("a pod exists", self.pods)
         self.wait("the status knows of the pod", lambda: self.status().get("replicas", {}).get("current"))
 
-    def play_kubelet(self, status: Mapping[str, Any]) -> None:
-        """Give this status to every pod; one that a controller deletes meanwhile needs none."""
-        for pod in self.pods():
+    def play_kubelet(self, status: Mapping[str, Any], track: str = "") -> None:
+        """Give this status to every pod, or those of a track; one that a controller deletes meanwhile needs none."""
+        for pod in self.pods(track):
             where = path(self.namespace, "pods", pod["metadata"]["name"], "status")
             try:
                 self.kube.merge(where, {"status": status})

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from .services import NAMESPACE
@@ -39,8 +39,16 @@ class FakePrometheus:
         return version[next(word for word in _GAUGES if word in query) if ", pod)" in query else "rate"]
 
 
+class Answers(Protocol):
+    """What plays Prometheus."""
+
+    def answer(self, query: str) -> bytes:
+        """The body of the answer to a query."""
+        ...
+
+
 @contextmanager
-def serve(prometheus: FakePrometheus) -> Iterator[str]:
+def serve(prometheus: Answers) -> Iterator[str]:
     """Listen on loopback; the value is the URL."""
 
     class Handler(BaseHTTPRequestHandler):
