@@ -125,20 +125,14 @@ def _within(replicas: int, scaling: ScalingSpec) -> int:
     return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
-<<<<<<< HEAD
-def _in_place(observed: Observed, child: Child, sized: Collection[str]) -> bool:
-    """`sized` Deployments get their replicas by themselves."""
-    live = observed.children.get((child["kind"], child["metadata"]["name"]))
-    return live is not None and holds(live, _without_replicas(child, sized))
-=======
 def _id(child: Child) -> tuple[str, str]:
     return child["kind"], child["metadata"]["name"]
 
 
-def _in_place(observed: Observed, child: Child) -> bool:
+def _in_place(observed: Observed, child: Child, sized: Collection[str]) -> bool:
+    """`sized` Deployments get their replicas by themselves."""
     live = observed.children.get(_id(child))
-    return live is not None and holds(live, _without_replicas(child))
->>>>>>> 27690d3 (A plan keeps what the stable replicas run while a canary is tried)
+    return live is not None and holds(live, _without_replicas(child, sized))
 
 
 def _without_replicas(child: Child, sized: Collection[str]) -> Child:
