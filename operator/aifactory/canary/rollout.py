@@ -99,7 +99,8 @@ def goal(canary: CanarySpec | None, at: Rollout | None, seen: Seen) -> Split:
     promoting = at is not None and at.phase is RolloutPhase.PROMOTING
     if promoting and not seen.replaced and seen.canary and seen.total > 0:
         kept = min(seen.canary.side.replicas, max(1, seen.total - 1))
-        return Split(max(1, seen.total - kept), kept)
+        # Replicas that took the canary's place already stay while they load.
+        return Split(max(1, seen.total - kept, min(seen.stable.side.replicas, seen.total)), kept)
     return Split(seen.total, 0)
 
 

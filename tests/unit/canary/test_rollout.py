@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
 from aifactory.api.rollout import CanarySpec, RolloutPhase, Track
 from aifactory.canary.rollout import Deployed, Rollout, Seen, advance, goal
-from aifactory.canary.split import Side, Split
+from aifactory.canary.split import Pace, Side, Split, shift
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.signals.tracks import Tally, TrackObjective, TrackReadings
@@ -219,7 +220,9 @@ def test_whatever_happens_somebody_is_asked_to_serve_and_steps_only_rise(history
         after = advance(SPEC, before, there, now)
         split = goal(SPEC, after, there)
         assert split.stable > 0 or there.total == 0
-        assert there.total <= split.stable + split.canary <= max(there.total, 2 * min(1, there.total))
+        assert there.total <= split.stable + split.canary
+        if after is None or after.phase is not P.PROMOTING:
+            assert split.stable + split.canary <= max(there.total, 2 * min(1, there.total))
         same = before is not None and after is not None and before.template == after.template
         if same and before and after and before.phase is after.phase is P.PROGRESSING:
             assert before.step <= after.step <= before.step + 1
@@ -228,22 +231,65 @@ def test_whatever_happens_somebody_is_asked_to_serve_and_steps_only_rise(history
         before = after
 
 
-@given(st.integers(1, 30), st.integers(1, 8))
-def test_a_good_canary_ends_in_a_promotion(total: int, count: int) -> None:
-    """Everything that is asked for happens before the next look."""
-    spec = SPEC.model_copy(update={"steps": [Decimal(step) / 10 for step in range(1, count + 1)]})
-    there, before, now = Seen("new", total, stable(replicas=total)), None, START
-    phases = []
-    for _ in range(4 * count + 10):
+@given(
+    st.integers(1, 6),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.lists(st.booleans(), min_size=1, max_size=5).filter(any),
+    st.booleans(),
+)
+def test_every_canary_ends_without_going_back_and_forth(
+    total: int, count: int, surge: int, loads: list[bool], good: bool
+) -> None:
+    """Pods become ready one by one, whenever they like; the Deployment replaces its pods likewise."""
+    steps = [Decimal(step) / 10 for step in range(1, count + 1)]
+    spec, pace = SPEC.model_copy(update={"steps": steps}), Pace(surge, 0 if surge else 1)
+    old, new, trial = Side(total, total), Side(0, 0), Side(0, 0)
+    before: Rollout | None = None
+    now, history = START, []
+    for pod_loads in islice(cycle(loads), 100 * total):
         now += 61
-        before = advance(spec, before, replace(there, readings=tracks(now)), now)
-        assert before is not None
-        phases.append(before.phase)
-        split = goal(spec, before, there)
-        template = "old" if before.phase is P.PROGRESSING else "new"
-        there = replace(
-            there,
-            stable=stable(template, split.stable),
-            canary=canary("new", split.canary) if split.canary else None,
+        promoting = before is not None and before.phase in (P.PROMOTING, P.PROMOTED)
+        if promoting and old.replicas:
+            old, new = _replaced(old, new)
+        there = Seen(
+            "new",
+            total,
+            Deployed("new" if promoting else "old", _sum(old, new), not (promoting and old.replicas)),
+            Deployed("new", trial, settled=True) if trial.replicas else None,
+            readings=tracks(now, GOOD if good else Tally(10, 100)),
         )
-    assert phases[-1] is P.PROMOTED
+        before = advance(spec, before, there, now)
+        assert before is not None
+        split = shift(goal(spec, before, there), there.stable.side, trial, total, pace)
+        history.append((before.phase, split))
+        grown = split.stable - old.replicas - new.replicas
+        old, new = (old, _resized(new, grown)) if promoting else (_resized(old, grown), new)
+        trial = _resized(trial, split.canary - trial.replicas)
+        old, new, trial = (_one_ready(side, pod_loads) for side in (old, new, trial))
+        if before.phase is P.PROMOTED or (before.phase is P.ROLLED_BACK and not trial.replicas):
+            break
+    assert before is not None
+    assert before.phase is (P.PROMOTED if good else P.ROLLED_BACK)
+    for phase in (P.PROMOTING, P.ROLLED_BACK):
+        way = [split for at, split in history if at is phase]
+        assert [split.stable for split in way] == sorted(split.stable for split in way)
+        assert [split.canary for split in way] == sorted((split.canary for split in way), reverse=True)
+
+
+def _sum(one: Side, other: Side) -> Side:
+    return Side(one.replicas + other.replicas, one.ready + other.ready)
+
+
+def _replaced(old: Side, new: Side) -> tuple[Side, Side]:
+    """One pod of the old template gives way to one of the new."""
+    return _resized(old, -1), _resized(new, 1)
+
+
+def _resized(side: Side, by: int) -> Side:
+    replicas = side.replicas + by
+    return Side(replicas, min(side.ready, replicas))
+
+
+def _one_ready(side: Side, happens: bool) -> Side:
+    return Side(side.replicas, min(side.replicas, side.ready + happens))

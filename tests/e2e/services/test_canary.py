@@ -1,0 +1,74 @@
+"""A changed spec is tried on a few replicas under load: taken for all when it is as good, taken back when it is not."""
+
+from tests.e2e.conftest import Serve
+from tests.e2e.kube import Object, path
+from tests.e2e.service import TTFT_ONLY, Service, runtime
+
+ROLLOUT = {"maxSurge": 1, "canary": {"steps": ["30%", "60%"], "stepDuration": "15s", "minRequests": 8}}
+NEW = "--max-model-len=8192"
+
+
+def test_a_canary_that_is_as_good_is_taken_for_all_replicas_without_a_lost_request(serve: Serve) -> None:
+    service = serve(replicas=3, slo=TTFT_ONLY, rollout=ROLLOUT)
+    service.wait_ready()
+    load = service.load("6@400s", "--output-tokens", "16")
+    load.wait_running()
+
+    service.edit({"runtime": runtime(args=(NEW,))})
+    service.wait("the canary holds", lambda: _rollout(service).get("phase") == "Promoting", 120)
+    assert _tried(service) == [(1, 2, 1), (2, 1, 2)], service.explain()
+    service.wait_ready(120)
+    assert _rollout(service)["phase"] == "Promoted"
+    service.wait("the canary has gone", lambda: len(service.pods) == 3 and not _canary(service), 60)
+    assert all(NEW in pod["spec"]["containers"][0]["args"] for pod in service.pods)
+    summary = load.stop()
+    assert summary["failed"] == 0, summary
+    assert summary["completed"] > 0
+
+
+def test_a_slow_canary_is_taken_back_and_the_others_do_not_suffer(serve: Serve) -> None:
+    service = serve(replicas=3, slo=TTFT_ONLY, rollout=ROLLOUT)
+    service.wait_ready()
+    load = service.load("3@400s", "--output-tokens", "2")
+    load.wait_running()
+
+    service.edit({"runtime": runtime(MODELSERVER_BASE_SECONDS=3)})
+    service.wait("it is taken back", lambda: service.is_("Ready", "False", "CanaryRolledBack"), 120)
+    assert _tried(service) == [(1, 2, 1)], service.explain()
+    service.wait("the others serve alone", lambda: len(service.pods) == 3 and not _canary(service), 90)
+    assert service.steps == [3, 2, 3], service.explain()
+    rollout = _rollout(service)
+    (attained,) = rollout["attainment"]
+    assert attained["objective"] == "timeToFirstToken"
+    assert float(attained["stable"][:-1]) > 95 > float(attained["canary"][:-1]) + 30
+    assert "change the spec to try again" in rollout["message"]
+    assert load.stop()["failed"] == 0
+
+    service.edit({"runtime": runtime()})
+    # The variable goes with its name: a merge patch replaces the list.
+    service.wait_ready(60)
+
+
+def _rollout(service: Service) -> Object:
+    found: Object = service.status.get("rollout") or {}
+    return found
+
+
+def _tried(service: Service) -> list[tuple[int, int, int]]:
+    """Steps that were measured, each with the replicas of either side at their end: step, stable, canary."""
+    seen: dict[int, tuple[int, int, int]] = {}
+    for rollout in service.statuses.path(lambda obj: _measured(obj)):
+        if rollout is not None:
+            seen[rollout[0]] = rollout
+    return list(seen.values())
+
+
+def _measured(obj: Object) -> tuple[int, int, int] | None:
+    rollout = (obj.get("status") or {}).get("rollout") or {}
+    if rollout.get("phase") != "Progressing" or "since" not in rollout:
+        return None
+    return rollout["step"], rollout["replicas"]["stable"], rollout["replicas"]["canary"]
+
+
+def _canary(service: Service) -> Object | None:
+    return service.kube.find(path(service.namespace, "deployments", f"{service.name}-canary"))
