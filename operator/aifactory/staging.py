@@ -1,18 +1,20 @@
 """From what the cluster holds of a service to where its canary goes next."""
 
+from aifactory.api.engine import Engine
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.canary import Deployed, Pace, Rollout, Seen, Side, Split, Staged, advance, goal, shift
 from aifactory.observed import Group, Observed, together
-from aifactory.render import naming
+from aifactory.render import labels, naming
 from aifactory.render.pod import pod_template
 from aifactory.render.template import fingerprint, given
-from aifactory.runtimes import Role
+from aifactory.runtimes import RUNTIMES, MetricDialect, Role
 from aifactory.signals.tracks import TrackReadings
 from aifactory.status.pods import failing, unschedulable
 
 _NONE = Side(0, 0)
+_ENGINES = frozenset(Engine)
 
 
 def stage(
@@ -24,7 +26,8 @@ def stage(
     nothing else. A service that does not exist yet has none.
     """
     stable, canary, rollout = observed.group(role.name), observed.canary, role.spec.rollout
-    if stable.workload is None and canary.workload is None:
+    unused = rollout.canary is None and before is None
+    if canary.workload is None and (unused or stable.workload is None):
         return Staged(Split(total, 0))
     seen = _seen(role, observed, total, readings)
     after = advance(rollout.canary, before, seen, now)
@@ -45,19 +48,28 @@ def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wa
     return together(stable, observed.canary, desired if wanted is None else wanted)
 
 
+def spoken(role: Role, observed: Observed) -> tuple[MetricDialect, ...]:
+    """Metric names of the role on both tracks; the stable replicas may still run another engine."""
+    deployment = observed.children.get(("Deployment", naming.child(role)))
+    engine = deployment["metadata"]["labels"].get(labels.ENGINE) if deployment and observed.canary.workload else None
+    others = RUNTIMES[Engine(engine)].dialects if engine in _ENGINES else ()
+    return tuple(dict.fromkeys((*role.dialects, *others)))
+
+
 def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None) -> Seen:
     wanted = fingerprint(pod_template(role))
     stable = _deployed(observed, naming.child(role), observed.group(role.name))
     canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
     trouble = failing(_of_template(observed.canary, wanted)) if canary and canary.template == wanted else None
-    waiting = unschedulable(observed.canary.pods)
+    waiting = [pod.unschedulable_message for pod in unschedulable(observed.canary.pods)]
+    refused = observed.canary.workload.replica_failure if observed.canary.workload else ""
     return Seen(
         wanted,
         total,
         stable or Deployed(wanted, _NONE, settled=False),
         canary,
         failure=trouble.message if trouble else "",
-        shortage=waiting[0].unschedulable_message if waiting else "",
+        shortage=next(iter(waiting), refused),
         readings=readings,
     )
 

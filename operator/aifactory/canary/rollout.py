@@ -80,14 +80,12 @@ def advance(canary: CanarySpec | None, before: Rollout | None, seen: Seen, now: 
         return _arrived(known, seen, now)
     if known and known.phase is RolloutPhase.PROMOTING:
         return _promoting(seen)
-    if canary is None or seen.total == 0:
-        return _promoting(seen) if seen.canary else None
-    if known and known.phase is RolloutPhase.ROLLED_BACK:
+    if canary is not None and known and known.phase is RolloutPhase.ROLLED_BACK:
         return known
-    if known is None or known.phase is not RolloutPhase.PROGRESSING:
-        if not seen.stable.side.ready:
-            return _promoting(seen) if seen.canary else None
-        known = Rollout(RolloutPhase.PROGRESSING, seen.wanted)
+    begun = known if known and known.phase is RolloutPhase.PROGRESSING else None
+    if canary is None or seen.total == 0 or (begun is None and not seen.stable.side.ready):
+        return _promoting(seen) if seen.canary else None
+    known = begun or Rollout(RolloutPhase.PROGRESSING, seen.wanted)
     step = min(known.step, len(canary.steps) - 1)
     return _progressing(canary, replace(known, step=step), seen, now)
 

@@ -20,7 +20,7 @@ from aifactory.runtimes import MetricDialect, Role, roles
 from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
-from aifactory.staging import stage, whole
+from aifactory.staging import spoken, stage, whole
 from aifactory.status.facts import RoleFacts
 from aifactory.status.pods import Trouble
 from aifactory.status.rollout import recalled, told
@@ -71,6 +71,7 @@ class Known:
     status_written: float = 0.0
     raw_status: object = None
     staged: Staged | None = None
+    spoken: tuple[MetricDialect, ...] = ()
     status: InferenceServiceStatus = field(default_factory=InferenceServiceStatus)
 
     def __post_init__(self) -> None:
@@ -100,9 +101,9 @@ class Known:
     def stage(self, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> Staged:
         """Where the canary goes; nowhere while the service is frozen."""
         first, before, since = self.roles[0], recalled(self.status.rollout), self.measured_since
-        tracks = None
+        self.spoken, tracks = spoken(first.role, observed), None
         if self.snapshot is not None and since is not None:
-            tracks = self.snapshot.tracks(self.service.key, since, first.objectives, first.role.dialects)
+            tracks = self.snapshot.tracks(self.service.key, since, first.objectives, self.spoken)
         self.staged = stage(first.role, observed, replicas[first.role.name], before, tracks, now)
         return self.staged
 
@@ -129,7 +130,9 @@ class Known:
     @property
     def dialects(self) -> Iterator[MetricDialect]:
         """All metric names that the pods may speak."""
-        return (dialect for one in self.roles for dialect in one.role.dialects)
+        yield from self.spoken
+        for one in self.roles:
+            yield from one.role.dialects
 
     @property
     def in_flight(self) -> Mapping[str, float]:

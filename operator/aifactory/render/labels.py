@@ -15,6 +15,7 @@ METRICS_PORT = f"{GROUP}/metrics-port"
 ENGINE_CONFIG = f"{GROUP}/engine-config"
 ROLE = f"{GROUP}/role"
 TRACK = f"{GROUP}/track"
+ENGINE = "app.kubernetes.io/name"
 COMPONENT = "app.kubernetes.io/component"
 # Fingerprint of the pod template that a Deployment was given.
 TEMPLATE = f"{GROUP}/template"
@@ -34,7 +35,7 @@ def workload_selector(role: Role) -> dict[str, str]:
 def child(role: Role) -> dict[str, str]:
     """Labels of child objects and pods."""
     return {
-        "app.kubernetes.io/name": role.spec.runtime.engine.value,
+        ENGINE: role.spec.runtime.engine.value,
         "app.kubernetes.io/instance": role.service.metadata.name,
         "app.kubernetes.io/part-of": "aifactory",
         "app.kubernetes.io/managed-by": "aifactory-operator",

@@ -58,7 +58,7 @@ def failing(group: Group) -> Trouble | None:
     if found is not None and not (found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message):
         return found
     crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
-    return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {_detail(crashed)}") if crashed else None
+    return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {_detail(crashed)}", ADVICE) if crashed else None
 
 
 def _starting(group: Group) -> list[Pod]:

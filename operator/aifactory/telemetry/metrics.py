@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from aifactory.api.meta import parse_duration, parse_percent
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import Track
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -85,6 +86,10 @@ _SERVICE_GAUGES = {
     "requests_per_second": ("Requests by kind: offered or completed.", ("kind",)),
     "tokens_per_second": ("Tokens by kind: input or output.", ("kind",)),
     "requests": ("Requests in the engine by state: running or waiting.", ("state",)),
+    "rollout": ("1 for where the canary of a changed spec is.", ("phase",)),
+    "track_replicas": ("Replicas wanted, stable and canary.", ("track",)),
+    "track_requests": ("Requests answered in this step of the canary.", ("track",)),
+    "track_attainment": ("Share within target in this step of the canary.", ("objective", "track")),
 }
 _THROUGHPUT = {
     "requestsPerSecond": ("requests_per_second", "completed"),
@@ -120,6 +125,7 @@ def _samples(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
     yield from _roles(status)
     yield from _objectives(service, status)
     yield from _load(status)
+    yield from _rollout(status.get("rollout") or {})
 
 
 def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -161,6 +167,17 @@ def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
     for field, (name, kind) in _THROUGHPUT.items():
         if field in throughput:
             yield name, (kind,), float(throughput[field])
+
+
+def _rollout(rollout: Mapping[str, Any]) -> Iterator[_Sample]:
+    if rollout:
+        yield "rollout", (rollout["phase"],), 1.0
+    for track in Track:
+        for name in ("replicas", "requests"):
+            if name in rollout:
+                yield f"track_{name}", (track,), rollout[name][track]
+        for item in rollout.get("attainment") or []:
+            yield "track_attainment", (item["objective"], track), _number(item[track])
 
 
 def _number(text: str) -> float:

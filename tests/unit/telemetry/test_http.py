@@ -210,6 +210,21 @@ async def test_each_role_of_a_service_has_gauges_of_its_own(process, get):
     }
 
 
+async def test_a_canary_has_gauges(process, get):
+    rollout = {
+        "phase": "Progressing",
+        "replicas": {"stable": 9, "canary": 1},
+        "requests": {"stable": 900, "canary": 100},
+        "attainment": [{"objective": "timeToFirstToken", "stable": "99.0%", "canary": "98.0%"}],
+    }
+    process.metrics.watch_services(lambda: {("chat", "llama"): {"status": {"rollout": rollout}}})
+    seen = await samples(get)
+    assert seen[service_sample("rollout", phase="Progressing")] == 1
+    assert seen[service_sample("track_replicas", track="canary")] == 1
+    assert seen[service_sample("track_requests", track="stable")] == 900
+    assert seen[service_sample("track_attainment", objective="timeToFirstToken", track="canary")] == 0.98
+
+
 async def test_a_service_without_a_status_is_not_ready_and_nothing_else(process, get):
     new = {"metadata": {}, "spec": {}, "status": {"observedGeneration": -1}}
     process.metrics.watch_services(lambda: {("chat", "new"): new, ("chat", "newer"): {}})
