@@ -106,5 +106,13 @@ def pooled(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
+def canary() -> list[dict[str, Any]]:
+    """What the canary of the smallest service has of its own."""
+    service = _case("vllm-smallest", HERE / "cases" / "vllm-smallest.yaml").service
+    children = render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=OPTIONAL, canary=1)
+    return [child for child in children if child["metadata"]["name"].endswith("-canary")]
+
+
+@pytest.fixture
 def all_names() -> set[str]:
     return {name for name, _ in _files()}

@@ -15,5 +15,13 @@ def test_children_are_as_reviewed(case, update_golden):
     assert text == case.golden.read_text(), "rendered objects changed: review with pytest tests/golden --update-golden"
 
 
+def test_a_canary_is_as_reviewed(canary, update_golden):
+    text = yaml.safe_dump_all(canary, sort_keys=False, width=120)
+    golden = RENDERED / "canary" / "vllm-smallest.yaml"
+    if update_golden:
+        golden.write_text(text)
+    assert text == golden.read_text(), "rendered objects changed: review with pytest tests/golden --update-golden"
+
+
 def test_no_golden_file_is_left_over(all_names):
     assert {path.stem for path in RENDERED.glob("*.yaml")} == all_names

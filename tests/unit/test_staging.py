@@ -1,0 +1,318 @@
+"""What a canary means for the objects of a service: which are written, which are kept, which go."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aifactory.api.engine import Engine
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
+from aifactory.api.rollout import RolloutPhase
+from aifactory.api.status import InferenceServiceStatus, ReplicasStatus
+from aifactory.canary import Rollout, Split, Staged
+from aifactory.decide import Plan, plan
+from aifactory.observed import Group, Observed, Pod, Workload
+from aifactory.render import OPTIONAL
+from aifactory.render.pod import pod_template
+from aifactory.render.template import fingerprint, given
+from aifactory.runtimes import RUNTIMES, roles
+from aifactory.staging import spoken, stage, whole
+
+SERVERS = RoleName.MODEL_SERVER
+P = RolloutPhase
+
+
+class World:
+    """A service whose four replicas serve, and a cluster that holds what was planned for it."""
+
+    def __init__(self, canary: bool = True, **runtime: Any) -> None:
+        self.rollout: Rollout | None = None
+        self.observed = Observed()
+        self.canary = canary
+        self.edit(**runtime)
+        self.do()
+        self.serve()
+
+    def edit(self, engine: str = "vllm", replicas: int = 4, **runtime: Any) -> None:
+        """A user changes the spec."""
+        self.replicas = replicas
+        self.service = InferenceService.model_validate(
+            {
+                "metadata": {"name": "llama", "namespace": "chat", "uid": "uid-1"},
+                "spec": {
+                    "model": {"name": "meta/llama"},
+                    "runtime": {"engine": engine, **runtime},
+                    "replicas": replicas,
+                    "rollout": {"canary": {"steps": ["25%"]}} if self.canary else {},
+                },
+            }
+        )
+
+    def stage(self) -> Staged:
+        """Where the canary goes."""
+        (role,) = roles(self.service)
+        return stage(role, self.observed, self.replicas, self.rollout, None, now=1000.0)
+
+    def plan(self, staged: Staged, **in_flight: float) -> Plan:
+        return plan(
+            self.service, self.observed, {SERVERS: self.replicas}, in_flight, served=OPTIONAL[:1], staged=staged
+        )
+
+    def do(self) -> Plan:
+        """One round: what is planned is done."""
+        staged = self.stage()
+        todo, self.rollout = self.plan(staged), staged.rollout
+        children = {**self.observed.children}
+        for child in todo.apply:
+            children[child["kind"], child["metadata"]["name"]] = copy.deepcopy(child)
+        for name, count in todo.replicas.items():
+            children["Deployment", name]["spec"]["replicas"] = count
+        for child in todo.delete:
+            del children[child["kind"], child["metadata"]["name"]]
+        self.observed = replace(self.observed, children=children)
+        return todo
+
+    def serve(self, canary: bool = True) -> None:
+        """Every pod that is asked for serves, those of the canary only if told so."""
+        stable = self._group("llama", ready=True)
+        self.observed = Observed(self.observed.children, {SERVERS: stable}, self._group("llama-canary", ready=canary))
+
+    def _group(self, name: str, ready: bool) -> Group:
+        deployment = self.observed.children.get(("Deployment", name))
+        if deployment is None:
+            return Group()
+        count = deployment["spec"]["replicas"]
+        pods = [Pod(f"{name}-{n}", 0.0, ready=ready, template=given(deployment)) for n in range(count)]
+        return Group(Workload(count, 1, 1, count, count * ready, count * ready, count), tuple(pods))
+
+    def argument(self, name: str) -> str:
+        """The last argument of a Deployment's container."""
+        template = self.observed.children["Deployment", name]["spec"]["template"]
+        last: str = template["spec"]["containers"][0]["args"][-1]
+        return last
+
+
+def written(todo: Plan) -> set[str]:
+    return {f"{child['kind']}/{child['metadata']['name']}" for child in todo.apply}
+
+
+CANARY = {"Deployment/llama-canary", "NetworkPolicy/llama-canary", "PodMonitor/llama-canary"}
+
+
+def test_a_first_creation_has_no_canary() -> None:
+    world = World()
+    assert world.rollout is None
+    assert not any(name.endswith("-canary") for _, name in world.observed.children)
+    assert world.do() == Plan()
+
+
+def test_a_changed_template_is_given_to_the_canary_alone() -> None:
+    world = World(args=["--seed=1"])
+    world.edit(args=["--seed=2"])
+    assert written(world.do()) == CANARY
+    assert (world.argument("llama"), world.argument("llama-canary")) == ("--seed=1", "--seed=2")
+    assert world.observed.children["Deployment", "llama-canary"]["spec"]["replicas"] == 1
+
+
+def test_what_leads_to_the_stable_replicas_stays_while_a_canary_has_another_port() -> None:
+    world = World()
+    world.edit(port=9000)
+    assert written(world.do()) == CANARY
+    ports = {
+        name: world.observed.children["NetworkPolicy", name]["spec"]["ingress"][0]["ports"][0]["port"]
+        for name in ("llama", "llama-canary")
+    }
+    assert ports == {"llama": 8000, "llama-canary": 9000}
+
+
+def test_tracks_are_told_apart_by_what_the_deployments_select_and_met_by_the_service() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    children = world.observed.children
+    selectors = [children["Deployment", name]["spec"]["selector"]["matchLabels"] for name in ("llama", "llama-canary")]
+    pods = [
+        children["Deployment", name]["spec"]["template"]["metadata"]["labels"] for name in ("llama", "llama-canary")
+    ]
+    for number, selector in enumerate(selectors):
+        assert [selector.items() <= labels.items() for labels in pods] == [number == 0, number == 1]
+    assert all(children["Service", "llama"]["spec"]["selector"].items() <= labels.items() for labels in pods)
+    assert [labels["aifactory.dev/track"] for labels in pods] == ["stable", "canary"]
+
+
+def test_one_stable_replica_goes_when_the_canary_serves_and_not_before() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve(canary=False)
+    assert world.do() == Plan()
+    world.serve()
+    assert world.do().replicas == {"llama": 3}
+    world.serve()
+    assert world.do() == Plan()
+
+
+def test_more_replicas_are_shared_by_both() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    for _ in range(3):
+        world.do()
+        world.serve()
+    world.edit(args=["--seed=2"], replicas=8)
+    assert world.do().replicas == {"llama": 6, "llama-canary": 2}
+
+
+def test_a_change_that_is_none_of_the_pods_needs_no_canary() -> None:
+    world = World()
+    world.edit(replicas=5)
+    assert world.do() == Plan(replicas={"llama": 5})
+
+
+def test_a_canary_that_crashes_goes_at_once_and_nothing_of_it_is_left() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve(canary=False)
+    (pod,) = world.observed.canary.pods
+    world.observed = replace(
+        world.observed, canary=replace(world.observed.canary, pods=(replace(pod, restarts=2, last_exit="exit code 1"),))
+    )
+    todo = world.do()
+    assert world.rollout is not None
+    assert world.rollout.phase is P.ROLLED_BACK
+    assert "pod llama-canary-0: container failed with exit code 1" in world.rollout.message
+    assert {f"{child['kind']}/{child['metadata']['name']}" for child in todo.delete} == CANARY
+    world.serve()
+    assert world.do() == Plan(), "it is not tried again"
+    assert world.argument("llama") != "--seed=2"
+
+
+def test_a_canary_that_crashes_between_times_of_serving_is_found_out() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve()
+    (pod,) = world.observed.canary.pods
+    crashed = replace(world.observed.canary, pods=(replace(pod, restarts=2, last_exit="exit code 1"),))
+    world.observed = replace(world.observed, canary=crashed)
+    staged = world.stage()
+    assert staged.rollout is not None
+    assert staged.rollout.phase is P.ROLLED_BACK
+
+
+def test_pods_of_an_earlier_attempt_say_nothing_about_this_one() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve(canary=False)
+    (pod,) = world.observed.canary.pods
+    failing = (replace(pod, restarts=5, waiting_reason="CrashLoopBackOff"),)
+    world.edit(args=["--seed=3"])
+    world.do()
+    workload = replace(world.observed.canary.workload, generation=2, progress_deadline_exceeded=True)  # type: ignore[type-var]
+    world.observed = replace(world.observed, canary=Group(workload, failing))
+    staged = world.stage()
+    assert staged.rollout is not None
+    assert staged.rollout.phase is P.PROGRESSING
+    assert world.argument("llama-canary") == "--seed=3"
+
+
+@pytest.mark.parametrize("refused", ["unschedulable", "quota"])
+def test_a_canary_for_which_there_is_no_room_waits(refused: str) -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve(canary=False)
+    group, message = world.observed.canary, f"no room: exceeded {refused}"
+    waiting = replace(group.pods[0], unschedulable_since=1.0, unschedulable_message=message)
+    full = replace(group.workload, replica_failure=message)  # type: ignore[type-var]
+    canary = replace(group, pods=(waiting,)) if refused == "unschedulable" else Group(full)
+    world.observed = replace(world.observed, canary=canary)
+    staged = world.stage()
+    assert staged.rollout is not None
+    assert (staged.rollout.phase, staged.rollout.message) == (P.PROGRESSING, f"waits for a node: {message}")
+
+
+def test_a_promotion_gives_the_template_to_all_and_then_the_canary_goes() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    for _ in range(3):
+        world.do()
+        world.serve()
+    world.rollout = replace(world.rollout, phase=P.PROMOTING)  # type: ignore[type-var]
+    assert written(world.do()) == {"Deployment/llama"}
+    assert world.argument("llama") == "--seed=2"
+    for _ in range(4):
+        world.serve()
+        world.do()
+    assert world.rollout is not None
+    assert world.rollout.phase is P.PROMOTED
+    assert world.do() == Plan()
+    assert ("Deployment", "llama-canary") not in world.observed.children
+
+
+def test_a_spec_without_a_canary_is_rolled_out_at_once() -> None:
+    world = World(canary=False)
+    world.edit(args=["--seed=2"])
+    assert written(world.do()) == {"Deployment/llama"}
+    assert world.rollout is None
+
+
+def test_a_lost_deployment_is_made_anew_and_the_canary_serves_until_then() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    for _ in range(3):
+        world.do()
+        world.serve()
+    del world.observed.children["Deployment", "llama"]
+    world.serve()
+    todo = world.do()
+    assert written(todo) == {"Deployment/llama"}
+    assert todo.delete == ()
+    assert world.argument("llama") == "--seed=2"
+
+
+def test_the_idlest_pods_of_a_canary_leave_first() -> None:
+    world = World()
+    world.edit(args=["--seed=2"], replicas=12)
+    for _ in range(8):
+        world.do()
+        world.serve()
+    assert [
+        group.workload and group.workload.replicas for group in (world.observed.group(SERVERS), world.observed.canary)
+    ] == [9, 3]
+    busy = {"llama-canary-0": 5.0, "llama-canary-1": 0.0, "llama-canary-2": 3.0}
+    todo = world.plan(Staged(Split(9, 2), world.rollout, exists=True), **busy)
+    assert list(todo.deletion_costs) == ["llama-canary-1"]
+
+
+def test_a_fingerprint_is_the_same_on_both_tracks_and_another_for_another_template() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    (role,) = roles(world.service)
+    live = world.observed.children["Deployment", "llama-canary"]
+    assert given(live) == fingerprint(pod_template(role)) != given(world.observed.children["Deployment", "llama"])
+
+
+def test_scaling_sees_both_tracks_as_the_replicas_that_were_wanted() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve()
+    before = InferenceServiceStatus(replicas=ReplicasStatus(desired=4))
+    group = whole(SERVERS, world.observed, before)
+    assert group.workload is not None
+    assert (group.workload.replicas, len(group.pods), group.workload.available) == (4, 5, 5)
+
+
+def test_stable_replicas_of_another_engine_are_understood() -> None:
+    world = World()
+    (role,) = roles(world.service)
+    assert spoken(role, world.observed) == role.dialects
+    world.edit(engine="sglang")
+    world.do()
+    world.serve()
+    (role,) = roles(world.service)
+    assert set(spoken(role, world.observed)) == {*role.dialects, *RUNTIMES[Engine.VLLM].dialects}
