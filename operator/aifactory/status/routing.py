@@ -53,12 +53,8 @@ def _taken(facts: Facts, pool: Mapping[str, Any]) -> tuple[bool | None, Reason, 
     refused = refusal(pool)
     if refused:
         return False, Reason.POOL_REJECTED, f"the Gateway refuses the pool: {refused}"
-    if list(told(pool)):
-        return (
-            True,
-            Reason.POOL_ACCEPTED,
-            "a Gateway sends each request to the replica that the endpoint picker chooses",
-        )
+    if any(said["type"] == "Accepted" and said["status"] == "True" for said in told(pool)):
+        return True, Reason.POOL_ACCEPTED, "a Gateway sends requests to the replicas that the endpoint picker chooses"
     if expose is None or expose.gateway is None:
         unused = f"no Gateway uses the pool: set spec.expose.gateway, or let a route of yours lead to {POOL} {name}"
         return None, Reason.POOL_UNUSED, unused

@@ -2,8 +2,8 @@
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -39,13 +39,13 @@ def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
     assert service.is_("Ready", "True"), service.explain()
     workers = {f"{pod['status']['podIP']}:8000" for pod in selected(service)}
     assert len(workers) == 2
-    with forwarded(service, cluster) as port:
-        seen: set[str] = set()
-        service.wait("both workers are chosen", lambda: seen.update({choice(port, len(seen))}) or seen == workers, 30)
+    seen: set[str] = set()
+    service.wait("both workers are chosen", lambda: seen.add(choice(service, cluster)) or seen >= workers, 60)
+    assert seen - {""} == workers
 
     cluster.kubectl("delete", "crd", POOL_CRD)
     service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"), 60)
-    assert len(service.pods) == 2, service.explain()
+    service.wait("the picker's pod is gone", lambda: len(service.pods) == 2, 30)
     assert service.completes(), service.explain()
     assert service.conditions("Ready")[-1] == ("True", "Available")
 
@@ -57,9 +57,8 @@ def selected(service: Service) -> list[dict[str, dict[str, str]]]:
     return service.kube.items(f"{path(service.namespace, 'pods')}?labelSelector={labels}")
 
 
-@contextmanager
-def forwarded(service: Service, cluster: Cluster) -> Iterator[str]:
-    """The port of the picker on this machine."""
+def choice(service: Service, cluster: Cluster) -> str:
+    """The worker that the picker names for a prompt that nobody has seen; empty while it names none."""
     kubectl = [binaries.folder() / "kubectl", "--kubeconfig", cluster.kubeconfig, "--namespace", service.namespace]
     forward = subprocess.Popen(
         [*kubectl, "port-forward", f"service/{service.name}-epp", ":9002"], stdout=subprocess.PIPE, text=True
@@ -67,14 +66,10 @@ def forwarded(service: Service, cluster: Cluster) -> Iterator[str]:
     try:
         assert forward.stdout is not None
         with forward.stdout as lines:
-            yield lines.readline().split(" -> ")[0].rpartition(":")[2]
+            port = lines.readline().split(" -> ")[0].rpartition(":")[2]
+            body = json.dumps({"model": MODEL, "prompt": uuid.uuid4().hex}).encode()
+            ask = [binaries.ensure_picker() / "ask", f"127.0.0.1:{port}"]
+            return subprocess.run(ask, input=body, capture_output=True, check=False).stdout.decode().strip()
     finally:
         forward.kill()
         forward.wait()
-
-
-def choice(port: str, number: int) -> str:
-    """The worker that the picker names for a prompt that nobody has seen; empty without one."""
-    body = json.dumps({"model": MODEL, "prompt": f"{number}"}).encode()
-    ask = [binaries.ensure_picker() / "ask", f"127.0.0.1:{port}"]
-    return subprocess.run(ask, input=body, capture_output=True, check=False).stdout.decode().strip()

@@ -85,6 +85,10 @@ def test_a_gateway_that_has_not_answered_is_waited_for():
     assert routing(*READY, pool={}, expose=GATEWAY)[:2] == ("Unknown", "PoolPending")
 
 
+def test_a_gateway_that_is_still_thinking_is_waited_for():
+    assert routing(*READY, pool=answered(("Accepted", "Unknown")), expose=GATEWAY)[:2] == ("Unknown", "PoolPending")
+
+
 def test_a_gateway_that_takes_the_pool_is_told():
     taken = answered(("Accepted", "True"), ("ResolvedRefs", "True"))
     assert routing(*READY, pool=taken, expose=GATEWAY)[:2] == ("True", "PoolAccepted")
