@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
@@ -62,11 +63,13 @@ def plan(
     *,
     served: Collection[str],
     staged: Staged | None = None,
+    monitor_labels: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Compare what is rendered for `replicas` of each role with what is there.
 
     `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has; `staged` is
-    what a canary means for the first role, of which `replicas` names stable ones and canary together.
+    what a canary means for the first role, of which `replicas` names stable ones and canary together; a Prometheus
+    selects PodMonitors by `monitor_labels`.
     """
     first = roles(service)[0]
     stable = replicas if staged is None else {**replicas, first.name: staged.split.stable}
@@ -75,7 +78,9 @@ def plan(
     names = {_id(child) for child in rendered}
     held = _held(first, staged) if staged else frozenset()
     wanted = [
-        stamp(marked(child)) for child in rendered if _id(child) not in held or _id(child) not in observed.children
+        _selected(stamp(marked(child)), monitor_labels)
+        for child in rendered
+        if _id(child) not in held or _id(child) not in observed.children
     ]
     sized = {naming.canary(service.metadata.name), *(naming.workload(service.metadata.name, role) for role in replicas)}
     apply = tuple(child for child in wanted if not _in_place(observed, child, sized))
@@ -119,6 +124,14 @@ def _resized(
     for deployment, group, count in wanted:
         if group.workload is not None and group.workload.replicas != count:
             yield _Resize(deployment, group, group.workload.replicas, count)
+
+
+def _selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
+    """Labelled after it was stamped, so that who does not know of the labels finds no difference."""
+    if child["kind"] != "PodMonitor":
+        return child
+    metadata = child["metadata"]
+    return {**child, "metadata": {**metadata, "labels": {**monitor_labels, **metadata["labels"]}}}
 
 
 def _within(replicas: int, scaling: ScalingSpec) -> int:

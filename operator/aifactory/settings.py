@@ -5,10 +5,22 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from aifactory.api.meta import LabelKey, LabelValue
+
 
 def _words(value: object) -> object:
     """The parts of a text with commas."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _labels(value: object) -> object:
+    """Labels of a text such as `release=prometheus,team=ml`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [word.strip().partition("=") for word in value.split(",") if word.strip()]
+    if wrong := next((key for key, equals, _ in pairs if not equals), None):
+        raise ValueError(f"{wrong!r} is not a label; write key=value, with commas between several")
+    return {key: text for key, _, text in pairs}
 
 
 class Settings(BaseSettings):
@@ -20,6 +32,9 @@ class Settings(BaseSettings):
         default="http://prometheus.aifactory-system.svc:9090", description="Where the signals are read."
     )
     prometheus_timeout: float = Field(default=5.0, gt=0, le=60, description="Limit of one query.")
+    monitor_labels: Annotated[dict[LabelKey, LabelValue], NoDecode, BeforeValidator(_labels)] = Field(
+        default={}, description="Labels of PodMonitors, by which a Prometheus selects them, such as release=prometheus."
+    )
     metrics_window: int = Field(
         default=60, ge=10, le=600, description="Window of rates; at least four scrape intervals."
     )

@@ -60,7 +60,8 @@ def plane(complete_api: ControlPlane) -> ControlPlane:
 @pytest.fixture
 def installed(plane: ControlPlane) -> Iterator[OperatorProcess]:
     kubeconfig = plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT)
-    with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_LEASE_NAMESPACE": SYSTEM}) as operator:
+    settings = {"AIFACTORY_LEASE_NAMESPACE": SYSTEM, "AIFACTORY_MONITOR_LABELS": "release=prometheus"}
+    with OperatorProcess(kubeconfig, free_ports(1)[0], settings) as operator:
         yield operator
 
 
@@ -70,7 +71,8 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     service = Service(plane, Kube(plane), "default", "chat")
     service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
     service.wait("two pods", lambda: len(service.pods()) == 2)
-    service.wait("a PodMonitor, as the cluster has that kind", lambda: service.child("podmonitors"))
+    monitor = service.wait("a PodMonitor, as the cluster has that kind", lambda: service.child("podmonitors"))
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
     exposed = {"expose": {"host": "chat.example.com", "gateway": {"name": "public"}}}
     service.load_model()
     service.wait_for("Ready", "True", "Available")

@@ -52,6 +52,31 @@ def test_a_cluster_with_prometheus_operator_gets_a_pod_monitor_too():
     assert decide(Observed(), served=OPTIONAL).apply[-1]["kind"] == "PodMonitor"
 
 
+def test_pod_monitors_are_labelled_as_the_prometheus_selects_them():
+    def monitor(**labels: str) -> Any:
+        return plan(service(), Observed(), {}, {}, served=OPTIONAL, monitor_labels=labels).apply[-1]["metadata"]
+
+    labelled, plain = monitor(release="prometheus", **{"aifactory.dev/role": "mine"}), monitor()
+    assert labelled["labels"] == {"release": "prometheus", **plain["labels"]}
+    assert labelled["annotations"] == plain["annotations"]
+
+
+def test_who_does_not_know_of_labels_of_pod_monitors_finds_no_difference():
+    applied = plan(service(), Observed(), {SERVERS: 2}, {}, served=OPTIONAL, monitor_labels={"release": "a"}).apply
+    children = {(child["kind"], child["metadata"]["name"]): copy.deepcopy(child) for child in applied}
+    there = Observed(children, {SERVERS: Group(Workload(replicas=2))})
+    assert decide(there, served=OPTIONAL) == Plan()
+
+
+def test_an_endpoint_picker_that_somebody_scales_is_scaled_back():
+    llmd = {"runtime": {"engine": "llmd"}}
+    there = cluster(served=("InferencePool",), **llmd)
+    assert decide(there, served=("InferencePool",), **llmd) == Plan()
+    there.children["Deployment", "llama-epp"]["spec"]["replicas"] = 0
+    (repair,) = decide(there, served=("InferencePool",), **llmd).apply
+    assert (repair["metadata"]["name"], repair["spec"]["replicas"]) == ("llama-epp", 1)
+
+
 def test_a_service_in_place_is_not_written_again():
     assert decide(cluster()) == Plan()
 

@@ -133,7 +133,15 @@ class Reconciler:
             return False
         if known.converged == (state := (self._state(known, observed), replicas, staged)):
             return False
-        todo = plan(known.service, observed, replicas, known.in_flight, served=self._served, staged=staged)
+        todo = plan(
+            known.service,
+            observed,
+            replicas,
+            known.in_flight,
+            served=self._served,
+            staged=staged,
+            monitor_labels=self._settings.monitor_labels,
+        )
         if known.service.spec.mode is Mode.PLAN:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
             return False

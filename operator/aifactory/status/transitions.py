@@ -11,6 +11,7 @@ _TOLD: dict[str, str] = {
     ConditionType.READY: "False",
     ConditionType.STALLED: "True",
     ConditionType.ACCEPTED: "False",
+    ConditionType.ROUTING_READY: "False",
     ConditionType.GPU_SHORTAGE: "True",
     ConditionType.ENGINE_STALLED: "True",
     ConditionType.METRICS_AVAILABLE: "False",

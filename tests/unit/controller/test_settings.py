@@ -20,6 +20,20 @@ def test_namespaces_are_separated_by_commas(monkeypatch):
     assert Settings().namespaces == ("chat", "agents")
 
 
+def test_labels_of_pod_monitors_are_pairs_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("AIFACTORY_MONITOR_LABELS", "release=prometheus, example.com/team=ml,")
+    assert Settings().monitor_labels == {"release": "prometheus", "example.com/team": "ml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("release", "write key=value"), ("a b=c", "monitor_labels.a b"), ("a=b/", "monitor_labels.a")]
+)
+def test_what_is_no_label_is_refused_by_name(monkeypatch, text, says):
+    monkeypatch.setenv("AIFACTORY_MONITOR_LABELS", text)
+    with pytest.raises(ValidationError, match=says):
+        Settings()
+
+
 def test_numbers_are_read(monkeypatch):
     monkeypatch.setenv("AIFACTORY_TICK", "2.5")
     assert Settings().tick == 2.5
