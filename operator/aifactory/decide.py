@@ -1,6 +1,6 @@
 """What to change for one service: pure functions from what is wanted and what is, to a plan."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +16,10 @@ from aifactory.render import OF_TEMPLATE, naming, render
 from aifactory.render.drift import holds, stamp
 from aifactory.render.template import marked
 from aifactory.runtimes import Role, roles
+from aifactory.several import chosen, kept_for_now, lasting, restarted
 
 Child = dict[str, Any]
+_Id = tuple[str, str]
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
 _LEAVES_FIRST = -1_000_000
 
@@ -26,27 +28,29 @@ _LEAVES_FIRST = -1_000_000
 class Plan:
     """Writes that bring the children to what is wanted; empty when they are.
 
-    `replicas` maps Deployments of which only the number of replicas changes to that number; `deletion_costs` maps pods
-    that should leave to their pod-deletion-cost.
+    `replicas` maps kind and name of workloads of which only the number of replicas changes to that number;
+    `deletion_costs` maps pods that should leave to their pod-deletion-cost. `restart` maps pods whose replica failed
+    in another place to their uids.
     """
 
     apply: tuple[Child, ...] = ()
     delete: tuple[Child, ...] = ()
-    replicas: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[_Id, int] = field(default_factory=dict)
     deletion_costs: Mapping[str, int] = field(default_factory=dict)
+    restart: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Everything is in place."""
-        return not self.apply and not self.delete and not self.replicas
+        return not self.apply and not self.delete and not self.replicas and not self.restart
 
 
 def wanted_replicas(
     spec: InferenceServiceSpec, group: Group, before: ReplicasStatus | None, decided: int | None
 ) -> int:
-    """Replicas for the Deployment of a role whose spec this is: fixed, `decided` by the law, or as they are.
+    """Replicas for the workload of a role whose spec this is: fixed, `decided` by the law, or as they are.
 
-    A lost Deployment comes back at its last size, which the status `before` remembers.
+    A lost workload comes back at its last size, which the status `before` remembers.
     """
     if spec.scaling is None:
         return spec.initial_replicas
@@ -64,36 +68,37 @@ def plan(
     served: Collection[str],
     staged: Staged | None = None,
     monitor_labels: Mapping[str, str] = MappingProxyType({}),
+    now: float = 0.0,
 ) -> Plan:
     """Compare what is rendered for `replicas` of each role with what is there.
 
     `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has; `staged` is
     what a canary means for the first role, of which `replicas` names stable ones and canary together; a Prometheus
-    selects PodMonitors by `monitor_labels`.
+    selects PodMonitors by `monitor_labels`; `now` is in epoch seconds.
     """
-    first = roles(service)[0]
-    stable = replicas if staged is None else {**replicas, first.name: staged.split.stable}
+    parts = roles(service)
+    stable = replicas if staged is None else {**replicas, parts[0].name: staged.split.stable}
     canary = staged.canary if staged else None
-    rendered = render(service, stable, served=served, canary=canary)
+    exchanges = {role.name: chosen(role, observed, stable[role.name], in_flight) for role in parts}
+    numbers = {name: exchange.have for name, exchange in exchanges.items()}
+    rendered = render(service, stable, served=lasting(served, observed), canary=canary, numbers=numbers)
     names = {_id(child) for child in rendered}
-    held = _held(first, staged) if staged else frozenset()
+    held = _held(parts[0], staged) if staged else frozenset()
     wanted = [
         _selected(stamp(marked(child)), monitor_labels)
         for child in rendered
         if _id(child) not in held or _id(child) not in observed.children
     ]
-    sized = {naming.canary(service.metadata.name), *(naming.workload(service.metadata.name, role) for role in replicas)}
-    apply = tuple(child for child in wanted if not _in_place(observed, child, sized))
-    written = {child["metadata"]["name"] for child in apply if child["kind"] == "Deployment"}
-    resized = tuple(_resized(service, observed, stable, canary))
-    costs: dict[str, int] = {}
-    for one in resized:
-        costs |= _leaving(one.group, one.before - one.after, in_flight)
+    sizes = _sizes(service, stable, canary)
+    apply = tuple(child for child in wanted if not _in_place(observed, child, sizes))
+    resized = {one: count for one, count in sizes.items() if one in names and _size(observed, one) not in (None, count)}
+    kept = names.union(*(kept_for_now(role, observed, stable[role.name], exchanges[role.name]) for role in parts))
     return Plan(
         apply=apply,
-        delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
-        replicas={one.name: one.after for one in resized if one.name not in written},
-        deletion_costs=costs,
+        delete=tuple(child for child_id, child in observed.children.items() if child_id not in kept),
+        replicas={one: count for one, count in resized.items() if one not in {_id(child) for child in apply}},
+        deletion_costs=_costs(service, observed, resized, in_flight),
+        restart={pod.name: pod.uid for pod in restarted(parts, observed, now)},
     )
 
 
@@ -104,26 +109,31 @@ def _held(role: Role, staged: Staged) -> Collection[tuple[str, str]]:
     return frozenset((kind, name) for kind in OF_TEMPLATE for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Resize:
-    """A Deployment that gets another number of replicas."""
-
-    name: str
-    group: Group
-    before: int
-    after: int
-
-
-def _resized(
-    service: InferenceService, observed: Observed, replicas: Mapping[RoleName, int], canary: int | None
-) -> Iterator[_Resize]:
+def _sizes(service: InferenceService, replicas: Mapping[RoleName, int], canary: int | None) -> Mapping[_Id, int]:
+    """Workloads whose number of replicas is written by itself, with that number."""
     name = service.metadata.name
-    wanted = [(naming.workload(name, role), observed.group(role), count) for role, count in replicas.items()]
-    if canary is not None:
-        wanted.append((naming.canary(name), observed.canary, canary))
-    for deployment, group, count in wanted:
-        if group.workload is not None and group.workload.replicas != count:
-            yield _Resize(deployment, group, group.workload.replicas, count)
+    wanted = {("Deployment", naming.workload(name, role)): count for role, count in replicas.items()}
+    wanted |= {("LeaderWorkerSet", naming.nodes(name, role)): count for role, count in replicas.items()}
+    return wanted if canary is None else wanted | {("Deployment", naming.canary(name)): canary}
+
+
+def _size(observed: Observed, workload: _Id) -> int | None:
+    """Replicas of a workload, None while it does not exist."""
+    live = observed.children.get(workload)
+    return None if live is None else live["spec"].get("replicas", 1)
+
+
+def _costs(
+    service: InferenceService, observed: Observed, resized: Mapping[_Id, int], in_flight: Mapping[str, float]
+) -> Mapping[str, int]:
+    """Which pods of Deployments should leave first."""
+    name, costs = service.metadata.name, dict[str, int]()
+    groups = {("Deployment", naming.workload(name, role)): group for role, group in observed.groups.items()}
+    groups["Deployment", naming.canary(name)] = observed.canary
+    for workload, group in groups.items():
+        if workload in resized:
+            costs |= _leaving(group, (_size(observed, workload) or 0) - resized[workload], in_flight)
+    return costs
 
 
 def _selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
@@ -138,18 +148,18 @@ def _within(replicas: int, scaling: ScalingSpec) -> int:
     return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
-def _id(child: Child) -> tuple[str, str]:
+def _id(child: Child) -> _Id:
     return child["kind"], child["metadata"]["name"]
 
 
-def _in_place(observed: Observed, child: Child, sized: Collection[str]) -> bool:
-    """`sized` Deployments get their replicas by themselves."""
+def _in_place(observed: Observed, child: Child, sized: Collection[_Id]) -> bool:
+    """`sized` workloads get their replicas by themselves."""
     live = observed.children.get(_id(child))
     return live is not None and holds(live, _without_replicas(child, sized))
 
 
-def _without_replicas(child: Child, sized: Collection[str]) -> Child:
-    if child["kind"] != "Deployment" or child["metadata"]["name"] not in sized:
+def _without_replicas(child: Child, sized: Collection[_Id]) -> Child:
+    if _id(child) not in sized:
         return child
     return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
 

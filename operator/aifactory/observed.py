@@ -12,6 +12,9 @@ class Pod:
     """A model-server pod. `last_exit` says how a container of it failed last, empty if none did.
 
     `template` is the fingerprint of the pod template of a canary's pod.
+    Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
+    pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
+    `began_at` the start of its container, which ended last at `ended_at`; it was told to leave at `left_at`.
     """
 
     name: str
@@ -27,6 +30,20 @@ class Pod:
     last_exit: str = ""
     template_hash: str = ""
     template: str = ""
+    replica: str = ""
+    nodes: int = 1
+    leader: bool = True
+    scheduled: bool = False
+    culprit: str = ""
+    uid: str = ""
+    began_at: float | None = None
+    ended_at: float | None = None
+    left_at: float | None = None
+
+    @property
+    def grouped(self) -> bool:
+        """Serves only together with others."""
+        return self.replica != ""
 
     @property
     def pending(self) -> bool:
@@ -41,7 +58,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The Deployment of a role."""
+    """The Deployment of a role, or what keeps its replicas of several pods, counted in replicas."""
 
     replicas: int
     generation: int = 0
@@ -61,10 +78,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The pods of one role, and the workload that keeps them."""
+    """The pods of one role, and the workload that keeps them.
+
+    Several pods that serve together are one of `pods`, and each one of `members`; `departed` are members that were
+    there until just now.
+    """
 
     workload: Workload | None = None
     pods: tuple[Pod, ...] = ()
+    members: tuple[Pod, ...] = ()
+    departed: tuple[Pod, ...] = ()
 
     @property
     def serving_pods(self) -> tuple[Pod, ...]:

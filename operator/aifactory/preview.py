@@ -1,7 +1,7 @@
 """What a plan would change, for people: `status.plan` of a service in mode Plan, and `aifactory diff`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
@@ -9,13 +9,19 @@ from aifactory.api.role import RoleName
 from aifactory.api.status import ChangeStatus, FromTo, PlanStatus
 from aifactory.decide import Plan
 from aifactory.observed import Observed
-from aifactory.render import naming
+from aifactory.render import labels, naming
 from aifactory.render.drift import HASH_ANNOTATION, Difference, differences
 from aifactory.render.labels import TEMPLATE
 from aifactory.runtimes import Role, roles
 
 Child = dict[str, Any]
 _MOST_FIELDS = 20
+_MOST_CHANGES = 16
+_PODS_PER_REPLICA: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
+    "Deployment": lambda spec: 1,
+    "StatefulSet": lambda spec: 1,
+    "LeaderWorkerSet": lambda spec: spec["leaderWorkerTemplate"].get("size", 1),
+}
 _LONGEST_VALUE = 80
 
 
@@ -24,10 +30,10 @@ def preview(service: InferenceService, observed: Observed, todo: Plan, replicas:
     parts = [role for role in roles(service) if role.accelerated]
     live = {role.name: _live(observed, role.name) for role in parts}
     planned = {role.name: replicas[role.name] for role in parts}
-    gpus_now = sum(live[role.name] * _gpus(role, observed) for role in parts)
-    gpus_then = sum(planned[role.name] * role.spec.accelerator.count for role in parts)
+    gpus_now = sum(_gpus(role, observed) for role in parts)
+    gpus_then = sum(planned[role.name] * role.spec.accelerator.gpus for role in parts)
     return PlanStatus(
-        changes=[*_changes(observed, todo), *_resized(observed, todo)],
+        changes=_capped([*_changes(observed, todo), *_resized(observed, todo)]),
         replicas=FromTo(from_=sum(live.values()), to=sum(planned.values())),
         gpus=FromTo(from_=gpus_now, to=gpus_then),
     )
@@ -51,10 +57,21 @@ def _changes(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
 
 
 def _resized(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
-    """Deployments of which nothing but the number of replicas changes."""
-    for name, count in todo.replicas.items():
-        live = observed.children["Deployment", name]["spec"]["replicas"]
-        yield ChangeStatus(action="Change", object=f"Deployment/{name}", fields=[f"spec.replicas: {live} -> {count}"])
+    """Workloads of which nothing but the number of replicas changes."""
+    for (kind, name), count in todo.replicas.items():
+        live = observed.children[kind, name]["spec"]["replicas"]
+        yield ChangeStatus(action="Change", object=f"{kind}/{name}", fields=[f"spec.replicas: {live} -> {count}"])
+
+
+def _capped(changes: list[ChangeStatus]) -> list[ChangeStatus]:
+    """No more than a status may hold; each replica of several pods is two objects."""
+    if len(changes) <= _MOST_CHANGES:
+        return changes
+    left = [change.object for change in changes[_MOST_CHANGES - 1 :]]
+    return [
+        *changes[: _MOST_CHANGES - 1],
+        ChangeStatus(action="Change", object=f"{len(left)} more", fields=left[:_MOST_FIELDS]),
+    ]
 
 
 def _fields(live: Child, child: Child) -> list[str]:
@@ -81,12 +98,23 @@ def _name(child: Child) -> str:
 
 
 def _gpus(role: Role, observed: Observed) -> int:
-    """Devices that a pod asks for: resources whose name has a domain. What a claim asks for is not in the pod."""
-    deployment = observed.children.get(("Deployment", naming.child(role)))
-    if deployment is None:
-        return 0
-    pod = deployment["spec"]["template"]["spec"]
-    if pod.get("resourceClaims"):
+    """Devices of all pods that the workloads of a role ask for."""
+    asked = 0
+    for (kind, _), child in observed.children.items():
+        if kind in _PODS_PER_REPLICA and child["metadata"]["labels"].get(labels.ROLE) == role.name:
+            pods = child["spec"].get("replicas", 1) * _PODS_PER_REPLICA[kind](child["spec"])
+            asked += pods * _devices(role, _template(child["spec"])["spec"])
+    return asked
+
+
+def _template(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    template: Mapping[str, Any] = spec.get("leaderWorkerTemplate", {}).get("workerTemplate") or spec["template"]
+    return template
+
+
+def _devices(role: Role, pod: Mapping[str, Any]) -> int:
+    """Resources whose name has a domain. What a claim asks for is not in the pod."""
+    if any(claim["name"] == naming.GPU_CLAIM for claim in pod.get("resourceClaims") or ()):
         return role.spec.accelerator.count
     limits = [(container.get("resources") or {}).get("limits") or {} for container in pod["containers"]]
     return sum(int(amount) for found in limits for name, amount in found.items() if "/" in name)

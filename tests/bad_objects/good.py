@@ -184,6 +184,31 @@ GOOD = (
             }
         },
     ),
+    Good(
+        "a rack of NVLink",
+        {
+            "accelerator": {
+                "count": 4,
+                "nodes": 18,
+                "topology": {"key": "nvidia.com/gpu.clique", "spread": True},
+                "computeDomain": {"resourceClaimTemplate": "nvl72-channel"},
+            }
+        },
+        name="a" * 38,
+    ),
+    Good("data parallelism across nodes", {"accelerator": {"nodes": 2, "parallelism": {"data": 2}}}),
+    Good(
+        "an image of one's own on two nodes",
+        {
+            "runtime": {
+                "engine": "custom",
+                "image": "example.com/server",
+                "args": ["--leader=$(AIFACTORY_LEADER_ADDRESS)"],
+                "metrics": {"running": "busy", "waiting": "queued"},
+            },
+            "accelerator": {"nodes": 2},
+        },
+    ),
     Good("a rollout in place", {"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}),
     Good("a canary as by default", {"rollout": {"canary": {}}}),
     Good(

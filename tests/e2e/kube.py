@@ -15,6 +15,8 @@ MERGE = "application/merge-patch+json"
 _PREFIXES = {
     "inferenceservices": "/apis/aifactory.dev/v1alpha1",
     "deployments": "/apis/apps/v1",
+    "statefulsets": "/apis/apps/v1",
+    "leaderworkersets": "/apis/leaderworkerset.x-k8s.io/v1",
     "replicasets": "/apis/apps/v1",
     "poddisruptionbudgets": "/apis/policy/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",

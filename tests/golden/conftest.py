@@ -42,9 +42,17 @@ class Case:
         return next((child for child in self.children if child["kind"] == kind and _of_picker(child)), None)
 
     @property
+    def templates(self) -> list[dict[str, Any]]:
+        """Of all pods."""
+        specs = [child["spec"] for child in self.children if "spec" in child]
+        groups = [spec["leaderWorkerTemplate"] for spec in specs if "leaderWorkerTemplate" in spec]
+        found = [spec["template"] for spec in specs if "template" in spec]
+        return [*found, *(group[name] for group in groups for name in ("leaderTemplate", "workerTemplate"))]
+
+    @property
     def pods(self) -> list[dict[str, Any]]:
         """Specs of all pods."""
-        return [child["spec"]["template"]["spec"] for child in self.children if child["kind"] == "Deployment"]
+        return [template["spec"] for template in self.templates]
 
     @property
     def pod(self) -> dict[str, Any]:
@@ -91,11 +99,32 @@ def _engine(path: Path) -> str:
 def _case(name: str, path: Path) -> Case:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
-    return Case(name, service, tuple(render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=OPTIONAL)))
+    served = [kind for kind in OPTIONAL if kind != "LeaderWorkerSet" or not name.endswith(NATIVE)]
+    return Case(name, service, tuple(render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=served)))
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files()])
+NATIVE = "-by-stateful-sets"
+_ONE_POD = [(name, path) for name, path in _files() if _first(path)["spec"].get("accelerator", {}).get("nodes", 1) == 1]
+_SEVERAL_PODS = [
+    (f"{name}{form}", path) for name, path in _files() if (name, path) not in _ONE_POD for form in ("", NATIVE)
+]
+
+
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _ONE_POD])
 def case(request: pytest.FixtureRequest) -> Case:
+    """A service whose replicas are single pods."""
+    return _case(*request.param)
+
+
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _SEVERAL_PODS])
+def several(request: pytest.FixtureRequest) -> Case:
+    """A service whose replicas have several pods, with a LeaderWorkerSet and without."""
+    return _case(*request.param)
+
+
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in (*_ONE_POD, *_SEVERAL_PODS)])
+def every(request: pytest.FixtureRequest) -> Case:
+    """Any service."""
     return _case(*request.param)
 
 
@@ -115,4 +144,4 @@ def canary() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def all_names() -> set[str]:
-    return {name for name, _ in _files()}
+    return {name for name, _ in (*_ONE_POD, *_SEVERAL_PODS)}

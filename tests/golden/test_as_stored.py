@@ -20,14 +20,14 @@ def walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(item, key)
 
 
-def test_nothing_is_empty(case):
-    for key, value in walk(list(case.children)):
+def test_nothing_is_empty(every):
+    for key, value in walk(list(every.children)):
         assert value is not None, key
         assert value not in ([], {}) or key in MEANINGFUL_WHEN_EMPTY, key
 
 
-def test_only_plain_values(case):
-    for key, value in walk(list(case.children)):
+def test_only_plain_values(every):
+    for key, value in walk(list(every.children)):
         assert type(value) in (dict, list, str, int, bool), f"{key}: {value!r}"
 
 
@@ -47,6 +47,6 @@ def test_names_that_must_be_unique_are(case):
     assert {mount["name"] for mount in case.container["volumeMounts"]} == {item["name"] for item in case.pod["volumes"]}
 
 
-def test_names_are_dns_labels(case):
-    for child in case.children:
+def test_names_are_dns_labels(every):
+    for child in every.children:
         assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", child["metadata"]["name"])

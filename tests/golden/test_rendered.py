@@ -7,12 +7,12 @@ import yaml
 RENDERED = Path(__file__).parent / "rendered"
 
 
-def test_children_are_as_reviewed(case, update_golden):
-    text = yaml.safe_dump_all(case.children, sort_keys=False, width=120)
+def test_children_are_as_reviewed(every, update_golden):
+    text = yaml.safe_dump_all(every.children, sort_keys=False, width=120)
     if update_golden:
-        case.golden.write_text(text)
-    assert case.golden.is_file(), "no golden file yet: run pytest tests/golden --update-golden and review it"
-    assert text == case.golden.read_text(), "rendered objects changed: review with pytest tests/golden --update-golden"
+        every.golden.write_text(text)
+    assert every.golden.is_file(), "no golden file yet: run pytest tests/golden --update-golden and review it"
+    assert text == every.golden.read_text(), "rendered objects changed: review with pytest tests/golden --update-golden"
 
 
 def test_a_canary_is_as_reviewed(canary, update_golden):

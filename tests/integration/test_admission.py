@@ -68,7 +68,7 @@ def test_a_field_without_a_default_stays_absent(api: ControlPlane) -> None:
     spec = json.loads(shown)["spec"]
     assert {"replicas", "scaling", "podTemplate"}.isdisjoint(spec)
     assert {"source"}.isdisjoint(spec["model"])
-    assert spec["accelerator"] == {"resourceName": "nvidia.com/gpu", "count": 1}
+    assert spec["accelerator"] == {"resourceName": "nvidia.com/gpu", "count": 1, "nodes": 1}
 
 
 def test_kubectl_get_shows_the_columns_of_a_service(api: ControlPlane) -> None:

@@ -61,7 +61,18 @@ def services(file: Path) -> list[Object]:
 def rendered(file: Path) -> list[Object]:
     """What becomes of all services of a file; offline, so that nothing has an owner that is not there."""
     read = [InferenceService.model_validate(manifest) for manifest in services(file)]
-    return [child for one in read for child in render(one, {}, served=OPTIONAL)]
+    native = [kind for kind in OPTIONAL if kind != "LeaderWorkerSet"]
+    several = [one for one in read if one.spec.accelerator.nodes > 1]
+    sets = [child for one in several for child in render(one, {}, served=native) if child["kind"] == "StatefulSet"]
+    return [*(child for one in read for child in render(one, {}, served=OPTIONAL)), *sets]
+
+
+def templates(file: Path) -> list[Object]:
+    """Of all pods."""
+    specs = [child["spec"] for child in rendered(file) if "spec" in child]
+    groups = [spec["leaderWorkerTemplate"] for spec in specs if "leaderWorkerTemplate" in spec]
+    found = [spec["template"] for spec in specs if "template" in spec]
+    return [*found, *(group[name] for group in groups for name in ("leaderTemplate", "workerTemplate"))]
 
 
 def placed(obj: Object, namespace: str) -> Object:
@@ -94,7 +105,7 @@ def start_pods(kube: Kube, namespace: str, file: Path, **changed: Any) -> None:
     for account in (child for child in objects if child["kind"] == "ServiceAccount"):
         # Admission asks for it; unlike the pods it has to be there.
         kube.apply(path(namespace, "serviceaccounts", account["metadata"]["name"]), placed(account, namespace))
-    for template in (child["spec"]["template"] for child in objects if child["kind"] == "Deployment"):
+    for template in templates(file):
         spec = {name: value for name, value in template["spec"].items() if name not in ELSEWHERE} | changed
         pod: dict[str, Any] = {"metadata": template["metadata"] | {"name": "replica"}, "spec": spec}
         created = kube.send("POST", f"{path(namespace, 'pods')}?dryRun=All", pod)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kube import Object
+from tests.e2e.kube import Object, path
 from tests.kind.controlplane import ControlPlane
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
@@ -21,7 +21,7 @@ READ = {"get", "list", "watch"}
 MERGE = "application/merge-patch+json"
 OPTIONAL = ("podmonitors", "httproutes")
 POOL = ("inferencepools", "roles", "rolebindings")
-ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses", *POOL)
+ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses", *POOL, "leaderworkersets", "statefulsets")
 # What a Gateway says of a route.
 ACCEPTED = {
     "parents": [
@@ -46,6 +46,8 @@ RESERVED = {
     **{f"create {plural}": "apply" for plural in ALL_CHILDREN},
     # Children that this version no longer renders are removed.
     **{f"delete {plural}": "upgrade" for plural in ALL_CHILDREN},
+    # test_several_nodes.py needs them, with the same rights.
+    **dict.fromkeys(("patch statefulsets", "delete pods"), "where there is no LeaderWorkerSet"),
     "update inferenceservices/finalizers": "clusters that enforce owner references ask for it",
 }
 
@@ -83,6 +85,9 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     service.wait("scaled down", lambda: service.deployment()["spec"]["replicas"] == 1)
     service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 1}, "runtime": {"engine": "llmd"}})
     service.wait("a pool, as the cluster has that kind", lambda: service.child("inferencepools"))
+    service.apply({"replicas": 1, "accelerator": {"nodes": 2}})
+    groups = path("default", "leaderworkersets", "chat-nodes")
+    service.wait("groups of pods, as the cluster has that kind", lambda: service.kube.find(groups))
     service.delete()
     installed.stop()
     return service

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.kind import versions
 from tests.kind.host import exclusive, find, require_free_disk
-from tests.kind.paths import GO_MODULE, PICKER_MODULE, PROMETHEUS_MODULE, cache_dir, content_key
+from tests.kind.paths import GO_MODULE, LWS_MODULE, PICKER_MODULE, PROMETHEUS_MODULE, cache_dir, content_key
 from tests.kind.progress import StepFailedError, capture, run_step
 
 PACKAGES = {
@@ -120,6 +120,27 @@ def ensure_picker() -> Path:
                     shutil.move(built / name, staging / name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(staging, target)
+    return target
+
+
+def ensure_lws() -> Path:
+    """Builds the controller of LeaderWorkerSet, unless the cache has it.
+
+    Raises:
+        StepFailedError: no Go tool chain, too little disk, or the build failed.
+    """
+    target = cache_dir() / "binaries" / f"lws-{content_key(LWS_MODULE)}" / "manager"
+    with exclusive("binaries"):
+        if not target.exists():
+            with _go_build(
+                "Build the LeaderWorkerSet controller from its Go module",
+                LWS_MODULE,
+                ["sigs.k8s.io/lws/cmd"],
+                ldflags="-s -w",
+                about="3 min on 2 cores the first time",
+            ) as built:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(built / "cmd", target)
     return target
 
 

@@ -33,6 +33,7 @@ CONTROLLERS = (
     "node-lifecycle-controller",
     "replicaset-controller",
     "serviceaccount-controller",
+    "statefulset-controller",
 )
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).parent / "files"
 GO_MODULE = Path(__file__).parent / "go"
+LWS_MODULE = Path(__file__).parent / "go_lws"
 PROMETHEUS_MODULE = Path(__file__).parent / "go_prometheus"
 PICKER_MODULE = Path(__file__).parent / "go_picker"
 CRD_MODULES = Path(__file__).parent / "go_crds"

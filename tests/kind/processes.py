@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -25,11 +25,16 @@ class ProcessGroup:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, program: Path, *args: str) -> None:
+    def start(self, program: Path, *args: str, environment: Mapping[str, str] | None = None) -> None:
         """Starts a program in a session of its own, so that Ctrl-C reaches the test and not its control plane."""
         with (self._logs / f"{program.name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [program, *args], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [program, *args],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._running[program.name] = process
 

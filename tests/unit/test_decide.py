@@ -82,7 +82,7 @@ def test_a_service_in_place_is_not_written_again():
 
 
 def test_a_change_of_replicas_alone_writes_only_the_number():
-    assert decide(cluster(replicas=2), replicas=5) == Plan(replicas={"llama": 5})
+    assert decide(cluster(replicas=2), replicas=5) == Plan(replicas={("Deployment", "llama"): 5})
 
 
 def test_an_edited_child_is_applied_and_no_other():

@@ -66,8 +66,8 @@ class World:
         children = {**self.observed.children}
         for child in todo.apply:
             children[child["kind"], child["metadata"]["name"]] = copy.deepcopy(child)
-        for name, count in todo.replicas.items():
-            children["Deployment", name]["spec"]["replicas"] = count
+        for workload, count in todo.replicas.items():
+            children[workload]["spec"]["replicas"] = count
         for child in todo.delete:
             del children[child["kind"], child["metadata"]["name"]]
         self.observed = replace(self.observed, children=children)
@@ -97,6 +97,7 @@ def written(todo: Plan) -> set[str]:
     return {f"{child['kind']}/{child['metadata']['name']}" for child in todo.apply}
 
 
+LLAMA = ("Deployment", "llama")
 CANARY = {"Deployment/llama-canary", "NetworkPolicy/llama-canary", "PodMonitor/llama-canary"}
 
 
@@ -148,7 +149,7 @@ def test_one_stable_replica_goes_when_the_canary_serves_and_not_before() -> None
     world.serve(canary=False)
     assert world.do() == Plan()
     world.serve()
-    assert world.do().replicas == {"llama": 3}
+    assert world.do().replicas == {LLAMA: 3}
     world.serve()
     assert world.do() == Plan()
 
@@ -160,13 +161,13 @@ def test_more_replicas_are_shared_by_both() -> None:
         world.do()
         world.serve()
     world.edit(args=["--seed=2"], replicas=8)
-    assert world.do().replicas == {"llama": 6, "llama-canary": 2}
+    assert world.do().replicas == {LLAMA: 6, ("Deployment", "llama-canary"): 2}
 
 
 def test_a_change_that_is_none_of_the_pods_needs_no_canary() -> None:
     world = World()
     world.edit(replicas=5)
-    assert world.do() == Plan(replicas={"llama": 5})
+    assert world.do() == Plan(replicas={LLAMA: 5})
 
 
 def test_a_canary_that_crashes_goes_at_once_and_nothing_of_it_is_left() -> None:

@@ -46,6 +46,8 @@ _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "accelerator.parallelism": _SERVERS,
     "accelerator.parallelism.data": (*_VLLMS, Engine.SGLANG),
 }
+# Engines whose pods find each other by arguments alone. Others start workers by MPI over ssh, or by scripts around Ray.
+_MULTI_NODE = (Engine.VLLM, Engine.SGLANG, Engine.CUSTOM)
 # Fields below spec that some engines cannot do without.
 _NEEDED: Mapping[str, tuple[Engine, ...]] = {
     "model.source": (Engine.TRITON,),
@@ -65,6 +67,8 @@ _VLLM_FLAGS = (
     *("--model", "--served-model-name", "--host", "--port", "--tensor-parallel-size", "-tp"),
     *("--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp", "--enable-expert-parallel"),
     *("--shutdown-timeout", "--enable-lora", "--lora-modules"),
+    *("--nnodes", "-n", "--node-rank", "-r", "--master-addr", "--master-port", "--headless"),
+    "--distributed-executor-backend",
 )
 # Flags that the operator sets from other fields; a second value would contradict the object.
 _OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
@@ -75,7 +79,7 @@ _OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
         *("--model", "--model-path", "--served-model-name", "--host", "--port", "--tp", "--tp-size"),
         *("--tensor-parallel-size", "--pp", "--pp-size", "--pipeline-parallel-size", "--dp", "--dp-size"),
         *("--data-parallel-size", "--ep", "--ep-size", "--expert-parallel-size", "--enable-metrics"),
-        *("--enable-lora", "--lora-paths"),
+        *("--enable-lora", "--lora-paths", "--nnodes", "--node-rank", "--dist-init-addr", "--nccl-init-addr"),
     ),
     Engine.TRTLLM: ("--served-model-name", "--host", "--port", "--tp-size", "--pp-size", "--ep-size"),
     Engine.TRITON: (
@@ -127,6 +131,24 @@ def engine_checks() -> tuple[Check, ...]:
             ),
             message="a NIM reads adapters from a persistentVolumeClaim only",
             field="model.adapters",
+        ),
+        Check(
+            cel=f"self.accelerator.nodes == 1 || self.runtime.engine in {_texts(_MULTI_NODE)}",
+            holds=lambda spec: spec.accelerator.nodes == 1 or spec.runtime.engine in _MULTI_NODE,
+            message=f"only runtime.engine {_either(_MULTI_NODE)} can span nodes here; others need MPI or Ray to start "
+            "their workers: use nodes 1",
+            field="accelerator.nodes",
+        ),
+        Check(
+            cel="self.runtime.engine != 'sglang' || self.accelerator.nodes == 1 || !has(self.accelerator.parallelism) "
+            "|| !has(self.accelerator.parallelism.data) || self.accelerator.parallelism.data == 1",
+            holds=lambda spec: (
+                spec.runtime.engine != Engine.SGLANG
+                or spec.accelerator.nodes == 1
+                or spec.accelerator.data_parallel == 1
+            ),
+            message="SGLang has no data parallelism across nodes: use more replicas, or nodes 1",
+            field="accelerator.parallelism.data",
         ),
         *(_precision(engine, ("auto", *others)) for engine, others in _PRECISIONS.items()),
         *(_free_of(engine, flags) for engine, flags in _OWNED_FLAGS.items() if flags),

@@ -15,6 +15,9 @@ KIND = "InferenceService"
 PLURAL = "inferenceservices"
 # Children and pods carry longer names; 52 leaves room for what Kubernetes and the operator append.
 MAX_NAME_LENGTH = 52
+# StatefulSets of a replica append its number and a word; their own names have at most 52 characters, because Kubernetes
+# appends a hash to them in a label.
+MAX_NAME_LENGTH_OF_GROUPS = 38
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
@@ -49,6 +52,16 @@ class InferenceService(CheckedModel):
             ),
             message=f"must be at most {MAX_NAME_LENGTH} lower-case letters, digits or '-', the first a letter and the "
             "last not '-', because Services and pods are named after it",
+            field="metadata.name",
+        ),
+        Check(
+            cel="!has(self.spec.accelerator) || self.spec.accelerator.nodes == 1 || "
+            f"self.metadata.name.size() <= {MAX_NAME_LENGTH_OF_GROUPS}",
+            holds=lambda service: (
+                service.spec.accelerator.nodes == 1 or len(service.metadata.name) <= MAX_NAME_LENGTH_OF_GROUPS
+            ),
+            message=f"must have at most {MAX_NAME_LENGTH_OF_GROUPS} characters when accelerator.nodes is above 1, "
+            "because StatefulSets are named after it",
             field="metadata.name",
         ),
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from .accelerator import GROUP_VARIABLES, AcceleratorSpec
 from .checks import Check, Unique
 from .egress import EgressSpec
 from .endpointpicker import EndpointPickerSpec
@@ -15,7 +16,6 @@ from .meta import (
     CheckedModel,
     Duration,
     FreeText,
-    LabelValue,
     Model,
     ObjectName,
     Percent,
@@ -143,77 +143,6 @@ class RuntimeSpec(Model):
     )
 
 
-DEFAULT_RESOURCE = "nvidia.com/gpu"
-
-
-class ParallelismSpec(Model):
-    """How one replica uses its GPUs; what data and pipeline leave is the tensor-parallel size."""
-
-    data: int | None = Field(
-        default=None, ge=1, le=16, description="Groups of GPUs that serve requests side by side. Default 1."
-    )
-    pipeline: int = Field(default=1, ge=1, le=16, description="Groups of GPUs that hold consecutive layers.")
-    expert: bool = Field(default=False, description="Spread the experts of a mixture-of-experts model over all GPUs.")
-
-
-class AcceleratorSpec(CheckedModel):
-    """GPUs of one replica."""
-
-    checks = (
-        Check(
-            cel="!has(self.parallelism) || self.count % ((has(self.parallelism.data) ? self.parallelism.data : 1) * "
-            "self.parallelism.pipeline) == 0",
-            holds=lambda gpus: gpus.count % (gpus.data_parallel * gpus.pipeline_parallel) == 0,
-            message="count must be a multiple of parallelism.data x parallelism.pipeline",
-            field="count",
-        ),
-        Check(
-            cel=f"!has(self.resourceClaimTemplate) || self.resourceName == '{DEFAULT_RESOURCE}'",
-            holds=lambda gpus: gpus.resource_claim_template is None or gpus.resource_name == DEFAULT_RESOURCE,
-            message="set resourceName or resourceClaimTemplate, not both",
-            field="resourceClaimTemplate",
-        ),
-    )
-    resource_name: Annotated[
-        str,
-        StringConstraints(
-            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=253
-        ),
-    ] = Field(default=DEFAULT_RESOURCE, description="Extended resource that nodes advertise.")
-    product: LabelValue | None = Field(
-        default=None, description="Value of the node label nvidia.com/gpu.product, such as NVIDIA-H100-80GB-HBM3."
-    )
-    resource_claim_template: ObjectName | None = Field(
-        default=None,
-        description="ResourceClaimTemplate of the namespace that gives a pod its GPUs by dynamic resource allocation, "
-        "instead of an extended resource. It has to ask for count devices.",
-    )
-    count: int = Field(default=1, ge=1, le=16, description="GPUs per replica; also the tensor-parallel size.")
-    parallelism: ParallelismSpec | None = Field(
-        default=None, description="How a replica uses its GPUs. Default: all of them tensor-parallel."
-    )
-
-    @property
-    def data_parallel(self) -> int:
-        """Groups of GPUs that serve requests side by side."""
-        return (self.parallelism and self.parallelism.data) or 1
-
-    @property
-    def pipeline_parallel(self) -> int:
-        """Groups of GPUs that hold consecutive layers."""
-        return self.parallelism.pipeline if self.parallelism else 1
-
-    @property
-    def tensor_parallel(self) -> int:
-        """GPUs that share each layer."""
-        return self.count // (self.data_parallel * self.pipeline_parallel)
-
-    @property
-    def expert_parallel(self) -> bool:
-        """Experts are spread over all GPUs."""
-        return self.parallelism is not None and self.parallelism.expert
-
-
 class DrainSpec(Model):
     """How a replica leaves."""
 
@@ -232,6 +161,7 @@ OWNED_ENV = (
     "NIM_CACHE_PATH",
     "NIM_HEALTH_PORT",
     "NIM_PEFT_SOURCE",
+    *GROUP_VARIABLES,
 )
 
 
@@ -256,6 +186,12 @@ class InferenceServiceSpec(CheckedModel):
             holds=lambda spec: spec.runtime.health_port != spec.runtime.port,
             message="must not be runtime.port, which has the health endpoints anyway",
             field="runtime.healthPort",
+        ),
+        Check(
+            cel="!has(self.rollout.canary) || self.accelerator.nodes == 1",
+            holds=lambda spec: spec.rollout.canary is None or spec.accelerator.nodes == 1,
+            message="is tried with replicas of one pod only: remove it, or use accelerator.nodes 1",
+            field="rollout.canary",
         ),
         *engine_checks(),
     )

@@ -25,13 +25,13 @@ class Condition(Model):
 
 
 class ReplicasStatus(Model):
-    """Numbers of replicas."""
+    """Numbers of replicas; several pods that serve together are one."""
 
     desired: int = Field(default=0, description="Wanted now.")
-    current: int = Field(default=0, description="Pods that exist and are not terminating.")
-    ready: int = Field(default=0, description="Pods that answer.")
-    pending: int = Field(default=0, description="Pods that are starting or loading the model.")
-    unschedulable: int = Field(default=0, description="Pods that no node can take.")
+    current: int = Field(default=0, description="Existing and not terminating.")
+    ready: int = Field(default=0, description="Answering.")
+    pending: int = Field(default=0, description="Starting or loading the model.")
+    unschedulable: int = Field(default=0, description="Without a node that can take them, or one of their pods.")
 
 
 class ResolvedStatus(Model):

@@ -1,12 +1,15 @@
 """Kubernetes objects as the plain values of `aifactory.observed`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from aifactory.observed import Pod, Workload
+from aifactory.observed import Pod
 from aifactory.render import labels
+from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
 
+# Labels that tell pods of one template from those of another.
+_TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
 _ENDED = ("Succeeded", "Failed")
 _STARTING = ("ContainerCreating", "PodInitializing")
 
@@ -19,6 +22,7 @@ def epoch(text: str | None) -> float | None:
 def pod_of(obj: Mapping[str, Any]) -> Pod:
     """A pod of a model server; one that ended counts as leaving."""
     metadata, status = obj["metadata"], obj.get("status") or {}
+    own = metadata.get("labels") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
     unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
@@ -36,9 +40,33 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         waiting_message=waiting.get("message", ""),
         restarts=sum(container.get("restartCount", 0) for container in containers),
         last_exit=next(filter(None, map(_exit, containers)), ""),
-        template_hash=(metadata.get("labels") or {}).get("pod-template-hash", ""),
         template=(metadata.get("annotations") or {}).get(labels.TEMPLATE, ""),
+        template_hash=next(filter(None, map(own.get, _TEMPLATE_LABELS)), ""),
+        scheduled=scheduled.get("status") == "True",
+        uid=metadata.get("uid", ""),
+        **(_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
     )
+
+
+def _member(
+    metadata: Mapping[str, Any], own: Mapping[str, str], containers: Collection[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What only matters where a replica has several pods."""
+    deleted = epoch(metadata.get("deletionTimestamp"))
+    now = [container.get("state") or {} for container in containers]
+    before = [container.get("lastState") or {} for container in containers]
+    begun = [state["running"] for state in now if "running" in state]
+    if deleted is not None:
+        begun += [state["terminated"] for state in now if "terminated" in state]
+    ended = [epoch(state["terminated"].get("finishedAt")) for state in (*now, *before) if "terminated" in state]
+    return {
+        "replica": own.get(labels.REPLICA) or own.get(LWS_GROUP_INDEX, ""),
+        "nodes": int(own.get(labels.NODES, 1)),
+        "leader": labels.ROLE in own,
+        "began_at": epoch(begun[0].get("startedAt")) if begun else None,
+        "ended_at": max(filter(None, ended), default=None),
+        "left_at": None if deleted is None else deleted - (metadata.get("deletionGracePeriodSeconds") or 0),
+    }
 
 
 def _waiting(containers: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -55,21 +83,3 @@ def _exit(container: Mapping[str, Any]) -> str:
         return ""
     last_words = (ended.get("message") or "").strip().splitlines()[-1:]
     return ": ".join([f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}", *last_words])
-
-
-def workload_of(deployment: Mapping[str, Any]) -> Workload:
-    """A Deployment's numbers and troubles."""
-    status = deployment.get("status") or {}
-    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
-    failure = conditions.get("ReplicaFailure", {})
-    return Workload(
-        replicas=deployment["spec"].get("replicas", 1),
-        generation=deployment["metadata"].get("generation", 0),
-        observed_generation=status.get("observedGeneration", 0),
-        updated=status.get("updatedReplicas", 0),
-        ready=status.get("readyReplicas", 0),
-        available=status.get("availableReplicas", 0),
-        total=status.get("replicas", 0),
-        progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
-        replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
-    )

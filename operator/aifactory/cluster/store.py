@@ -11,8 +11,10 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 from aifactory.observed import Group, Observed, Pod
 from aifactory.render import labels, naming
+from aifactory.together import folded
 
-from .read import pod_of, workload_of
+from .read import pod_of
+from .workloads import workload, workload_of
 
 Key = tuple[str, str]
 _ChildId = tuple[str, str]
@@ -46,6 +48,7 @@ class Store:
         self._services: dict[Key, dict[str, Any]] = {}
         self._children: dict[Key, dict[tuple[str, str], dict[str, Any]]] = {}
         self._pods: dict[Key, dict[str, _PodEntry]] = {}
+        self._departed: dict[Key, dict[str, _PodEntry]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
 
     def put(self, kind: str, obj: Mapping[str, Any]) -> bool:
@@ -73,6 +76,8 @@ class Store:
         self._gone[metadata["uid"]] = version
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
+        if key is not None and kind == "Pod":
+            self._depart(key, _PodEntry(version, _role_of(metadata), pod_of(obj)))
         if key is not None and not succeeded:
             self._forget(kind, key, metadata["name"])
 
@@ -112,14 +117,26 @@ class Store:
             for child_id, child in self._children.get(key, {}).items()
             if any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences") or [])
         }
-        entries = self._pods.get(key, {}).values()
-        groups = {role: _group(naming.workload(key[1], role), role, children, entries) for role in RoleName}
-        canary = _group(naming.canary(key[1]), Track.CANARY, children, entries)
+        entries, departed = self._pods.get(key, {}).values(), self._departed.get(key, {}).values()
+        groups = {role: _group(key[1], role, children, entries, departed) for role in RoleName}
+        canary = _canary(key[1], children, entries)
         return Observed(children, {role: group for role, group in groups.items() if group != _NOTHING}, canary)
+
+    def _depart(self, key: Key, entry: _PodEntry) -> None:
+        """Remember a pod that served together with others for as long as there are some of them."""
+        departed = {name: one for name, one in self._departed.pop(key, {}).items() if self._has_peers(key, one.pod)}
+        if entry.pod.left_at is not None and entry.pod.began_at is not None:
+            departed[entry.pod.name] = entry
+        if departed:
+            self._departed[key] = departed
+
+    def _has_peers(self, key: Key, pod: Pod) -> bool:
+        return any(entry.pod.replica == pod.replica for entry in self._pods.get(key, {}).values())
 
     def _forget(self, kind: str, key: Key, name: str) -> None:
         if kind == KIND:
             self._services.pop(key, None)
+            self._departed.pop(key, None)
         elif kind == "Pod":
             _remove(self._pods, key, name)
         else:
@@ -152,16 +169,30 @@ def _role_of(metadata: Mapping[str, Any]) -> RoleName | Track | None:
     found = metadata.get("labels") or {}
     if found.get(labels.TRACK) == Track.CANARY:
         return Track.CANARY
-    text = found.get(labels.ROLE)
+    text = found.get(labels.ROLE) or found.get(labels.MEMBER_OF)
     return RoleName(text) if text in _ROLES else None
 
 
-def _group(name: str, role: RoleName | Track, children: Mapping[_ChildId, Any], pods: Iterable[_PodEntry]) -> Group:
-    """The Deployment of this name, and its pods."""
-    deployment = children.get(("Deployment", name))
-    return Group(
-        workload_of(deployment) if deployment else None, tuple(entry.pod for entry in pods if entry.role is role)
-    )
+def _group(
+    name: str,
+    role: RoleName,
+    children: Mapping[_ChildId, Any],
+    pods: Iterable[_PodEntry],
+    departed: Iterable[_PodEntry],
+) -> Group:
+    """One role of the service of this name."""
+    every = tuple(entry.pod for entry in pods if entry.role is role)
+    together = folded(every)
+    members = tuple(pod for pod in every if pod.grouped)
+    gone = tuple(entry.pod for entry in departed if entry.role is role) if members else ()
+    return Group(workload(name, role, children, together), together, members, gone)
+
+
+def _canary(name: str, children: Mapping[_ChildId, Any], pods: Iterable[_PodEntry]) -> Group:
+    """The canary of the service of this name."""
+    deployment = children.get(("Deployment", naming.canary(name)))
+    found = tuple(entry.pod for entry in pods if entry.role is Track.CANARY)
+    return Group(workload_of(deployment) if deployment else None, found)
 
 
 def _version_of(obj: Mapping[str, Any]) -> int:

@@ -89,9 +89,27 @@ class Writer:
                 # Nothing tells of the end of objects whose kind went with them.
                 self._store.drop(child["kind"], child)
 
-    async def scale(self, namespace: str, name: str, replicas: int) -> None:
-        """Set the replicas of the Deployment of this name and nothing else."""
-        resource = CHILDREN["Deployment"]
+    async def delete_pod(self, namespace: str, pod: str, uid: str, grace_seconds: int) -> None:
+        """Delete this very pod; one that is gone or was replaced already is fine."""
+        try:
+            await self._client.request(
+                "DELETE",
+                POD.path(namespace, pod),
+                POD.plural,
+                body={
+                    "apiVersion": "v1",
+                    "kind": "DeleteOptions",
+                    "gracePeriodSeconds": grace_seconds,
+                    "preconditions": {"uid": uid},
+                },
+            )
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def scale(self, kind: str, namespace: str, name: str, replicas: int) -> None:
+        """Set the replicas of a Deployment or LeaderWorkerSet and nothing else."""
+        resource = CHILDREN[kind]
         answer = await self._client.request(
             "PATCH",
             resource.path(namespace, name),
@@ -100,7 +118,7 @@ class Writer:
             content_type=_MERGE,
             fieldManager=SCALE_MANAGER,
         )
-        self._store.put("Deployment", answer)
+        self._store.put(kind, answer)
 
     async def set_deletion_cost(self, namespace: str, pod: str, cost: int) -> None:
         """Mark a pod to leave before pods of higher cost; a pod that is gone is fine."""

@@ -25,6 +25,7 @@ from aifactory.observed import Observed
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
 from aifactory.settings import Settings
+from aifactory.several import restarted
 from aifactory.signals.wanted import EVERYTHING, Wanted, both, compared, wanted
 from aifactory.staging import whole
 from aifactory.status.facts import Facts
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 REFUSED_RETRY_SECONDS = 30.0
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
+# Pods of a replica that has failed hold no request that could still be finished; an engine frees GPU memory meanwhile.
+RESTART_GRACE_SECONDS = 30
 
 
 class Reconciler:
@@ -131,7 +134,8 @@ class Reconciler:
         known.refused = None
         if known.service.spec.mode is Mode.PAUSED:
             return False
-        if known.converged == (state := (self._state(known, observed), replicas, staged)):
+        now = self._clock()
+        if known.converged == (state := (self._state(known, observed, now), replicas, staged)):
             return False
         todo = plan(
             known.service,
@@ -140,6 +144,7 @@ class Reconciler:
             known.in_flight,
             served=self._served,
             staged=staged,
+            now=now,
             monitor_labels=self._settings.monitor_labels,
         )
         if known.service.spec.mode is Mode.PLAN:
@@ -156,10 +161,13 @@ class Reconciler:
             known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
         return not todo.empty
 
-    def _state(self, known: Known, observed: Observed) -> object:
+    def _state(self, known: Known, observed: Observed, now: float) -> object:
         """Equal when there is nothing to compare again."""
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
-        return known.service.metadata.generation, self._served, versions
+        ready = tuple(group.members and group.pods for group in observed.groups.values())
+        parts = (one.role for one in known.roles)
+        restart = frozenset(pod.uid for pod in restarted(parts, observed, now))
+        return known.service.metadata.generation, self._served, versions, ready, restart
 
     async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
         namespace, _ = service.key
@@ -170,8 +178,10 @@ class Reconciler:
             await self._writer.apply(child, exists=exists)
         for child in todo.delete:
             await self._writer.delete(child)
-        for deployment, count in todo.replicas.items():
-            await self._writer.scale(namespace, deployment, count)
+        for (kind, name), count in todo.replicas.items():
+            await self._writer.scale(kind, namespace, name, count)
+        for pod, uid in todo.restart.items():
+            await self._writer.delete_pod(namespace, pod, uid, RESTART_GRACE_SECONDS)
 
     async def _report(
         self,

@@ -14,28 +14,36 @@ from .endpoint_picker import POOL, pool
 from .exposure import exposure
 from .identity import service_account
 from .monitoring import pod_monitor
-from .network import network_policy
+from .network import network_policy, peers_policy
 from .network import service as cluster_service
+from .nodes import leader_worker_set, shared_service, stateful_sets
 from .workload import deployment
 
-OPTIONAL = ("PodMonitor", "HTTPRoute", POOL)
+OPTIONAL = ("PodMonitor", "HTTPRoute", POOL, "LeaderWorkerSet")
 """Kinds that not every cluster serves."""
 OF_TEMPLATE = ("NetworkPolicy", "Deployment", "PodMonitor")
 """Kinds that depend on the pod template, and exist once for each track."""
 
 
 def render(
-    service: InferenceService, replicas: Mapping[RoleName, int], *, served: Collection[str], canary: int | None = None
+    service: InferenceService,
+    replicas: Mapping[RoleName, int],
+    *,
+    served: Collection[str],
+    canary: int | None = None,
+    numbers: Mapping[RoleName, Collection[int]] | None = None,
 ) -> list[dict[str, Any]]:
     """Child objects in the order to apply them: plain dicts, complete, spelled as the API server stores them.
 
     A role that `replicas` does not name gets those that it begins with. `served` are the optional kinds of the cluster.
-    With `canary` replicas, the spec is also tried beside the first role.
+    With `canary` replicas, the spec is also tried beside the first role. `numbers` are those of the replicas that
+    StatefulSets keep, if they are not the lowest.
     """
     parts, picker = roles(service), endpoint_picker(service) if POOL in served else None
     children = [cluster_service(parts[0])]
     for role in parts:
-        children += _children(role, replicas.get(role.name, role.spec.initial_replicas))
+        count = replicas.get(role.name, role.spec.initial_replicas)
+        children += _children(role, count, served, (numbers or {}).get(role.name, range(count)))
     if canary is not None:
         children += _canary(replace(parts[0], track=Track.CANARY), canary)
     if picker is not None:
@@ -44,14 +52,23 @@ def render(
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
 
 
-def _children(role: Role, replicas: int) -> list[dict[str, Any]]:
+def _children(role: Role, replicas: int, served: Collection[str], numbers: Collection[int]) -> list[dict[str, Any]]:
     return [
         service_account(role),
         network_policy(role),
         pod_disruption_budget(role),
-        deployment(role, replicas),
+        *_workload(role, replicas, served, numbers),
         pod_monitor(role),
     ]
+
+
+def _workload(role: Role, replicas: int, served: Collection[str], numbers: Collection[int]) -> list[dict[str, Any]]:
+    if role.spec.accelerator.nodes == 1:
+        return [deployment(role, replicas)]
+    if "LeaderWorkerSet" in served:
+        return [peers_policy(role), leader_worker_set(role, replicas)]
+    sets = (one for number in numbers for one in stateful_sets(role, number))
+    return [peers_policy(role), shared_service(role, replicas), *sets]
 
 
 def _canary(role: Role, replicas: int) -> list[dict[str, Any]]:

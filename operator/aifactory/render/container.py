@@ -8,7 +8,8 @@ from aifactory.runtimes import Mount, Role
 from aifactory.runtimes.parts import whole_seconds
 
 from . import egress
-from .naming import CONTAINER, GPU_CLAIM, HEALTH_PORT_NAME, METRICS_PORT_NAME, PORT_NAME
+from .member import Member, environment
+from .naming import CONTAINER, DOMAIN_CLAIM, GPU_CLAIM, HEALTH_PORT_NAME, METRICS_PORT_NAME, PORT_NAME
 from .quantity import canonical
 from .volumes import volume_mount
 
@@ -21,21 +22,22 @@ READINESS_FAILURES = 3
 LIVENESS_FAILURES = 6
 
 
-def container(role: Role, mounts: tuple[Mount, ...]) -> dict[str, Any]:
-    """The container as Kubernetes stores it, without fields that are empty."""
-    server = role.server
+def container(role: Role, mounts: tuple[Mount, ...], member: Member | None = None) -> dict[str, Any]:
+    """The container as Kubernetes stores it, without fields that are empty. Workers answer nobody: no ports."""
+    server, worker = role.server, member is not None and member.worker
+    lingers = member.lingers if member and worker else server.pre_stop_seconds
     fields = {
         "name": CONTAINER,
         "image": server.image,
         "imagePullPolicy": pull_policy(server.image),
         "command": list(server.command),
-        "args": list(server.args),
-        "ports": _ports(role),
-        "env": _env(role),
+        "args": [*server.args, *(server.worker_args if worker else ())],
+        "ports": [] if worker else _ports(role),
+        "env": _env(role, member),
         "resources": resources(role),
         "volumeMounts": [volume_mount(mount) for mount in mounts],
-        **_probes(role),
-        "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
+        **({} if worker else _probes(role)),
+        "lifecycle": {"preStop": {"sleep": {"seconds": lingers}}} if lingers else {},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -43,7 +45,7 @@ def container(role: Role, mounts: tuple[Mount, ...]) -> dict[str, Any]:
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    return {key: value for key, value in fields.items() if value != []}
+    return {key: value for key, value in fields.items() if value not in ([], {})}
 
 
 def _ports(role: Role) -> list[dict[str, Any]]:
@@ -55,16 +57,21 @@ def _ports(role: Role) -> list[dict[str, Any]]:
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in named.items() if port]
 
 
-def claim(role: Role) -> str | None:
-    """The ResourceClaimTemplate that gives a pod its GPUs, if one does."""
-    return role.spec.accelerator.resource_claim_template if role.accelerated else None
+def claims(role: Role) -> dict[str, str]:
+    """What a pod claims by dynamic resource allocation: its name in the pod, and the ResourceClaimTemplate."""
+    accelerator = role.spec.accelerator
+    domain = accelerator.compute_domain
+    named = {
+        GPU_CLAIM: accelerator.resource_claim_template,
+        DOMAIN_CLAIM: domain.resource_claim_template if domain else None,
+    }
+    return {name: template for name, template in named.items() if template and role.accelerated}
 
 
 def resources(role: Role) -> dict[str, Any]:
     """GPUs and memory are limited to what is requested; CPU and disk may be exceeded when the node has more."""
     accelerator, template = role.spec.accelerator, role.spec.pod_template
-    claimed = claim(role) is not None
-    asked = role.accelerated and not claimed
+    asked = role.accelerated and GPU_CLAIM not in claims(role)
     gpus = {accelerator.resource_name: str(accelerator.count)} if asked else {}
     wanted = (template and template.resources) or ComputeResources()
     memory = {"memory": canonical(wanted.memory)} if wanted.memory else {}
@@ -73,7 +80,7 @@ def resources(role: Role) -> dict[str, Any]:
     fields = {
         "requests": gpus | cpu | memory | disk,
         "limits": gpus | memory,
-        "claims": [{"name": GPU_CLAIM}] if claimed else [],
+        "claims": [{"name": name} for name in claims(role)],
     }
     return {key: value for key, value in fields.items() if value}
 
@@ -105,11 +112,15 @@ def _probe(path: str, port: str, period: int, failures: int) -> dict[str, Any]:
     }
 
 
-def _env(role: Role) -> list[dict[str, Any]]:
-    """The engine's variables, those of its egress, then the user's; one that is set twice has the later value."""
+def _env(role: Role, member: Member | None) -> list[dict[str, Any]]:
+    """The engine's variables, those of its egress, then the user's; one that is set twice has the later value.
+
+    Those of the replica come first, as variables can only refer to earlier ones.
+    """
+    together = environment(role, member) if member else ()
     variables = {
         variable["name"]: dict(variable)
-        for variable in (*role.server.env, *egress.environment(role.spec.runtime.egress))
+        for variable in (*together, *role.server.env, *egress.environment(role.spec.runtime.egress))
     }
     variables |= {user.name: _user_variable(user) for user in role.spec.runtime.env or ()}
     return list(variables.values())

@@ -16,8 +16,14 @@ ENGINE_CONFIG = f"{GROUP}/engine-config"
 ROLE = f"{GROUP}/role"
 TRACK = f"{GROUP}/track"
 ENGINE = "app.kubernetes.io/name"
+# Of pods that serve together with others. Workers have MEMBER_OF instead of ROLE, so that no request reaches them.
+MEMBER_OF = f"{GROUP}/member-of"
+NODES = f"{GROUP}/nodes"
+REPLICA = f"{GROUP}/replica"
+# Of the Service of all replicas with several pods: how many there should be.
+REPLICAS = f"{GROUP}/replicas"
 COMPONENT = "app.kubernetes.io/component"
-# Fingerprint of the pod template that a Deployment was given.
+# Fingerprint of the pod template that a workload was given.
 TEMPLATE = f"{GROUP}/template"
 
 
@@ -30,6 +36,11 @@ def workload_selector(role: Role) -> dict[str, str]:
     """Labels that a Deployment knows its pods by. A Deployment's selector is immutable: never add to it."""
     component = role.track.value if role.track is Track.CANARY else role.name.value
     return {SERVICE: role.service.metadata.name, COMPONENT: component}
+
+
+def members(role: Role) -> dict[str, str]:
+    """Labels that find leaders and workers of a role whose replicas have several pods."""
+    return {SERVICE: role.service.metadata.name, MEMBER_OF: role.name.value}
 
 
 def child(role: Role) -> dict[str, str]:

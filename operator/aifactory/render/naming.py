@@ -11,6 +11,7 @@ PORT_NAME = "http"
 METRICS_PORT_NAME = "metrics"
 HEALTH_PORT_NAME = "health"
 GPU_CLAIM = "gpus"
+DOMAIN_CLAIM = "compute-domain"
 SERVICE_PORT = 80
 
 
@@ -33,6 +34,21 @@ def workload(service: str, role: RoleName) -> str:
 def canary(service: str) -> str:
     """Name of the Deployment, NetworkPolicy and PodMonitor of the canary of the service of this name."""
     return f"{service}-{Track.CANARY}"
+
+
+def nodes(service: str, role: RoleName) -> str:
+    """Name of what all replicas with several pods share: a LeaderWorkerSet, or the Service that gives pods names."""
+    return f"{workload(service, role)}-nodes"
+
+
+def leader(role: Role, replica: int) -> str:
+    """Name of the StatefulSet of a replica's leader."""
+    return f"{child(role)}-{replica}"
+
+
+def workers(role: Role, replica: int) -> str:
+    """Name of the StatefulSet of a replica's other pods."""
+    return f"{leader(role, replica)}-workers"
 
 
 def entry(service: InferenceService) -> str:

@@ -29,6 +29,20 @@ def service(role: Role) -> dict[str, Any]:
     }
 
 
+def peers_policy(role: Role) -> dict[str, Any]:
+    """Pods of replicas that have several reach each other on every port: collectives choose theirs as they like."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": labels.metadata(role, naming.nodes(role.service.metadata.name, role.name)),
+        "spec": {
+            "podSelector": {"matchLabels": labels.members(role)},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": {"matchLabels": labels.members(role)}}]}],
+        },
+    }
+
+
 def network_policy(role: Role) -> dict[str, Any]:
     """Only the ports of API and metrics can be reached; pods may call out, since engines download models."""
     ports = filter(None, (role.spec.runtime.port, role.server.metrics_port))

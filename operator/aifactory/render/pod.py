@@ -6,7 +6,8 @@ from aifactory.api.podtemplate import PodTemplate, SecurityContext, Toleration
 from aifactory.runtimes import ModelServer, Role
 
 from . import labels, naming
-from .container import claim, container
+from .container import claims, container
+from .member import Member, affinity, joined, pod_labels
 from .monitoring import metrics_path
 from .volumes import mounts, volume
 
@@ -16,36 +17,40 @@ GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSc
 TEARDOWN_SECONDS = 30
 
 
-def pod_template(role: Role) -> dict[str, Any]:
-    """Metadata and spec of the pods, without fields that are empty."""
+def pod_template(role: Role, member: Member | None = None) -> dict[str, Any]:
+    """Metadata and spec of the pods, without fields that are empty; of one `member` where a replica has several."""
     template, server = role.spec.pod_template or PodTemplate(), role.server
+    own = (pod_labels(role, member) if member else labels.child(role)) | {labels.TRACK: role.track.value}
+    scraped = {labels.METRICS_PATH: metrics_path(role), labels.METRICS_PORT: naming.scraped_port(server)}
+    annotations = {
+        **(template.annotations or {}),
+        **({} if member and member.worker else scraped),
+        **({labels.ENGINE_CONFIG: server.config.text} if server.config else {}),
+    }
+    metadata = {"labels": {**(template.labels or {}), **own}, "annotations": annotations}
     return {
-        "metadata": {
-            "labels": {**(template.labels or {}), **labels.child(role), labels.TRACK: role.track.value},
-            "annotations": {
-                **(template.annotations or {}),
-                labels.METRICS_PATH: metrics_path(role),
-                labels.METRICS_PORT: naming.scraped_port(server),
-                **({labels.ENGINE_CONFIG: server.config.text} if server.config else {}),
-            },
-        },
-        "spec": _pod_spec(role, template),
+        "metadata": {key: value for key, value in metadata.items() if value},
+        "spec": _pod_spec(role, template, member),
     }
 
 
-def _pod_spec(role: Role, template: PodTemplate) -> dict[str, Any]:
-    server, all_mounts, claimed = role.server, mounts(role), claim(role)
+def _pod_spec(role: Role, template: PodTemplate, member: Member | None) -> dict[str, Any]:
+    server, all_mounts = role.server, mounts(role)
+    serves = server.pre_stop_seconds + server.shutdown_seconds
+    lingers = member.lingers if member and member.worker else serves
     fields = {
         "serviceAccountName": naming.service_account(role),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
+        "terminationGracePeriodSeconds": lingers + TEARDOWN_SECONDS,
         "securityContext": security_context(server, template),
         "imagePullSecrets": [{"name": name} for name in role.spec.runtime.image_pull_secrets or ()],
-        "containers": [container(role, all_mounts)],
-        "resourceClaims": [{"name": naming.GPU_CLAIM, "resourceClaimTemplateName": claimed}] if claimed else [],
+        "containers": [container(role, all_mounts, member)],
+        "resourceClaims": [
+            {"name": name, "resourceClaimTemplateName": template_name} for name, template_name in claims(role).items()
+        ],
         "volumes": [volume(mount) for mount in all_mounts],
-        **placement(role, template),
+        **placement(role, template, member),
     }
     return {key: value for key, value in fields.items() if value not in ([], {}, None)}
 
@@ -63,7 +68,7 @@ def security_context(server: ModelServer, template: PodTemplate) -> dict[str, An
     }
 
 
-def placement(role: Role, template: PodTemplate) -> dict[str, Any]:
+def placement(role: Role, template: PodTemplate, member: Member | None = None) -> dict[str, Any]:
     """Which nodes may take the pod."""
     product = role.spec.accelerator.product if role.accelerated else None
     tolerations = [_toleration(user) for user in template.tolerations or ()]
@@ -71,7 +76,7 @@ def placement(role: Role, template: PodTemplate) -> dict[str, Any]:
     return {
         "nodeSelector": (template.node_selector or {}) | ({PRODUCT_LABEL: product} if product else {}),
         "tolerations": [*own, *(user for user in tolerations if user not in own)],
-        "affinity": _as_stored(template.affinity),
+        "affinity": joined(_as_stored(template.affinity), affinity(role, member) if member else {}),
         "topologySpreadConstraints": _as_stored(template.topology_spread_constraints),
         "priorityClassName": template.priority_class_name,
         "runtimeClassName": template.runtime_class_name,

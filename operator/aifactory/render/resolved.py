@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aifactory.api.spec import AcceleratorSpec
+from aifactory.api.accelerator import AcceleratorSpec
 from aifactory.api.status import ResolvedStatus
 from aifactory.runtimes import Role
 from aifactory.signals.objectives import Objective
@@ -28,4 +28,5 @@ def resolved(role: Role, objectives: Iterable[Objective]) -> ResolvedStatus:
 def _accelerator(accelerator: AcceleratorSpec) -> str:
     name = accelerator.resource_claim_template
     source = f"ResourceClaimTemplate {name}" if name else accelerator.resource_name
-    return f"{source}: {accelerator.count}"
+    pods = f" on each of {accelerator.nodes} nodes" if accelerator.nodes > 1 else ""
+    return f"{source}: {accelerator.count}{pods}"

@@ -57,7 +57,8 @@ class ModelServer:
     It runs as `user` in `group`, and files of its volumes belong to `volume_group`, unless the spec says otherwise.
     A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish. Metrics
     and health are on the port of the API unless `metrics_port` and `health_port` say otherwise. `sequences` is how many
-    requests it works on at a time, where nothing else tells how busy it is.
+    requests it works on at a time, where nothing else tells how busy it is. `worker_args` go to the pods of a replica
+    other than its leader.
     """
 
     image: str
@@ -81,6 +82,7 @@ class ModelServer:
     profile: str | None = None
     config: EngineConfig | None = None
     sequences: int | None = None
+    worker_args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ class Custom(OneRole):
     """Nothing is known of what SIGTERM does, so a leaving pod serves on for the drain timeout."""
 
     def server(self, spec: InferenceServiceSpec) -> ModelServer:
-        """The container for this spec. It learns its port and model from PORT and MODEL_NAME, or from its arguments."""
+        """The container for this spec. It learns its port and model from PORT and MODEL_NAME, or from its arguments.
+
+        Pods of a replica with several nodes find each other by the variables of `api.accelerator.GROUP_VARIABLES`.
+        """
         probes = spec.runtime.probes or ProbesSpec()
         return ModelServer(
             image=spec.runtime.image or "",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from aifactory.api.accelerator import LEADER_ADDRESS, NODE_RANK
 from aifactory.api.model import ClaimSource, HuggingFaceSource, Precision
 from aifactory.api.spec import InferenceServiceSpec
 
@@ -16,6 +17,8 @@ ENDPOINT_PROPAGATION_SECONDS = 5
 HUGGING_FACE_TOKEN = "HF_TOKEN"  # noqa: S105
 MODELS = "/models"
 ADAPTERS = "/adapters"
+# Where the leader of a replica with several pods waits for its workers.
+RENDEZVOUS_PORT = 29500
 
 
 def literal(name: str, value: str | int) -> Mapping[str, Any]:
@@ -56,6 +59,15 @@ def given(flag: str, value: str | int | None) -> tuple[str, ...]:
 def share(fraction: Decimal | None) -> str | None:
     """A share of something as engines read it, such as `0.9`."""
     return None if fraction is None else f"{fraction.normalize():f}"
+
+
+def reference(variable: str) -> str:
+    """A variable of the container in an argument or another variable; the kubelet fills it in."""
+    return f"$({variable})"
+
+
+LEADER = reference(LEADER_ADDRESS)
+RANK = reference(NODE_RANK)
 
 
 def hub(spec: InferenceServiceSpec) -> HuggingFaceSource | None:

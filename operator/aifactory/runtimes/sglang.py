@@ -15,6 +15,9 @@ from .base import MetricDialect, ModelServer, OneRole
 from .buckets import edges
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
+    LEADER,
+    RANK,
+    RENDEZVOUS_PORT,
     adapter_mounts,
     adapter_paths,
     asked_precision,
@@ -106,6 +109,7 @@ def _flags(spec: InferenceServiceSpec) -> tuple[str, ...]:
         *(("--pp-size", str(gpus.pipeline_parallel)) if gpus.pipeline_parallel > 1 else ()),
         *(("--dp-size", str(gpus.data_parallel)) if gpus.data_parallel > 1 else ()),
         *(("--ep-size", str(gpus.tensor_parallel)) if gpus.expert_parallel else ()),
+        *(_nodes(gpus.nodes) if gpus.nodes > 1 else ()),
         *PRECISION_FLAGS[spec.model.precision],
         *given("--context-length", runtime.context_length),
         *given("--max-running-requests", runtime.max_sequences),
@@ -115,6 +119,15 @@ def _flags(spec: InferenceServiceSpec) -> tuple[str, ...]:
         *(("--lora-paths", *adapter_paths(spec)) if spec.model.adapters else ()),
         *(word for latency, values in edges(spec).items() for word in (BUCKET_FLAGS[latency], *map(str, values))),
         "--enable-metrics",
+    )
+
+
+def _nodes(nodes: int) -> tuple[str, ...]:
+    """Several nodes ("Server Arguments", section multi-node); sizes of parallelism count the GPUs of all of them."""
+    return (
+        *("--nnodes", str(nodes)),
+        *("--node-rank", RANK),
+        *("--dist-init-addr", f"{LEADER}:{RENDEZVOUS_PORT}"),
     )
 
 

@@ -11,6 +11,9 @@ from .base import MetricDialect, ModelServer, OneRole
 from .buckets import edges
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
+    LEADER,
+    RANK,
+    RENDEZVOUS_PORT,
     adapter_mounts,
     adapter_paths,
     asked_precision,
@@ -78,6 +81,7 @@ class VLLM(OneRole):
             image=spec.runtime.image or IMAGE,
             command=("vllm", "serve", model_location(spec)),
             args=(*_flags(spec, drain), *(spec.runtime.args or ())),
+            worker_args=("--headless",),
             env=_env(spec),
             mounts=(*writable(HOME), *model_mounts(spec), *adapter_mounts(spec)),
             user=USER_ID,
@@ -101,6 +105,7 @@ def _flags(spec: InferenceServiceSpec, drain: int) -> tuple[str, ...]:
         *(("--pipeline-parallel-size", str(gpus.pipeline_parallel)) if gpus.pipeline_parallel > 1 else ()),
         *(("--data-parallel-size", str(gpus.data_parallel)) if gpus.data_parallel > 1 else ()),
         *(("--enable-expert-parallel",) if gpus.expert_parallel else ()),
+        *(_nodes(gpus.nodes) if gpus.nodes > 1 else ()),
         *given("--revision", revision(spec)),
         *PRECISION_FLAGS[spec.model.precision],
         *given("--max-model-len", runtime.context_length),
@@ -118,6 +123,20 @@ def _buckets(spec: InferenceServiceSpec) -> str | None:
     """Edges as JSON, by the families of vLLM's documentation ("Production Metrics", "Custom Histogram Buckets")."""
     found = {BUCKET_FAMILIES[latency]: values for latency, values in edges(spec).items()}
     return json.dumps(found) if found else None
+
+
+def _nodes(nodes: int) -> tuple[str, ...]:
+    """Processes of several nodes without Ray (vLLM documentation, "Running vLLM with MultiProcessing").
+
+    Needs vLLM 0.12 or later (vllm-project/vllm pull request 23691).
+    """
+    return (
+        *("--distributed-executor-backend", "mp"),
+        *("--nnodes", str(nodes)),
+        *("--node-rank", RANK),
+        *("--master-addr", LEADER),
+        *("--master-port", str(RENDEZVOUS_PORT)),
+    )
 
 
 def _env(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from aifactory.api.accelerator import AcceleratorSpec
 from aifactory.api.conditions import Reason
-from aifactory.api.spec import AcceleratorSpec
 from aifactory.observed import Group, Pod
 
 _WAITING_REASONS = {
@@ -45,7 +45,7 @@ def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | No
     for pod in starting:
         reason = _reason(pod)
         if reason is not None:
-            return _trouble(reason, f"pod {pod.name}: {_detail(pod)}", advice)
+            return _trouble(reason, f"pod {pod.culprit or pod.name}: {_detail(pod)}", advice)
     late = group.workload is not None and group.workload.progress_deadline_exceeded
     if late and not any(pod.unschedulable for pod in starting):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)

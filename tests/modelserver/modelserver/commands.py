@@ -48,7 +48,13 @@ def sglang(settings: Settings, arguments: Sequence[str]) -> Settings:
     parser.add_argument("--lora-paths", nargs="+", default=[])
     for flag in _SGLANG_EDGES.values():
         parser.add_argument(flag, dest=flag, nargs="+", type=float, default=[])
+    parser.add_argument("--nnodes", type=int, default=1)
+    parser.add_argument("--node-rank", type=int, default=0)
+    parser.add_argument("--dist-init-addr", "--nccl-init-addr", default="")
     options = parser.parse_args(arguments)
+    leader, _, rendezvous_port = options.dist_init_addr.rpartition(":")
+    if options.nnodes > 1 and options.dp_size > 1:
+        raise SettingsError("SGLang has no data parallelism across nodes without --enable-dp-attention")
     if not options.enable_metrics:
         raise SettingsError("SGLang has no metrics without --enable-metrics")
     return _served(
@@ -57,7 +63,11 @@ def sglang(settings: Settings, arguments: Sequence[str]) -> Settings:
         model=options.served_model_name or options.model_path,
         host=options.host,
         port=options.port,
-        gpus=options.tp_size * options.pp_size * options.dp_size,
+        gpus=options.tp_size * options.pp_size * options.dp_size // options.nnodes,
+        nodes=options.nnodes,
+        rank=options.node_rank,
+        leader=leader,
+        rendezvous_port=int(rendezvous_port or 0),
         max_num_seqs=int(options.max_running_requests or settings.max_num_seqs),
         shutdown_timeout=WITHOUT_LIMIT,
         adapters=tuple(path.partition("=")[0] for path in options.lora_paths),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ from .faults import Faults
 from .metrics import add_gpus, measure
 from .openai import Api, refusal
 from .power import PowerMeter
+from .rendezvous import Rendezvous, work
 from .surface import SURFACES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.typedefs import Handler
 
     from .settings import Settings
@@ -36,13 +40,14 @@ class Server:
     """One simulated model server on one port.
 
     `engine` holds the batch; `port` is the one it listens on, once it does. `run` returns when `stop` was called, after
-    the work in flight was finished or the shutdown timeout cut it off.
+    the work in flight was finished or the shutdown timeout cut it off, and when one of its other nodes has `failed`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.phase = Phase.LOADING
         self.port: int | None = None
+        self.rendezvous_port: int | None = None
         self._stop = asyncio.Event()
         self._power = PowerMeter(settings.idle_watts, settings.full_watts)
         self.engine = Engine(settings.timing, settings.limits, self._power)
@@ -50,6 +55,8 @@ class Server:
         self._metrics = measure(settings, self.engine)
         add_gpus(self._metrics.page, self._power, settings.gpus, asyncio.get_running_loop().time)
         self._faults = Faults(self.engine)
+        self.failed = ""
+        self.rendezvous = Rendezvous(settings.nodes, self._lose)
 
     def stop(self) -> None:
         """Begin to shut down, as SIGTERM does."""
@@ -79,17 +86,35 @@ class Server:
         finally:
             engine.cancel()
             await runner.cleanup()
+            self.rendezvous.close()
             if health is not None:
                 await health.cleanup()
             with suppress(asyncio.CancelledError):
                 await engine
 
     async def _loaded(self) -> bool:
-        """Wait for the start-up delay; False if the server was stopped before it was over."""
+        """Wait for other nodes and the start-up delay; False if the server was stopped before it was over."""
+        if self.settings.nodes > 1 and not await self._all_nodes():
+            return False
         say(f"loading {self.settings.model}: {self.settings.startup_seconds:g} s")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self.settings.startup_seconds)
         return not self._stop.is_set()
+
+    async def _all_nodes(self) -> bool:
+        self.rendezvous_port = await self.rendezvous.open(self.settings.host, self.settings.rendezvous_port)
+        say(f"waiting for {self.settings.nodes - 1} more nodes")
+        waits = [asyncio.create_task(event.wait()) for event in (self.rendezvous.complete, self._stop)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return not self._stop.is_set()
+
+    def _lose(self, rank: str) -> None:
+        """A node is gone, and with it its part of the model."""
+        self.failed = f"node {rank} is gone"
+        self.engine.abort_all()
+        self.stop()
 
     async def _listen(self, runner: web.AppRunner) -> None:
         site = web.TCPSite(runner, self.settings.host, self.settings.port)
@@ -99,7 +124,8 @@ class Server:
             await web.TCPSite(runner, self.settings.host, self.settings.metrics_port).start()
 
     async def _drain(self) -> None:
-        say(f"stopping: {self.engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
+        say(f"stopping: {self.failed or 'as asked'}")
+        say(f"{self.engine.in_flight} in flight, up to {self.settings.shutdown_timeout:g} s to finish")
         with suppress(TimeoutError):
             await asyncio.wait_for(self.engine.drained.wait(), self.settings.shutdown_timeout)
         if self.engine.in_flight:
@@ -163,11 +189,28 @@ class Server:
 
 
 async def serve(settings: Settings) -> None:
-    """Run a server until SIGTERM or SIGINT."""
+    """Run a server, or a node that works for one, until SIGTERM or SIGINT; exits with 1 when another node is gone."""
+    if settings.rank:
+        await _work(settings)
+        return
     server = Server(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    _at_signals(server.stop)
     await server.run()
+    if server.failed:
+        sys.exit(f"modelserver: {server.failed}")
+
+
+async def _work(settings: Settings) -> None:
+    life = asyncio.create_task(work(settings.leader, settings.rendezvous_port, settings.rank, say))
+    _at_signals(life.cancel)
+    with suppress(asyncio.CancelledError):
+        await life
+        sys.exit(1)
+
+
+def _at_signals(stop: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 def say(line: str) -> None:

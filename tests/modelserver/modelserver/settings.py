@@ -31,7 +31,8 @@ class Settings:
     `dialect` auto means nim2 where NIM_* variables are set and vllm elsewhere. Metrics and health
     are on the API's port unless `metrics_port` and `health_port` are set. `adapters` are names that requests may ask
     for beside the model. `edges` are those of the histograms of first_token, interval and latency, in seconds, that are
-    not the engine's own.
+    not the engine's own. With several `nodes` the one of `rank` 0
+    serves and the others work for it; they find it at `leader` and `rendezvous_port`.
     """
 
     dialect: str = "auto"
@@ -59,6 +60,10 @@ class Settings:
     health_port: int = 0
     adapters: tuple[str, ...] = ()
     edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    nodes: int = 1
+    rank: int = 0
+    leader: str = ""
+    rendezvous_port: int = 29501
 
     @property
     def timing(self) -> Timing:
@@ -82,7 +87,10 @@ SPEEDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Named speeds. `demo`, the default, serves 5 requests/s of 64 prompt and 32 output tokens within 500 ms and 50 ms."""
 
-CONTRACT = frozenset({"model", "port", "cache_path", "profile", "metrics_port", "health_port", "adapters", "edges"})
+CONTRACT = frozenset({
+    "model", "port", "cache_path", "profile", "metrics_port", "health_port", "adapters", "edges",
+    "nodes", "rank", "leader", "rendezvous_port",
+})  # fmt: skip
 """Fields that have one source, the engine's own command line or variables, and no MODELSERVER_ variable."""
 
 POSITIVE = ("max_num_seqs", "max_num_batched_tokens", "kv_tokens", "block_size", "answer_tokens", "gpus")
@@ -121,6 +129,10 @@ def checked(settings: Settings) -> Settings:
     for name in POSITIVE:
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name} must be at least 1, not {getattr(settings, name)}")
+    if settings.rank >= settings.nodes:
+        raise SettingsError(f"rank must be below nodes, {settings.nodes}, not {settings.rank}")
+    if settings.nodes > 1 and not settings.leader:
+        raise SettingsError("several nodes need the address of the first one")
     for one in fields(Settings):
         if one.type == "float" and getattr(settings, one.name) < 0:
             raise SettingsError(f"{one.name} must not be negative, not {getattr(settings, one.name)}")

@@ -23,9 +23,9 @@ VALUED = """
     data-parallel-size-local disable-access-log-for-endpoints distributed-executor-backend download-dir dtype
     generation-config gpu-memory-utilization guided-decoding-backend hf-config-path hf-overrides hf-token
     kv-cache-dtype kv-cache-memory-bytes kv-events-config kv-transfer-config limit-mm-per-prompt load-format
-    logits-processors long-prefill-token-threshold master-addr master-port max-cpu-loras
+    logits-processors long-prefill-token-threshold max-cpu-loras
     max-log-len max-logprobs max-lora-rank max-loras max-num-partial-prefills max-parallel-loading-workers
-    middleware model-impl model-loader-extra-config nnodes node-rank num-gpu-blocks-override
+    middleware model-impl model-loader-extra-config num-gpu-blocks-override
     otlp-traces-endpoint override-generation-config pipeline-parallel-size prefix-caching-hash-algo quantization
     reasoning-parser response-role revision root-path runner safetensors-load-strategy scheduling-policy seed
     show-hidden-metrics-for-version skip-mm-profiling speculative-config ssl-ca-certs ssl-certfile ssl-keyfile
@@ -63,6 +63,8 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
     gpus = (
         options.tensor_parallel_size * int(options.pipeline_parallel_size or 1) * int(options.data_parallel_size or 1)
     )
+    if options.node_rank and not options.headless:
+        raise SettingsError("vLLM runs no API server on other nodes than the first: give them --headless")
     patience = settings.shutdown_timeout if options.shutdown_timeout is None else options.shutdown_timeout
     block_size = int(options.block_size or settings.block_size)
     blocks = int(options.num_gpu_blocks_override or 0)
@@ -73,7 +75,7 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
             model=options.served_model_name[0] if options.served_model_name else options.model_tag or options.model,
             host=options.host or settings.host,
             port=options.port,
-            gpus=gpus,
+            gpus=gpus // options.nnodes,
             block_size=block_size,
             kv_tokens=blocks * block_size or settings.kv_tokens,
             max_num_seqs=options.max_num_seqs or settings.max_num_seqs,
@@ -81,6 +83,10 @@ def serve(settings: Settings, arguments: Sequence[str]) -> Settings:
             shutdown_timeout=patience,
             edges=_edges(options.custom_histogram_buckets),
             adapters=tuple(module.partition("=")[0] for module in options.lora_modules),
+            nodes=options.nnodes,
+            rank=options.node_rank,
+            leader=options.master_addr,
+            rendezvous_port=options.master_port,
         )
     )
 
@@ -97,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-num-batched-tokens", type=int)
     parser.add_argument("--max-model-len")
     parser.add_argument("--shutdown-timeout", type=float)
+    parser.add_argument("--nnodes", "-n", type=int, default=1)
+    parser.add_argument("--node-rank", "-r", type=int, default=0)
+    parser.add_argument("--master-addr", default="127.0.0.1")
+    parser.add_argument("--master-port", type=int, default=29501)
     parser.add_argument("--lora-modules", nargs="+", default=[])
     parser.add_argument("--custom-histogram-buckets", type=json.loads, default={})
     for name in VALUED.split():

@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
-from aifactory.cluster.read import epoch, pod_of, workload_of
+from aifactory.api.role import RoleName
+from aifactory.cluster.read import epoch, pod_of
+from aifactory.cluster.workloads import workload, workload_of
+from aifactory.observed import Workload
+from aifactory.render import labels
 
 from tests.unit.cluster.objects import pod
 
@@ -159,3 +163,62 @@ def test_a_deployment_that_exceeded_its_deadline():
     assert workload_of(deployment({"conditions": [late]})).progress_deadline_exceeded
     on_time = condition("Progressing", "True", "NewReplicaSetAvailable")
     assert not workload_of(deployment({"conditions": [on_time]})).progress_deadline_exceeded
+
+
+def member(**metadata: Any) -> dict[str, Any]:
+    """A pod that serves together with others."""
+    made = pod(containerStatuses=[container(running={"startedAt": "2026-01-01T00:01:00Z"})])
+    own = {labels.MEMBER_OF: "model-server", labels.NODES: "3", labels.REPLICA: "7", labels.TEMPLATE: "abc"}
+    made["metadata"]["labels"] |= own | metadata.pop("labels", {})
+    made["metadata"] |= metadata
+    return made
+
+
+def test_a_pod_of_a_replica_knows_its_replica_and_when_it_began():
+    seen = pod_of(member())
+    assert (seen.replica, seen.nodes, seen.leader, seen.template_hash) == ("7", 3, True, "abc")
+    assert (seen.began_at, seen.ended_at, seen.left_at) == (MIDNIGHT + 60, None, None)
+
+
+def test_a_pod_of_a_leader_worker_set_belongs_to_its_group():
+    made = member(labels={"leaderworkerset.sigs.k8s.io/group-index": "2"})
+    for name in (labels.REPLICA, labels.ROLE):
+        del made["metadata"]["labels"][name]
+    assert (pod_of(made).replica, pod_of(made).leader) == ("2", False)
+
+
+def test_a_pod_left_when_it_was_told_to_and_not_when_its_time_is_up():
+    made = member(deletionTimestamp="2026-01-01T00:10:00Z", deletionGracePeriodSeconds=120)
+    assert pod_of(made).left_at == MIDNIGHT + 480
+
+
+def test_a_container_that_was_started_again_has_ended_before():
+    made = member()
+    ended = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T00:00:50Z"}}
+    made["status"]["containerStatuses"][0]["lastState"] = ended
+    assert (pod_of(made).ended_at, pod_of(made).began_at) == (MIDNIGHT + 50, MIDNIGHT + 60)
+
+
+def test_the_numbers_of_a_leader_worker_set_are_those_of_a_workload():
+    groups = {
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "llama-nodes", "generation": 4, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"replicas": 3},
+        "status": {"observedGeneration": 4, "replicas": 3, "readyReplicas": 2, "updatedReplicas": 1},
+    }
+    seen = workload("llama", RoleName.MODEL_SERVER, {("LeaderWorkerSet", "llama-nodes"): groups}, ())
+    assert seen == Workload(3, generation=4, observed_generation=4, updated=1, ready=2, available=2, total=3)
+
+
+def test_the_newest_of_two_workloads_counts_and_the_other_is_being_replaced():
+    deployment = {
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"replicas": 2},
+        "status": {"replicas": 2, "availableReplicas": 2, "updatedReplicas": 2},
+    }
+    groups = {"metadata": {"creationTimestamp": "2026-01-02T00:00:00Z"}, "spec": {"replicas": 2}, "status": {}}
+    children = {("Deployment", "llama"): deployment, ("LeaderWorkerSet", "llama-nodes"): groups}
+    seen = workload("llama", RoleName.MODEL_SERVER, children, ())
+    assert seen is not None
+    assert (seen.replicas, seen.updated, seen.available, seen.total) == (2, 0, 2, 2)
+    assert seen.rolling_out

@@ -114,7 +114,7 @@ async def test_a_deletion_that_is_refused_is_an_error(server, writer):
 
 async def test_scaling_writes_the_number_of_replicas_and_nothing_else(server, writer, store):
     server.answers["PATCH", DEPLOYMENT] = (200, child(version=43) | {"spec": {"replicas": 3}})
-    await writer.scale(NAMESPACE, NAME, 3)
+    await writer.scale("Deployment", NAMESPACE, NAME, 3)
     (seen,) = server.seen
     assert seen.body == {"spec": {"replicas": 3}}
     assert seen.content_type == "application/merge-patch+json"

@@ -1,0 +1,96 @@
+"""What keeps the pods of a role, in numbers: a Deployment, a LeaderWorkerSet, or a set of StatefulSets."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aifactory.api.role import RoleName
+from aifactory.observed import Pod, Workload
+from aifactory.render import labels, naming
+
+_Children = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+def workload(service: str, role: RoleName, children: _Children, pods: Iterable[Pod]) -> Workload | None:
+    """The newest one of a role of the service of this name; earlier ones are counted as replicas to be replaced.
+
+    `pods` are those of the role, replicas of several pods folded.
+    """
+    every = tuple(pods)
+    found = sorted(_found(service, role, children, every), key=lambda one: one[0])
+    if not found:
+        return None
+    (_, newest), former = found[-1], [one for _, one in found[:-1]]
+    return replace(
+        newest,
+        available=newest.available + sum(one.available for one in former),
+        total=newest.total + sum(one.total for one in former),
+    )
+
+
+def _found(service: str, role: RoleName, children: _Children, pods: tuple[Pod, ...]) -> Iterable[tuple[str, Workload]]:
+    """Workloads with the time they were created."""
+    deployment = children.get(("Deployment", naming.workload(service, role)))
+    if deployment:
+        yield _created(deployment), workload_of(deployment)
+    groups = children.get(("LeaderWorkerSet", naming.nodes(service, role)))
+    if groups:
+        yield _created(groups), _of_groups(groups)
+    shared = children.get(("Service", naming.nodes(service, role)))
+    if shared:
+        yield _created(shared), _of_stateful_sets(shared, role, children, pods)
+
+
+def _created(obj: Mapping[str, Any]) -> str:
+    time: str = obj["metadata"].get("creationTimestamp") or ""
+    return time
+
+
+def _of_groups(groups: Mapping[str, Any]) -> Workload:
+    status = groups.get("status") or {}
+    return Workload(
+        replicas=groups["spec"].get("replicas", 1),
+        generation=groups["metadata"].get("generation", 0),
+        observed_generation=status.get("observedGeneration", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("readyReplicas", 0),
+        total=status.get("replicas", 0),
+    )
+
+
+def _of_stateful_sets(
+    shared: Mapping[str, Any], role: RoleName, children: _Children, pods: tuple[Pod, ...]
+) -> Workload:
+    wanted = shared["metadata"].get("annotations") or {}
+    templates = {
+        own[labels.REPLICA]: own.get(labels.TEMPLATE)
+        for (kind, _), child in children.items()
+        if kind == "StatefulSet" and (own := child["metadata"]["labels"]).get(labels.ROLE) == role
+    }
+    ready = sum(pod.ready and not pod.terminating for pod in pods if pod.grouped)
+    return Workload(
+        replicas=int(wanted.get(labels.REPLICAS, 0)),
+        updated=sum(template == wanted.get(labels.TEMPLATE) for template in templates.values()),
+        ready=ready,
+        available=ready,
+        total=len(templates),
+    )
+
+
+def workload_of(deployment: Mapping[str, Any]) -> Workload:
+    """A Deployment's numbers and troubles."""
+    status = deployment.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    failure = conditions.get("ReplicaFailure", {})
+    return Workload(
+        replicas=deployment["spec"].get("replicas", 1),
+        generation=deployment["metadata"].get("generation", 0),
+        observed_generation=status.get("observedGeneration", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        total=status.get("replicas", 0),
+        progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
+        replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
+    )

@@ -1,0 +1,84 @@
+"""What becomes of replicas of several pods: which are had, which stay a while, and which start anew."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from aifactory.exchange import Exchange, Replica, exchange, makes_way
+from aifactory.observed import Observed, Pod
+from aifactory.render import labels, naming
+from aifactory.render.nodes import template_hash
+from aifactory.runtimes import Role
+from aifactory.together import deadlocked, left_behind
+
+_Id = tuple[str, str]
+_NONE = Exchange(())
+
+
+def chosen(role: Role, observed: Observed, wanted: int, in_flight: Mapping[str, float]) -> Exchange:
+    """Which replicas StatefulSets keep from now on, of `wanted`; `in_flight` maps leaders to the requests they hold."""
+    if not _several(role):
+        return _NONE
+    group, digest = observed.group(role.name), template_hash(role)
+    busy = max(in_flight.values(), default=0.0) + 1
+    pods = {pod.replica: pod for pod in group.pods if pod.grouped}
+    live: dict[int, Replica] = {}
+    for own in (child["metadata"]["labels"] for child in _stateful_sets(role, observed).values()):
+        pod = pods.get(own[labels.REPLICA])
+        load = in_flight.get(pod.name, busy) if pod else 0.0
+        serves = pod is not None and pod.ready and not pod.terminating
+        live[int(own[labels.REPLICA])] = Replica(own.get(labels.TEMPLATE) == digest, serves, load)
+    return exchange(live, wanted, role.spec.rollout, taken={int(pod.replica) for pod in group.members})
+
+
+def lasting(served: Collection[str], observed: Observed) -> Collection[str]:
+    """Kinds that may be used: replicas stay what they are when LeaderWorkerSet is installed later."""
+    native = any(kind == "StatefulSet" for kind, _ in observed.children)
+    return set(served) - {"LeaderWorkerSet"} if native else served
+
+
+def kept_for_now(role: Role, observed: Observed, wanted: int, choice: Exchange) -> Collection[_Id]:
+    """Workloads that are not wanted any more and serve on until others do."""
+    return {*_staying(role, observed, choice), *_former(role, observed, wanted)}
+
+
+def _staying(role: Role, observed: Observed, choice: Exchange) -> Iterator[_Id]:
+    """StatefulSets of replicas of an earlier spec."""
+    sets = _stateful_sets(role, observed).items()
+    return (child_id for child_id, one in sets if int(one["metadata"]["labels"][labels.REPLICA]) in choice.stay)
+
+
+def _former(role: Role, observed: Observed, wanted: int) -> Iterable[_Id]:
+    """What kept the pods of a role before a change between one pod per replica and several; it goes when others serve.
+
+    Without room for both, and where all replicas may be missing, it goes first.
+    """
+    rollout, name = role.spec.rollout, role.service.metadata.name
+    serving = sum(pod.grouped == _several(role) for pod in observed.group(role.name).serving_pods)
+    if serving >= wanted or makes_way(rollout, wanted):
+        return ()
+    if _several(role):
+        return (("Deployment", naming.workload(name, role.name)),)
+    shared = naming.nodes(name, role.name)
+    kinds = ("Service", "LeaderWorkerSet", "NetworkPolicy")
+    return (*((kind, shared) for kind in kinds), *_stateful_sets(role, observed))
+
+
+def restarted(parts: Iterable[Role], observed: Observed, now: float) -> Iterator[Pod]:
+    """Pods to be deleted because their replica has failed, which LeaderWorkerSet sees to itself, or cannot start."""
+    for role in parts:
+        group, domains = observed.group(role.name), role.spec.accelerator.topology is not None
+        yield from deadlocked(group.members, now, domains=domains)
+        if ("LeaderWorkerSet", naming.nodes(role.service.metadata.name, role.name)) not in observed.children:
+            yield from left_behind((*group.members, *group.departed))
+
+
+def _several(role: Role) -> bool:
+    return role.spec.accelerator.nodes > 1
+
+
+def _stateful_sets(role: Role, observed: Observed) -> Mapping[_Id, dict[str, Any]]:
+    return {
+        child_id: child
+        for child_id, child in observed.children.items()
+        if child_id[0] == "StatefulSet" and child["metadata"]["labels"].get(labels.ROLE) == role.name
+    }
