@@ -79,7 +79,8 @@ def plan(
     parts = roles(service)
     stable = replicas if staged is None else {**replicas, parts[0].name: staged.split.stable}
     canary = staged.canary if staged else None
-    exchanges = {role.name: chosen(role, observed, stable[role.name], in_flight) for role in parts}
+    counts = {role.name: stable.get(role.name, role.spec.initial_replicas) for role in parts}
+    exchanges = {role.name: chosen(role, observed, counts[role.name], in_flight) for role in parts}
     numbers = {name: exchange.have for name, exchange in exchanges.items()}
     rendered = render(service, stable, served=lasting(served, observed), canary=canary, numbers=numbers)
     names = {_id(child) for child in rendered}
@@ -92,7 +93,7 @@ def plan(
     sizes = _sizes(service, stable, canary)
     apply = tuple(child for child in wanted if not _in_place(observed, child, sizes))
     resized = {one: count for one, count in sizes.items() if one in names and _size(observed, one) not in (None, count)}
-    kept = names.union(*(kept_for_now(role, observed, stable[role.name], exchanges[role.name]) for role in parts))
+    kept = names.union(*(kept_for_now(role, observed, counts[role.name], exchanges[role.name]) for role in parts))
     return Plan(
         apply=apply,
         delete=tuple(child for child_id, child in observed.children.items() if child_id not in kept),

@@ -29,7 +29,7 @@ def marked(child: Mapping[str, Any]) -> dict[str, Any]:
         return dict(child)
     template, metadata = child["spec"]["template"], child["metadata"]
     mark = {labels.TEMPLATE: fingerprint(template)}
-    if template["metadata"]["labels"][labels.TRACK] == Track.CANARY:
+    if template["metadata"]["labels"].get(labels.TRACK) == Track.CANARY:
         pods = {**template["metadata"], "annotations": template["metadata"]["annotations"] | mark}
         template = {**template, "metadata": pods}
     annotated = {**metadata, "annotations": metadata.get("annotations", {}) | mark}
