@@ -7,7 +7,7 @@ KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 # Succeeds when the programs of the control plane, promtool and the endpoint picker are in the cache, so that integration tests start at once.
-BUILT := $(BIN)/python -c 'import sys; from tests.kind import binaries; sys.exit(bool(binaries.missing("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")) or not binaries.prometheus_program("promtool").exists() or not binaries.picker_folder().exists())'
+BUILT := $(BIN)/python -c 'import sys; from tests.kind import binaries; sys.exit(bool(binaries.missing("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")) or not binaries.prometheus_program("promtool").exists() or not binaries.picker_folder().exists() or not binaries.lws_program().exists())'
 
 .PHONY: help
 help: ## Show this help

@@ -218,6 +218,27 @@ def test_a_replica_is_never_split_across_racks(service: Service) -> None:
     assert all(len(racks(pods)) <= 1 for pods in groups(service).values())
 
 
+def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service, form: str) -> None:
+    if form == GROUPS:
+        pytest.skip("the same code deletes the pods")
+    every = [f"rack-{rack}-{node}" for rack in range(RACKS) for node in range(NODES_PER_RACK)]
+    cordon(service, *every[1:])
+    service.apply(pair(1, accelerator={"topology": {"key": RACK}}))
+    service.wait_for("GPUShortage", "True", "InsufficientGPUs", PATIENCE)
+    assert "1 of 2 pods of the replica have nodes" in service.condition("GPUShortage")["message"]
+    cordon(service, every[0])
+    cordon(service, *every[3:], off=True)
+    service.wait("it lets go", lambda: racks(service.pods()) != {"rack-0"}, 3 * PATIENCE)
+    serves(service, 1)
+    assert racks(service.pods()) <= {"rack-1", "rack-2"}
+    cordon(service, *every, off=True)
+
+
+def cordon(service: Service, *nodes: str, off: bool = False) -> None:
+    for node in nodes:
+        service.kube.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": not off}})
+
+
 def test_replicas_that_are_spread_share_no_rack(service: Service) -> None:
     service.apply(pair(3, accelerator={"nodes": 1 + 1, "topology": {"key": RACK, "spread": True}}))
     serves(service, 3)

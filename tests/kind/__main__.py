@@ -33,8 +33,9 @@ def down() -> None:
 
 @app.command()
 def binaries() -> None:
-    """Build the programs of the plain-process control plane and of the cluster, promtool and the endpoint picker."""
-    folders = (programs.ensure(), programs.ensure_prometheus("promtool").parent, programs.ensure_picker())
+    """Build the programs of the plain-process control plane and of the cluster, promtool, the endpoint picker and LeaderWorkerSet."""
+    others = (programs.ensure_prometheus("promtool").parent, programs.ensure_picker(), programs.ensure_lws().parent)
+    folders = (programs.ensure(), *others)
     note(f"Programs are in {', '.join(map(str, folders))}")
 
 

@@ -123,13 +123,18 @@ def ensure_picker() -> Path:
     return target
 
 
+def lws_program() -> Path:
+    """Where the controller of LeaderWorkerSet of the pinned version is kept; it may not exist yet."""
+    return cache_dir() / "binaries" / f"lws-{content_key(LWS_MODULE)}" / "manager"
+
+
 def ensure_lws() -> Path:
     """Builds the controller of LeaderWorkerSet, unless the cache has it.
 
     Raises:
         StepFailedError: no Go tool chain, too little disk, or the build failed.
     """
-    target = cache_dir() / "binaries" / f"lws-{content_key(LWS_MODULE)}" / "manager"
+    target = lws_program()
     with exclusive("binaries"):
         if not target.exists():
             with _go_build(

@@ -1,8 +1,10 @@
 from datetime import timedelta
+from typing import Any
 
 from aifactory.autoscale import sizing
 from aifactory.autoscale.fleet import Fleet
 from aifactory.observed import Group, Pod, Workload
+from aifactory.together import folded
 
 
 def test_the_credit_for_loading_replicas_never_asks_for_fewer_than_now() -> None:
@@ -32,3 +34,15 @@ def test_pods_are_sorted_by_what_they_are_worth() -> None:
 
 def test_a_service_without_a_deployment_has_no_replicas() -> None:
     assert Fleet.of(Group(), timedelta(minutes=1), 0.0) == Fleet(0, 0)
+
+
+def test_a_replica_of_which_one_pod_waits_for_a_node_is_one_that_waits() -> None:
+    """So that no further replica is asked for while its other pods hold GPUs for nothing."""
+
+    def member(name: str, **state: Any) -> Pod:
+        return Pod(name, 10.0, replica="0", nodes=3, **state)
+
+    placed, waits = {"scheduled": True, "ready": True}, {"unschedulable_since": 20.0}
+    pods = folded((member("a", **placed), member("b", **placed), member("c", **waits)))
+    fleet = Fleet.of(Group(Workload(1, total=1, updated=1), pods), timedelta(seconds=60), 100.0)
+    assert fleet == Fleet(1, 0, unschedulable=1, unschedulable_since=20.0)

@@ -206,3 +206,49 @@ def test_a_pod_of_no_known_role_belongs_to_none(store):
     stray["metadata"]["labels"][labels.ROLE] = "cook"
     store.put("Pod", stray)
     assert store.observe(KEY).groups == {}
+
+
+def member(name: str, replica: str = "0", version: int = 1, **metadata: Any) -> dict[str, Any]:
+    """A pod of a replica that has several, which runs."""
+    running = {"name": "model-server", "state": {"running": {"startedAt": "2026-01-01T00:00:10Z"}}}
+    made = pod(name, version=version, containerStatuses=[running])
+    made["metadata"]["labels"] |= {labels.MEMBER_OF: "model-server", labels.NODES: "2", labels.REPLICA: replica}
+    made["metadata"] |= metadata
+    return made
+
+
+LEAVING = {"deletionTimestamp": "2026-01-01T00:01:00Z", "deletionGracePeriodSeconds": 30}
+
+
+def departed(store: Store) -> set[str]:
+    return {pod.name for pod in store.observe(KEY).group(RoleName.MODEL_SERVER).departed}
+
+
+def test_pods_of_a_replica_are_one_pod_and_each_a_member(store):
+    store.put(KIND, service())
+    for name in ("llama-0-0", "llama-0-workers-1"):
+        store.put("Pod", member(name))
+    group = store.observe(KEY).group(RoleName.MODEL_SERVER)
+    assert ([pod.name for pod in group.pods], len(group.members)) == (["llama-0-0"], 2)
+
+
+def test_a_pod_that_vanished_at_once_is_remembered_while_its_peers_are_there(store):
+    store.put(KIND, service())
+    for name in ("llama-0-0", "llama-0-workers-1"):
+        store.put("Pod", member(name))
+    store.drop("Pod", member("llama-0-workers-1", version=3, **LEAVING))
+    assert departed(store) == {"llama-0-workers-1"}
+    store.drop("Pod", member("llama-0-0", version=4, **LEAVING))
+    store.put("Pod", member("llama-1-0", replica="1", version=5))
+    store.drop("Pod", member("llama-1-0", replica="1", version=6, **LEAVING))
+    assert departed(store) == set()
+
+
+def test_pods_that_serve_alone_are_forgotten_when_they_are_gone(store):
+    store.put(KIND, service())
+    store.put("Pod", pod("llama-1"))
+    store.put("Pod", pod("llama-2"))
+    gone = pod("llama-1", version=3)
+    gone["metadata"] |= LEAVING
+    store.drop("Pod", gone)
+    assert departed(store) == set()
