@@ -33,7 +33,7 @@ def down() -> None:
 
 @app.command()
 def binaries() -> None:
-    """Build the programs of the plain-process control plane and of the cluster, promtool, the endpoint picker and LeaderWorkerSet."""
+    """Build the programs of the plain-process control plane and of the cluster, and those of other projects."""
     others = (programs.ensure_prometheus("promtool").parent, programs.ensure_picker(), programs.ensure_lws().parent)
     folders = (programs.ensure(), *others)
     note(f"Programs are in {', '.join(map(str, folders))}")
