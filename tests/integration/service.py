@@ -91,7 +91,7 @@ class Service:
             pod
             for pod in found["items"]
             if "deletionTimestamp" not in pod["metadata"]
-            and track in ("", pod["metadata"]["labels"]["aifactory.dev/track"])
+            and track in ("", pod["metadata"]["labels"].get("aifactory.dev/track"))
         ]
 
     def wait(self, what: str, check: Callable[[], T], seconds: float = _SECONDS) -> T:

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.decide import Plan, plan
@@ -106,6 +107,15 @@ def test_a_changed_spec_applies_the_deployment_with_the_replicas_there_are():
     assert [child["kind"] for child in todo.apply] == ["Deployment"]
     assert todo.apply[0]["spec"]["replicas"] == 7
     assert todo.replicas == {}
+
+
+def test_every_engine_has_a_plan_with_all_kinds_that_a_cluster_can_have():
+    for engine in Engine:
+        image = {"image": "example.com/server"} if engine is Engine.CUSTOM else {}
+        metrics = {"metrics": {"running": "r", "waiting": "w"}} if engine is Engine.CUSTOM else {}
+        source = {"source": {"image": {}}} if engine is Engine.TRITON else {}
+        spec = {"model": {"name": "llama", **source}, "runtime": {"engine": engine, **image, **metrics}}
+        assert decide(cluster(served=OPTIONAL, **spec), served=OPTIONAL, **spec) == Plan()
 
 
 def test_a_child_that_is_no_longer_wanted_is_deleted():
