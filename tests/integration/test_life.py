@@ -35,7 +35,7 @@ def test_the_operators_page_shows_what_alerts_and_dashboards_read(
     for sample in (
         f"aifactory_service_ready{{{of}}} 1.0",
         f"aifactory_service_slo_goal{{{of}}} 0.99",
-        f'aifactory_service_replicas{{{of},state="ready"}} 1.0',
+        f'aifactory_service_replicas{{{of},role="model-server",state="ready"}} 1.0',
         f'aifactory_service_condition{{condition="Ready",{of},reason="Available",status="True"}} 1.0',
     ):
         service.wait(sample, lambda sample=sample: sample in shared_operator.metrics())
