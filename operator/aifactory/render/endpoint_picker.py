@@ -150,7 +150,7 @@ def _pod_metadata(picker: Role) -> dict[str, Any]:
     template = picker.spec.pod_template or PodTemplate()
     scraped = {labels.METRICS_PATH: picker.server.metrics_path, labels.METRICS_PORT: naming.METRICS_PORT_NAME}
     return {
-        "labels": {**(template.labels or {}), **labels.child(picker)},
+        "labels": {**(template.labels or {}), **labels.child(picker), labels.TRACK: picker.track.value},
         "annotations": {**(template.annotations or {}), **scraped},
     }
 
