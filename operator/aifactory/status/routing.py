@@ -53,6 +53,10 @@ def _taken(facts: Facts, pool: Mapping[str, Any]) -> tuple[bool | None, Reason, 
     refused = refusal(pool)
     if refused:
         return False, Reason.POOL_REJECTED, f"the Gateway refuses the pool: {refused}"
+    barred = refusal(facts.observed.children.get(("HTTPRoute", name)) or {})
+    if barred:
+        advice = "one without the inference extension needs runtime.engine vllm"
+        return False, Reason.POOL_REJECTED, f"the Gateway refuses the route to the pool: {barred}; {advice}"
     if any(said["type"] == "Accepted" and said["status"] == "True" for said in told(pool)):
         return True, Reason.POOL_ACCEPTED, "a Gateway sends requests to the replicas that the endpoint picker chooses"
     if expose is None or expose.gateway is None:

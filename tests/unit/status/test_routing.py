@@ -18,11 +18,14 @@ GATEWAY = {"host": "chat.example.com", "gateway": {"name": "public"}}
 READY = serving("llama-epp-1")
 
 
-def status(*pickers: Pod, pool: Any = None, engine: str = "llmd", **spec: Any) -> InferenceServiceStatus:
+def status(
+    *pickers: Pod, pool: Any = None, route: Any = None, engine: str = "llmd", **spec: Any
+) -> InferenceServiceStatus:
     """Of a service whose model is served."""
     made = service(runtime={"engine": engine}, **spec)
     (role,) = roles(made)
-    children = {} if pool is None else {("InferencePool", "llama"): pool}
+    there = {("InferencePool", "llama"): pool, ("HTTPRoute", "llama"): route}
+    children = {child: found for child, found in there.items() if found is not None}
     model, picker = Group(workload(1), serving()), Group(workload(1) if pickers else None, pickers)
     observed = Observed(children, {RoleName.MODEL_SERVER: model, RoleName.ENDPOINT_PICKER: picker})
     seen = RoleFacts(role, resolved(role, ()), model)
@@ -104,6 +107,14 @@ def test_a_gateway_that_refuses_the_pool_is_quoted(refused):
     state, reason, message = routing(*READY, pool=pool, expose=GATEWAY)
     assert (state, reason) == ("False", "PoolRejected")
     assert "no Service llama-epp" in message
+
+
+def test_a_gateway_that_knows_no_pools_refuses_the_route_and_that_is_told_with_a_way_out():
+    route = answered(("Accepted", "True"), ("ResolvedRefs", "False"), message="unknown kind InferencePool")
+    state, reason, message = routing(*READY, pool={}, route=route, expose=GATEWAY)
+    assert (state, reason) == ("False", "PoolRejected")
+    assert "unknown kind InferencePool" in message
+    assert "runtime.engine vllm" in message
 
 
 @pytest.mark.parametrize("pickers", [(), (stuck("ErrImagePull"),)])
