@@ -122,6 +122,12 @@ def several(request: pytest.FixtureRequest) -> Case:
     return _case(*request.param)
 
 
+@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _SEVERAL_PODS if file[0].endswith(NATIVE)])
+def by_stateful_sets(request: pytest.FixtureRequest) -> Case:
+    """A service whose replicas have several pods, without LeaderWorkerSets."""
+    return _case(*request.param)
+
+
 @pytest.fixture(params=[pytest.param(file, id=file[0]) for file in (*_ONE_POD, *_SEVERAL_PODS)])
 def every(request: pytest.FixtureRequest) -> Case:
     """Any service."""

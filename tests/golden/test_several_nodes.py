@@ -1,7 +1,5 @@
 """What a user of replicas with several pods can rely on."""
 
-import pytest
-
 MEMBERS = {"aifactory.dev/inferenceservice", "aifactory.dev/member-of"}
 
 
@@ -79,14 +77,13 @@ def test_every_pod_claims_a_channel_of_the_compute_domain(several):
         assert [claim["name"] for claim in container["resources"].get("claims", [])] == list(claims)
 
 
-def test_workers_outlive_the_requests_of_their_leader(several):
-    sets = [child for child in several.children if child["kind"] == "StatefulSet"]
-    if not sets:
-        pytest.skip("LeaderWorkerSet deletes workers after their leader")
+def test_workers_outlive_the_requests_of_their_leader(by_stateful_sets):
+    """A LeaderWorkerSet deletes workers after their leader; StatefulSets know nothing of each other."""
+    sets = [child for child in by_stateful_sets.children if child["kind"] == "StatefulSet"]
     by_worker = {is_worker(one["spec"]["template"]): one["spec"]["template"]["spec"] for one in sets}
     lingers = by_worker[True]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     leader_stops = by_worker[False]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert lingers >= max(leader_stops, several.service.spec.drain.timeout.total_seconds())
+    assert lingers >= max(leader_stops, by_stateful_sets.service.spec.drain.timeout.total_seconds())
     assert by_worker[True]["terminationGracePeriodSeconds"] >= lingers + 10
 
 
