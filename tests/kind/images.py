@@ -1,4 +1,4 @@
-"""The images that the tests run in the cluster: operator, model-server simulator, Prometheus, endpoint picker.
+"""The images that the tests run in the cluster: operator, model-server simulator, Dynamo, Prometheus, endpoint picker.
 
 A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a
 source edit rebuilds and sends only the last layer:
@@ -49,6 +49,12 @@ MODELSERVER = PythonImage(
     ROOT / "tests/modelserver/requirements.lock",
     (ROOT / "tests/modelserver/modelserver", ROOT / "tests/modelserver/loadgen"),
 )
+DYNAMO = PythonImage(
+    "aifactory/dynamo:dev",
+    ROOT / "tests/dynamo/Dockerfile",
+    ROOT / "tests/dynamo/requirements.lock",
+    (ROOT / "tests/dynamo/tinymodel",),
+)
 
 
 def ensure(*chosen: PythonImage, node: str) -> list[str]:
@@ -63,7 +69,7 @@ def ensure(*chosen: PythonImage, node: str) -> list[str]:
     with exclusive("images"):
         docker.ensure_daemon()
         loaded = []
-        for image in chosen or (OPERATOR, MODELSERVER):
+        for image in chosen or (OPERATOR, MODELSERVER, DYNAMO):
             if image_load.loaded_inputs(node, image.tag) == image.key():
                 note(f"{image.tag} is up to date")
                 continue
@@ -149,7 +155,7 @@ def _ensure_site(lock: Path) -> Path:
             f"Install the packages of {lock.relative_to(ROOT)} for Python {versions.PYTHON}",
             [
                 *(uv, "pip", "install", "--quiet", "--target", target, "--python-version", versions.PYTHON),
-                *("--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", lock),
+                *("--only-binary", ":all:", "--require-hashes", "--no-deps", "--link-mode", "copy", "-r", lock),
             ],
             log_name="uv-install",
             about="10 s",
