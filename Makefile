@@ -29,6 +29,7 @@ install: $(VENV)/.installed ## Make the Python environment
 lock: install ## Renew the lock files
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile tests/dynamo/requirements.in --overrides tests/dynamo/overrides.txt --python-version 3.11 --python-platform linux --generate-hashes --no-emit-index-url --no-header --quiet -o tests/dynamo/requirements.lock
 
 .PHONY: fmt
 fmt: install ## Format the code

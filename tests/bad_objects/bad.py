@@ -96,8 +96,8 @@ _WORDS = (
         "an unknown engine",
         {"runtime": {"engine": "tgi"}},
         path="spec.runtime.engine",
-        says="'llmd' or 'custom'",
-        server_says='"llmd", "custom"',
+        says="'dynamo' or 'custom'",
+        server_says='"dynamo", "custom"',
     ),
     Bad(
         "an unknown precision",
@@ -512,7 +512,7 @@ _ENGINES = (
         "Hugging Face for Triton",
         _engine("triton", **_source(huggingFace={"repo": "a/b"}, image=None)),
         path="spec.model.source.huggingFace",
-        says="only runtime.engine vllm, llmd, sglang, trtllm, nim or llamacpp",
+        says="only runtime.engine vllm, llmd, sglang, trtllm, nim, llamacpp or dynamo",
     ),
     Bad(
         "adapters for TensorRT-LLM",
@@ -532,19 +532,19 @@ _ENGINES = (
         "a context length for Triton",
         _engine("triton", runtime={"contextLength": 8192}),
         path="spec.runtime.contextLength",
-        says="only runtime.engine vllm, llmd, sglang, trtllm, nim or llamacpp",
+        says="only runtime.engine vllm, llmd, sglang, trtllm, nim, llamacpp or dynamo",
     ),
     Bad(
         "sequences for a NIM",
         _engine("nim", runtime={"maxSequences": 64}),
         path="spec.runtime.maxSequences",
-        says="only runtime.engine vllm, llmd, sglang, trtllm or llamacpp",
+        says="only runtime.engine vllm, llmd, sglang, trtllm, llamacpp or dynamo",
     ),
     Bad(
         "a batch for llama.cpp",
         _engine("llamacpp", runtime={"maxBatchedTokens": 2048}),
         path="spec.runtime.maxBatchedTokens",
-        says="only runtime.engine vllm, llmd, sglang or trtllm",
+        says="only runtime.engine vllm, llmd, sglang, trtllm or dynamo",
     ),
     Bad(
         "a KV cache format for TensorRT-LLM",
@@ -721,7 +721,7 @@ _ENGINES = (
             path="spec.model.precision",
             says=f"with runtime.engine {engine} must be auto",
         )
-        for engine in ("trtllm", "triton", "llamacpp", "custom")
+        for engine in ("trtllm", "triton", "llamacpp", "dynamo", "custom")
     ),
     Bad(
         "two tensor-parallel sizes with SGLang",
@@ -765,7 +765,7 @@ _GROUPS = (
             path="spec.accelerator.nodes",
             says="only runtime.engine vllm, sglang or custom can span nodes",
         )
-        for engine in ("nim", "trtllm", "triton", "llamacpp")
+        for engine in ("nim", "trtllm", "triton", "llamacpp", "dynamo")
     ),
     Bad(
         "a long name for a replica of two pods",
@@ -840,4 +840,83 @@ _GROUPS = (
     ),
 )
 
-BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS, *_ENGINES, *_GROUPS)
+_DISAGGREGATED: dict[str, Any] = {"topology": {"disaggregated": {}}}
+_DYNAMO = (
+    Bad(
+        "Dynamo's parts with vLLM", {"runtime": {"dynamo": {}}}, path="spec.runtime.dynamo", says="only runtime.engine"
+    ),
+    Bad("vLLM split in two", _DISAGGREGATED, path="spec.topology.disaggregated", says="only runtime.engine dynamo"),
+    Bad(
+        "an unknown backend",
+        _engine("dynamo", runtime={"dynamo": {"backend": "tgi"}}),
+        path="spec.runtime.dynamo.backend",
+        says="'trtllm' or 'mocker'",
+        server_says='"trtllm", "mocker"',
+    ),
+    Bad(
+        "no frontend",
+        _engine("dynamo", runtime={"dynamo": {"frontendReplicas": 0}}),
+        path="spec.runtime.dynamo.frontendReplicas",
+        says="greater than or equal to 1",
+    ),
+    Bad(
+        "replicas of a service that is split",
+        _engine("dynamo", replicas=2, **_DISAGGREGATED),
+        path="spec.topology.disaggregated",
+        says="not of the service",
+    ),
+    Bad(
+        "scaling of a service that is split",
+        _engine("dynamo", scaling={"maxReplicas": 2}, **_DISAGGREGATED),
+        path="spec.topology.disaggregated",
+        says="not of the service",
+    ),
+    Bad(
+        "replicas and scaling of decode",
+        _engine("dynamo", topology={"disaggregated": {"decode": {"replicas": 2, "scaling": {"maxReplicas": 4}}}}),
+        path="spec.topology.disaggregated.decode.replicas",
+        says="not both",
+    ),
+    Bad(
+        "no prefill",
+        _engine("dynamo", topology={"disaggregated": {"prefill": {"replicas": 0}}}),
+        path="spec.topology.disaggregated.prefill.replicas",
+        says="greater than or equal to 1",
+    ),
+    Bad(
+        "prefill across nodes",
+        _engine("dynamo", topology={"disaggregated": {"prefill": {"accelerator": {"nodes": 2}}}}),
+        path="spec.topology.disaggregated.prefill.accelerator",
+        says="GPUs of one node",
+    ),
+    Bad(
+        "two models with Dynamo",
+        _engine("dynamo", runtime={"args": ["--model-path=/other"]}),
+        path="spec.runtime.args",
+        says="follow",
+    ),
+    *(
+        Bad(
+            f"{part} that does something else",
+            _engine("dynamo", topology={"disaggregated": {part: {"args": ["--disaggregation-mode", "agg"]}}}),
+            path=f"spec.topology.disaggregated.{part}.args",
+            says="follow",
+        )
+        for part in ("prefill", "decode")
+    ),
+    Bad(
+        "a canary of Dynamo",
+        _engine("dynamo", rollout={"canary": {"steps": ["50%"]}}),
+        path="spec.rollout.canary",
+        says="only runtime.engine",
+    ),
+    Bad(
+        "another place to look for workers",
+        _engine("dynamo", runtime={"env": [{"name": "DYN_DISCOVERY_BACKEND", "value": "etcd"}]}),
+        path="spec.runtime.env",
+        says="must not set",
+    ),
+)
+
+
+BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS, *_ENGINES, *_GROUPS, *_DYNAMO)

@@ -226,4 +226,26 @@ GOOD = (
         },
     ),
     Good("paused, with no time to drain", {"mode": "Paused", "drain": {"timeout": "0s"}}),
+    Good("Dynamo", {"runtime": {"engine": "dynamo"}}),
+    Good("Dynamo split with all defaults", {"runtime": {"engine": "dynamo"}, "topology": {"disaggregated": {}}}),
+    Good(
+        "Dynamo split with every knob",
+        {
+            "runtime": {
+                "engine": "dynamo",
+                "dynamo": {"backend": "sglang", "router": "kv", "frontendReplicas": 3},
+                "contextLength": 8192,
+                "maxSequences": 64,
+                "maxBatchedTokens": 4096,
+                "memoryFraction": "85%",
+                "args": ["--log-level", "info"],
+            },
+            "topology": {
+                "disaggregated": {
+                    "prefill": {"accelerator": {"count": 2}, "args": ["--max-prefill-tokens", "16384"], "replicas": 2},
+                    "decode": {"scaling": {"minReplicas": 2, "maxReplicas": 8}},
+                }
+            },
+        },
+    ),
 )

@@ -1,18 +1,22 @@
 """Every file of cases/, manifests/samples/ and manifests/presets/; rendered/ holds what becomes of its first service.
 
+A case is one role of such a service.
+
 `pytest tests/golden --update-golden` writes rendered/ anew; read the difference before committing it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render
+from aifactory.runtimes import Role, roles
 
 HERE = Path(__file__).parent
 MANIFESTS = HERE.parents[1] / "manifests"
@@ -22,20 +26,36 @@ REPLICAS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """A service and its children."""
+    """A service as it applies to one of its roles, and the children of all roles; clients call the `first`."""
 
     name: str
-    service: InferenceService
+    role: Role
+    first: bool
     children: tuple[dict[str, Any], ...]
+
+    @property
+    def service(self) -> InferenceService:
+        return self.role.service
 
     @property
     def golden(self) -> Path:
         return HERE / "rendered" / f"{self.name}.yaml"
 
     def child(self, kind: str) -> dict[str, Any]:
-        """The only child of this kind, that of an endpoint picker left out."""
-        (found,) = (child for child in self.children if child["kind"] == kind and not _of_picker(child))
+        """The only child of this kind that belongs to the role."""
+        (found,) = (child for child in self.own if child["kind"] == kind)
         return found
+
+    @property
+    def own(self) -> list[dict[str, Any]]:
+        """Children that belong to the role."""
+        return [child for child in self.children if _role(child) == self.role.name]
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The Service that clients call."""
+        services = {child["metadata"]["name"]: child for child in self.children if child["kind"] == "Service"}
+        return services[self.service.metadata.name]
 
     def of_picker(self, kind: str) -> dict[str, Any] | None:
         """The child of this kind that belongs to the endpoint picker, if there is one."""
@@ -68,7 +88,11 @@ class Case:
 
 
 def _of_picker(child: dict[str, Any]) -> bool:
-    return bool(child["metadata"]["labels"]["aifactory.dev/role"] == RoleName.ENDPOINT_PICKER)
+    return _role(child) == RoleName.ENDPOINT_PICKER
+
+
+def _role(child: dict[str, Any]) -> str:
+    return str(child["metadata"]["labels"]["aifactory.dev/role"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,11 +120,13 @@ def _engine(path: Path) -> str:
     return str(_first(path)["spec"]["runtime"]["engine"])
 
 
-def _case(name: str, path: Path) -> Case:
+def _cases(name: str, path: Path) -> Iterator[Case]:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
     served = [kind for kind in OPTIONAL if kind != "LeaderWorkerSet" or not name.endswith(NATIVE)]
-    return Case(name, service, tuple(render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=served)))
+    children = tuple(render(service, dict.fromkeys(RoleName, REPLICAS), served=served))
+    for number, role in enumerate(roles(service)):
+        yield Case(name, role, number == 0, children)
 
 
 NATIVE = "-by-stateful-sets"
@@ -110,40 +136,52 @@ _SEVERAL_PODS = [
 ]
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _ONE_POD])
+def _params(files: Iterable[tuple[str, Path]], engines: Collection[str] = tuple(Engine)) -> Iterator[Any]:
+    for name, path in files:
+        for case in _cases(name, path) if _engine(path) in engines else ():
+            yield pytest.param(case, id=name if case.first else f"{name}-{case.role.name}")
+
+
+@pytest.fixture(params=_params(_ONE_POD))
 def case(request: pytest.FixtureRequest) -> Case:
-    """A service whose replicas are single pods."""
-    return _case(*request.param)
+    """A role whose replicas are single pods."""
+    found: Case = request.param
+    return found
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _SEVERAL_PODS])
+@pytest.fixture(params=_params(_SEVERAL_PODS))
 def several(request: pytest.FixtureRequest) -> Case:
-    """A service whose replicas have several pods, with a LeaderWorkerSet and without."""
-    return _case(*request.param)
+    """A role whose replicas have several pods, with a LeaderWorkerSet and without."""
+    found: Case = request.param
+    return found
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _SEVERAL_PODS if file[0].endswith(NATIVE)])
+@pytest.fixture(params=_params([file for file in _SEVERAL_PODS if file[0].endswith(NATIVE)]))
 def by_stateful_sets(request: pytest.FixtureRequest) -> Case:
-    """A service whose replicas have several pods, without LeaderWorkerSets."""
-    return _case(*request.param)
+    """A role whose replicas have several pods, without LeaderWorkerSets."""
+    found: Case = request.param
+    return found
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in (*_ONE_POD, *_SEVERAL_PODS)])
+@pytest.fixture(params=_params((*_ONE_POD, *_SEVERAL_PODS)))
 def every(request: pytest.FixtureRequest) -> Case:
-    """Any service."""
-    return _case(*request.param)
+    """Any role."""
+    found: Case = request.param
+    return found
 
 
-@pytest.fixture(params=[pytest.param(file, id=file[0]) for file in _files() if _engine(file[1]) == "llmd"])
+@pytest.fixture(params=_params(_ONE_POD, [Engine.LLMD]))
 def pooled(request: pytest.FixtureRequest) -> Case:
     """Those with an endpoint picker."""
-    return _case(*request.param)
+    found: Case = request.param
+    return found
 
 
 @pytest.fixture
 def canary() -> list[dict[str, Any]]:
     """What the canary of the smallest service has of its own."""
-    service = _case("vllm-smallest", HERE / "cases" / "vllm-smallest.yaml").service
+    (smallest,) = _cases("vllm-smallest", HERE / "cases" / "vllm-smallest.yaml")
+    service = smallest.service
     children = render(service, {RoleName.MODEL_SERVER: REPLICAS}, served=OPTIONAL, canary=1)
     return [child for child in children if child["metadata"]["name"].endswith("-canary")]
 

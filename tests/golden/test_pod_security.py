@@ -42,12 +42,13 @@ def test_containers_have_no_privileges(every):
         assert not {"privileged", "procMount", "runAsUser", "runAsNonRoot", "seccompProfile"} & context.keys()
 
 
-def test_model_servers_hold_no_token_of_the_api_server(every):
+def test_model_servers_hold_no_token_of_the_api_server_unless_they_find_each_other_there(every):
     account = every.child("ServiceAccount")
     assert account["automountServiceAccountToken"] is False
-    for pod in (pod for pod in every.pods if pod["containers"][0]["name"] == "model-server"):
-        assert pod["automountServiceAccountToken"] is False
-        assert pod["serviceAccountName"] == account["metadata"]["name"]
+    found = [pod for pod in every.pods if pod["serviceAccountName"] == account["metadata"]["name"]]
+    assert found
+    for pod in found:
+        assert pod["automountServiceAccountToken"] is (every.role.discovery is not None)
 
 
 def test_secrets_are_read_by_reference_only(every):

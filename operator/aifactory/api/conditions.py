@@ -68,6 +68,7 @@ class Reason(StrEnum):
     APPLY_REJECTED = "ApplyRejected"
     APPLY_CONFLICT = "ApplyConflict"
     NAME_TAKEN = "NameTaken"
+    KIND_MISSING = "KindMissing"
     POD_REJECTED = "PodRejected"
     INSUFFICIENT_GPUS = "InsufficientGPUs"
     UNSCHEDULABLE = "Unschedulable"

@@ -20,6 +20,7 @@ class Engine(StrEnum):
     TRITON = "triton"
     LLAMACPP = "llamacpp"
     LLMD = "llmd"
+    DYNAMO = "dynamo"
     CUSTOM = "custom"
 
 
@@ -29,7 +30,7 @@ _SERVERS = (*_VLLMS, Engine.SGLANG, Engine.TRTLLM)
 # Fields below spec that only some engines understand.
 _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "model.source.ngc": (Engine.NIM,),
-    "model.source.huggingFace": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
+    "model.source.huggingFace": (*_SERVERS, Engine.NIM, Engine.LLAMACPP, Engine.DYNAMO),
     "model.source.huggingFace.file": (Engine.LLAMACPP,),
     "model.adapters": (*_VLLMS, Engine.SGLANG, Engine.NIM),
     "runtime.nimProfile": (Engine.NIM,),
@@ -37,11 +38,15 @@ _ONLY: Mapping[str, tuple[Engine, ...]] = {
     "runtime.command": (Engine.CUSTOM,),
     "runtime.probes": (Engine.CUSTOM,),
     "runtime.healthPort": (Engine.NIM, Engine.CUSTOM),
-    "runtime.contextLength": (*_SERVERS, Engine.NIM, Engine.LLAMACPP),
-    "runtime.maxSequences": (*_SERVERS, Engine.LLAMACPP),
-    "runtime.maxBatchedTokens": _SERVERS,
+    "runtime.dynamo": (Engine.DYNAMO,),
+    # A canary would be one of the frontends, which compute nothing.
+    "rollout.canary": tuple(engine for engine in Engine if engine is not Engine.DYNAMO),
+    "topology.disaggregated": (Engine.DYNAMO,),
+    "runtime.contextLength": (*_SERVERS, Engine.NIM, Engine.LLAMACPP, Engine.DYNAMO),
+    "runtime.maxSequences": (*_SERVERS, Engine.LLAMACPP, Engine.DYNAMO),
+    "runtime.maxBatchedTokens": (*_SERVERS, Engine.DYNAMO),
     "runtime.kvCachePrecision": (*_VLLMS, Engine.SGLANG),
-    "runtime.memoryFraction": _SERVERS,
+    "runtime.memoryFraction": (*_SERVERS, Engine.DYNAMO),
     "runtime.latencyBuckets": (*_VLLMS, Engine.SGLANG),
     "accelerator.parallelism": _SERVERS,
     "accelerator.parallelism.data": (*_VLLMS, Engine.SGLANG),
@@ -61,6 +66,7 @@ _PRECISIONS: Mapping[Engine, tuple[str, ...]] = {
     Engine.TRTLLM: (),
     Engine.TRITON: (),
     Engine.LLAMACPP: (),
+    Engine.DYNAMO: (),
     Engine.CUSTOM: (),
 }
 _VLLM_FLAGS = (
@@ -94,8 +100,15 @@ _OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
         *("-m", "--model", "-hf", "-hfr", "--hf-repo", "-hff", "--hf-file", "-a", "--alias", "--host", "--port"),
         *("--metrics", "-np", "--parallel"),
     ),
+    Engine.DYNAMO: (
+        *("--model", "--model-path", "--model-name", "--served-model-name", "--endpoint", "--num-workers"),
+        *("--tensor-parallel-size", "-tp", "--tp", "--tp-size", "--disaggregation-mode", "--is-prefill-worker"),
+        *("--is-decode-worker", "--disaggregation-bootstrap-port", "--disaggregation-transfer-backend"),
+        *("--kv-transfer-config", "--discovery-backend", "--request-plane", "--event-plane", "--host", "--port"),
+    ),
     Engine.CUSTOM: (),
 }
+_ROLE_ARGS = ("topology.disaggregated.prefill.args", "topology.disaggregated.decode.args")
 
 
 def takes(engine: Engine, path: str) -> bool:
@@ -152,6 +165,7 @@ def engine_checks() -> tuple[Check, ...]:
         ),
         *(_precision(engine, ("auto", *others)) for engine, others in _PRECISIONS.items()),
         *(_free_of(engine, flags) for engine, flags in _OWNED_FLAGS.items() if flags),
+        *(_free_of(Engine.DYNAMO, _OWNED_FLAGS[Engine.DYNAMO], path) for path in _ROLE_ARGS),
     )
 
 
@@ -182,15 +196,15 @@ def _precision(engine: Engine, allowed: tuple[str, ...]) -> Check:
     )
 
 
-def _free_of(engine: Engine, flags: tuple[str, ...]) -> Check:
+def _free_of(engine: Engine, flags: tuple[str, ...], path: str = "runtime.args") -> Check:
     return Check(
-        cel=f"self.runtime.engine != '{engine}' || !has(self.runtime.args) || self.runtime.args.all(a, "
+        cel=f"self.runtime.engine != '{engine}' || !({_has(path)}) || self.{path}.all(a, "
         f"!(a.split('=')[0].replace('_', '-') in {list(flags)}))",
         holds=lambda spec: (
-            spec.runtime.engine != engine or not any(_flag(word) in flags for word in spec.runtime.args or ())
+            spec.runtime.engine != engine or not any(_flag(word) in flags for word in _at(spec, path) or ())
         ),
         message=f"must not contain {', '.join(flags)}: they follow other fields of the spec",
-        field="runtime.args",
+        field=path,
     )
 
 

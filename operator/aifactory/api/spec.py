@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from .accelerator import GROUP_VARIABLES, AcceleratorSpec
 from .checks import Check, Unique
+from .dynamo import DynamoSpec
 from .egress import EgressSpec
 from .endpointpicker import EndpointPickerSpec
 from .engine import Engine, engine_checks
@@ -27,6 +28,7 @@ from .podtemplate import EnvVar, PodTemplate
 from .rollout import RolloutSpec
 from .scaling import ScalingMode, ScalingSpec
 from .slo import SLOSpec
+from .topology import ServiceTopology
 
 
 class Mode(StrEnum):
@@ -129,6 +131,7 @@ class RuntimeSpec(Model):
     endpoint_picker: EndpointPickerSpec | None = Field(
         default=None, description="Engine llmd: what chooses a replica for each request that comes by a Gateway."
     )
+    dynamo: DynamoSpec | None = Field(default=None, description="Parts of engine dynamo.")
     egress: EgressSpec | None = Field(default=None, description="Proxy and certificates for downloads.")
     probes: ProbesSpec | None = Field(default=None, description="Health endpoints of engine custom.")
     health_port: int | None = Field(
@@ -162,6 +165,12 @@ OWNED_ENV = (
     "NIM_HEALTH_PORT",
     "NIM_PEFT_SOURCE",
     *GROUP_VARIABLES,
+    "DYN_NAMESPACE",
+    "DYN_DISCOVERY_BACKEND",
+    "DYN_REQUEST_PLANE",
+    "DYN_EVENT_PLANE",
+    "DYN_SYSTEM_PORT",
+    "DYN_HTTP_PORT",
 )
 
 
@@ -193,6 +202,12 @@ class InferenceServiceSpec(CheckedModel):
             message="is tried with replicas of one pod only: remove it, or use accelerator.nodes 1",
             field="rollout.canary",
         ),
+        Check(
+            cel="!has(self.topology.disaggregated) || !(has(self.replicas) || has(self.scaling))",
+            holds=lambda spec: spec.topology.disaggregated is None or spec.replicas is spec.scaling is None,
+            message="set replicas or scaling of prefill and of decode here, not of the service",
+            field="topology.disaggregated",
+        ),
         *engine_checks(),
     )
     mode: Mode = Field(
@@ -201,6 +216,7 @@ class InferenceServiceSpec(CheckedModel):
     model: ModelSpec = Field(description="The model that clients ask for.")
     runtime: RuntimeSpec = Field(description="The engine and its container.")
     accelerator: AcceleratorSpec = Field(default=AcceleratorSpec(), description="GPUs of one replica.")
+    topology: ServiceTopology = Field(default=ServiceTopology(), description="Parts that a replica is split into.")
     slo: SLOSpec = Field(default=SLOSpec(), description="Service level objectives.")
     replicas: int | None = Field(
         default=None, ge=0, le=10_000, description="Fixed number of replicas. Default 1 without scaling."

@@ -143,7 +143,7 @@ class ChangeStatus(Model):
 class PlanStatus(Model):
     """What mode Active would change."""
 
-    changes: Annotated[list[ChangeStatus], Field(max_length=16)] = Field(
+    changes: Annotated[list[ChangeStatus], Field(max_length=32)] = Field(
         default=[], description="Objects that would be written; none when all is in place."
     )
     replicas: FromTo = Field(description="Replicas.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .client import ApiError, Client
-from .kinds import CHILDREN, Resource
+from .kinds import CHILDREN, FOREIGN, Resource
 
 
 async def served(client: Client, resource: Resource) -> bool:
@@ -22,9 +22,10 @@ async def served(client: Client, resource: Resource) -> bool:
 
 
 async def served_of(client: Client, kinds: Iterable[str]) -> frozenset[str]:
-    """Those of some kinds of children that the cluster has now.
+    """Those of some kinds that the cluster has now.
 
     Raises:
         ApiError: if it could not be asked.
     """
-    return frozenset([kind for kind in kinds if await served(client, CHILDREN[kind])])
+    known = {**CHILDREN, **FOREIGN}
+    return frozenset([kind for kind in kinds if await served(client, known[kind])])

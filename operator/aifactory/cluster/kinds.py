@@ -43,5 +43,7 @@ CHILDREN: dict[str, Resource] = {
     "InferencePool": Resource("inference.networking.k8s.io", "v1", "inferencepools"),
     "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
 }
+# Kinds that pods write themselves.
+FOREIGN: dict[str, Resource] = {"DynamoWorkerMetadata": Resource("nvidia.com", "v1alpha1", "dynamoworkermetadatas")}
 KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
 """All that is watched."""

@@ -1,8 +1,9 @@
 """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutStatus
@@ -38,7 +39,8 @@ class KnownRole:
     decision: Decision | None = None
 
     def __post_init__(self) -> None:
-        self.objectives = resolve(self.role.spec.slo)
+        found, follows = resolve(self.role.spec.slo), self.role.follows
+        self.objectives = tuple(objective for objective in found if follows is None or objective.signal in follows)
         self.resolved = resolved(self.role, self.objectives)
 
     def decide(self, snapshot: Snapshot, group: Group, now: float) -> None:
@@ -121,6 +123,14 @@ class Known:
     def _replicas(self, one: KnownRole, group: Group) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None
         return wanted_replicas(one.role.spec, group, self.status.replicas_of(one.role.name), decided)
+
+    def lacking(self, served: Collection[str]) -> Trouble | None:
+        """What the cluster would have to serve for pods to find each other; without it they would wait for ever."""
+        found = (one.role.discovery for one in self.roles)
+        for kind, remedy in ((each.kind, each.remedy) for each in found if each):
+            if kind not in served:
+                return Trouble(Reason.KIND_MISSING, f"the cluster does not serve {kind}: {remedy}")
+        return None
 
     @property
     def objectives(self) -> Iterator[Objective]:

@@ -17,6 +17,7 @@ from aifactory.autoscale.decision import Decision
 from aifactory.canary import Staged
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.discovery import served_of
+from aifactory.cluster.kinds import FOREIGN
 from aifactory.cluster.store import Key, Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
@@ -72,7 +73,7 @@ class Reconciler:
         Raises:
             ApiError: if the cluster cannot be asked; nothing changes then.
         """
-        before, self._served = self._served, await served_of(client, OPTIONAL)
+        before, self._served = self._served, await served_of(client, (*OPTIONAL, *FOREIGN))
         return self._served != before
 
     def wanted(self) -> Wanted:
@@ -133,6 +134,9 @@ class Reconciler:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
         if known.service.spec.mode is Mode.PAUSED:
+            return False
+        known.refused = known.lacking(self._served) if known.service.spec.mode is Mode.ACTIVE else None
+        if known.refused is not None:
             return False
         now = self._clock()
         if known.converged == (state := (self._state(known, observed, now), replicas, staged)):

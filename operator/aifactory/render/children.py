@@ -9,6 +9,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 from aifactory.runtimes import Role, endpoint_picker, roles
 
+from .discovery import discovery
 from .disruption import pod_disruption_budget
 from .endpoint_picker import POOL, pool
 from .exposure import exposure
@@ -41,6 +42,7 @@ def render(
     """
     parts, picker = roles(service), endpoint_picker(service) if POOL in served else None
     children = [cluster_service(parts[0])]
+    children += discovery(parts)
     for role in parts:
         count = replicas.get(role.name, role.spec.initial_replicas)
         children += _children(role, count, served, (numbers or {}).get(role.name, range(count)))

@@ -1,4 +1,4 @@
-"""The identity of model-server pods: one that can do nothing."""
+"""The identity of model-server pods: one that can do nothing unless it is bound to a Role."""
 
 from typing import Any
 

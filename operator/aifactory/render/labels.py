@@ -32,6 +32,11 @@ def selector(role: Role) -> dict[str, str]:
     return {SERVICE: role.service.metadata.name, ROLE: role.name.value}
 
 
+def whole_service(role: Role) -> dict[str, str]:
+    """Labels that find the pods of all roles of its service."""
+    return {SERVICE: role.service.metadata.name}
+
+
 def workload_selector(role: Role) -> dict[str, str]:
     """Labels that a Deployment knows its pods by. A Deployment's selector is immutable: never add to it."""
     component = role.track.value if role.track is Track.CANARY else role.name.value

@@ -56,6 +56,11 @@ def entry(service: InferenceService) -> str:
     return service.metadata.name
 
 
+def discovery(service: InferenceService) -> str:
+    """Name of the Service, Role and RoleBinding by which pods find each other."""
+    return f"{service.metadata.name}-discovery"
+
+
 def service_account(role: Role) -> str:
     """Name of the ServiceAccount, kept apart from one that an application of the same name may have."""
     return f"{workload(role.service.metadata.name, role.name)}-server"

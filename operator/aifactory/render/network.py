@@ -44,8 +44,12 @@ def peers_policy(role: Role) -> dict[str, Any]:
 
 
 def network_policy(role: Role) -> dict[str, Any]:
-    """Only the ports of API and metrics can be reached; pods may call out, since engines download models."""
+    """Only the ports of API and metrics can be reached; pods may call out, since engines download models.
+
+    Pods that find each other reach each other on all ports.
+    """
     ports = filter(None, (role.spec.runtime.port, role.server.metrics_port))
+    peers = [{"from": [{"podSelector": {"matchLabels": labels.whole_service(role)}}]}] if role.discovery else []
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -53,6 +57,6 @@ def network_policy(role: Role) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": labels.workload_selector(role)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}, *peers],
         },
     }

@@ -40,7 +40,7 @@ def _pod_spec(role: Role, template: PodTemplate, member: Member | None) -> dict[
     lingers = member.lingers if member and member.worker else serves
     fields = {
         "serviceAccountName": naming.service_account(role),
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": role.discovery is not None,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": lingers + TEARDOWN_SECONDS,
         "securityContext": security_context(server, template),

@@ -6,8 +6,9 @@ from dataclasses import replace
 from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 
-from .base import MetricDialect, ModelServer, Mount, Role, Runtime
+from .base import Discovery, MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
+from .dynamo import Dynamo
 from .llamacpp import LlamaCpp
 from .llmd import LLMD, endpoint_picker
 from .nim import NIM
@@ -25,6 +26,7 @@ RUNTIMES: Mapping[Engine, Runtime] = {
     Engine.TRITON: Triton(),
     Engine.LLAMACPP: LlamaCpp(),
     Engine.LLMD: LLMD(),
+    Engine.DYNAMO: Dynamo(),
     Engine.CUSTOM: Custom(),
 }
 
@@ -55,6 +57,7 @@ def _measurable(role: Role) -> Role:
 __all__ = [
     "ENGINE_DIALECTS",
     "RUNTIMES",
+    "Discovery",
     "MetricDialect",
     "ModelServer",
     "Mount",

@@ -16,7 +16,8 @@ class MetricDialect:
 
     A name may be followed by one label that its series must have, as in `requests{state="waiting"}`. Histograms are
     base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1. Counters carry
-    their `_total`.
+    their `_total`. Where a service has pods that are its `entry`, their histograms and counters are about all of it and
+    come before those of the pods behind them.
     """
 
     running: str
@@ -28,6 +29,7 @@ class MetricDialect:
     completed: str | None = None
     prompt_tokens: str | None = None
     generation_tokens: str | None = None
+    entry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,27 @@ class ModelServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """How pods of a service find each other through the Kubernetes API.
+
+    They hold a token, with the rights of `rules` in their namespace, and look for EndpointSlices with `labels`, and for
+    objects of `kind`. A cluster that does not serve it has to be given it, as `remedy` says.
+    """
+
+    kind: str
+    remedy: str
+    rules: tuple[Mapping[str, tuple[str, ...]], ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """Equal pods of a service: what they run, and the service as its spec applies to them.
 
     `dialects` are the metric names that its pods may speak. `accelerated` pods get GPUs and hold the model. Replicas
-    that try a new spec beside the others are of the track `canary`.
+    that try a new spec beside the others are of the track `canary`. Replicas that scale follow the objectives that
+    `follows` names as spec.slo.objectives does; None: all of them. With `discovery` pods talk to those of the other
+    roles on ports of their own choice.
     """
 
     name: RoleName
@@ -99,6 +117,8 @@ class Role:
     dialects: tuple[MetricDialect, ...]
     accelerated: bool = True
     track: Track = Track.STABLE
+    follows: tuple[str, ...] | None = None
+    discovery: Discovery | None = None
 
     @property
     def spec(self) -> InferenceServiceSpec:

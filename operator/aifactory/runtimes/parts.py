@@ -31,6 +31,11 @@ def secret(name: str, secret_name: str) -> Mapping[str, Any]:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": name}}}
 
 
+def from_pod(name: str, field: str) -> Mapping[str, Any]:
+    """Environment variable with a field of the pod, such as `metadata.name`."""
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
+
+
 def scratch(name: str, path: str) -> Mount:
     """Writable disk that lives as long as the pod."""
     return Mount(name=name, path=path, source={"emptyDir": {}})

@@ -117,9 +117,9 @@ class _Series:
 
 
 def _series(wanted: Wanted, field: str) -> tuple[_Series, ...]:
-    """The metrics that dialects have for one of their fields, each once, in order."""
+    """The metrics that dialects have for one of their fields, each once; those of a service's entry come first."""
     found: dict[str, frozenset[Service] | None] = {}
-    for dialect, services in wanted.dialects.items():
+    for dialect, services in sorted(wanted.dialects.items(), key=lambda item: not item[0].entry):
         text = getattr(dialect, field)
         if text is not None:
             known = found.get(text, frozenset())

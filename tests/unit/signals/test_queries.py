@@ -102,3 +102,10 @@ def test_latencies_that_nobody_has_objectives_for_are_not_asked() -> None:
 def test_without_services_nothing_is_asked() -> None:
     built = queries.build(Wanted(frozenset(), {}), 60)
     assert [built.histograms, built.rates, built.gauges, built.slow] == [{}, {}, {}, {}]
+
+
+def test_what_the_entry_of_a_service_measures_comes_before_what_the_pods_behind_it_do() -> None:
+    entry = replace(VLLM, entry=True, time_to_first_token="entry_ttft", completed="entry_done")
+    built = build(VLLM, entry)
+    assert "entry_ttft" in built.histograms["time_to_first_token"].split(" or on ")[0]
+    assert "entry_done" in built.rates["completed"].split(" or on ")[0]

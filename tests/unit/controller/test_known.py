@@ -1,0 +1,54 @@
+"""What is decided for each role of a service."""
+
+from typing import Any
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
+from aifactory.controller.known import Known
+from aifactory.runtimes.dynamo import DISCOVERY
+
+OBJECTIVES = {
+    "timeToFirstToken": {"target": "500ms"},
+    "interTokenLatency": {"target": "50ms"},
+    "endToEndLatency": {"target": "10s"},
+    "throughput": {"tokensPerSecond": 1000},
+}
+
+
+def known(engine: str, **spec: Any) -> Known:
+    manifest = {
+        "metadata": {"name": "chat", "namespace": "prod"},
+        "spec": {
+            "model": {"name": "served"},
+            "runtime": {"engine": engine},
+            "slo": {"objectives": OBJECTIVES},
+            **spec,
+        },
+    }
+    return Known(InferenceService.model_validate(manifest))
+
+
+def followed(service: Known) -> dict[RoleName, set[str]]:
+    return {one.role.name: {objective.signal.value for objective in one.objectives} for one in service.roles}
+
+
+def test_each_part_of_a_split_service_follows_its_own_objectives() -> None:
+    assert followed(known("dynamo", topology={"disaggregated": {}})) == {
+        RoleName.FRONTEND: set(OBJECTIVES),
+        RoleName.PREFILL: {"timeToFirstToken"},
+        RoleName.DECODE: {"interTokenLatency", "endToEndLatency", "throughput"},
+    }
+
+
+def test_a_whole_service_follows_all_of_them() -> None:
+    assert followed(known("vllm"))[RoleName.MODEL_SERVER] == set(OBJECTIVES)
+    assert followed(known("dynamo"))[RoleName.MODEL_SERVER] == set(OBJECTIVES)
+
+
+def test_only_pods_that_look_for_each_other_need_a_kind_for_it() -> None:
+    assert known("vllm").lacking(()) is None
+    assert known("dynamo").lacking((DISCOVERY.kind,)) is None
+    lacking = known("dynamo").lacking(())
+    assert lacking is not None
+    assert DISCOVERY.kind in lacking.message
+    assert "manifests/dynamo" in lacking.message
