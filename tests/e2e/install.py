@@ -70,7 +70,7 @@ def _write_overlay(folder: Path) -> None:
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": ["../../manifests", "../../manifests/prometheus"],
+        "resources": ["../../manifests", "../../manifests/prometheus", "../../manifests/dynamo"],
         "images": [{"name": "prom/prometheus", "newName": name, "newTag": tag}],
         "configMapGenerator": [
             {

@@ -39,7 +39,7 @@ class Service:
     def manifest(self, spec: Mapping[str, Any] | None = None) -> Object:
         """As a user keeps it in a file."""
         given = dict(spec or {})
-        sizing = {} if "scaling" in given else {"replicas": 1}
+        sizing = {} if given.keys() & {"scaling", "topology"} else {"replicas": 1}
         runtime = {"engine": "vllm", **given.pop("runtime", {})}
         return {
             "apiVersion": "aifactory.dev/v1alpha1",

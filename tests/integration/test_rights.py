@@ -49,6 +49,7 @@ RESERVED = {
     # test_several_nodes.py needs them, with the same rights.
     **dict.fromkeys(("patch statefulsets", "delete pods"), "where there is no LeaderWorkerSet"),
     "update inferenceservices/finalizers": "clusters that enforce owner references ask for it",
+    **{f"{verb} dynamoworkermetadatas": "held to be granted to pods of Dynamo" for verb in ("create", "patch")},
 }
 
 

@@ -1,0 +1,143 @@
+"""NVIDIA Dynamo itself: its frontend, and its mocker as prefill and decode workers that need no GPU."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Serve
+from tests.e2e.kube import Object, path
+from tests.e2e.service import MODEL, Service, scaling
+from tests.e2e.waiting import History
+
+IMAGE = "aifactory/dynamo:dev"
+# Five prompts of 64 tokens a second, one after the other.
+SLOW_PREFILL = ("--no-enable-prefix-caching", "--speedup-ratio", "0.08", "--max-num-seqs", "1")
+# A token in 115 ms, in 350 ms with a third of the KV cache in use and in 680 ms with all of it.
+SLOW_DECODE = ("--speedup-ratio", "0.05", "--block-size", "16", "--num-gpu-blocks-override", "376")
+# Far above what a machine short of CPU adds, so that only the part that is slow misses its own.
+OBJECTIVES = {"timeToFirstToken": {"target": "10s"}, "interTokenLatency": {"target": "500ms"}}
+PROMPTS = ("--prompt-tokens", "64", "--output-tokens", "8")
+ANSWERS = ("--prompt-tokens", "64", "--output-tokens", "30")
+ROLES = ("frontend", "prefill", "decode")
+
+
+class Roles:
+    """A service and the sizes of its Deployments."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        where = path(service.namespace, "deployments")
+        self._sizes = {role: History(service.kube.watch(where, f"{service.name}-{role}")) for role in ROLES}
+
+    def steps(self, role: str) -> list[int]:
+        """The numbers of replicas that a role was asked for, in their order."""
+        return self._sizes[role].path(lambda deployment: int(deployment["spec"]["replicas"]))
+
+    def status(self, role: str) -> Object:
+        """What the service's status says of a role."""
+        found = {each["name"]: each for each in self.service.status.get("roles", [])}
+        return found.get(role, {})
+
+    def ready(self, role: str) -> int:
+        return int(self.status(role).get("replicas", {}).get("ready", 0))
+
+    def explain(self) -> str:
+        sizes = {role: self.steps(role) for role in ROLES}
+        return f"{sizes}\n{self.service.explain()}"
+
+    def close(self) -> None:
+        for history in self._sizes.values():
+            history.stop()
+
+
+@pytest.fixture
+def split(serve: Serve) -> Iterator[Callable[..., Roles]]:
+    """Creates a service of one frontend, and prefill and decode workers that scale from 1 to 2."""
+    made: list[Roles] = []
+
+    def create(**arguments: tuple[str, ...]) -> Roles:
+        behavior = scaling(1, 2, waitingPerReplica=1000)
+        parts = {
+            part: {"scaling": behavior} | ({"args": [*arguments[part]]} if part in arguments else {})
+            for part in ("prefill", "decode")
+        }
+        slo = {"workload": "offline", "objectives": OBJECTIVES}
+        drain = {"timeout": "20s"}
+        service = serve(model=model(), runtime=runtime(), topology={"disaggregated": parts}, slo=slo, drain=drain)
+        made.append(Roles(service))
+        return made[-1]
+
+    yield create
+    for roles in made:
+        roles.close()
+
+
+def model() -> Object:
+    return {"name": MODEL, "source": {"image": {"path": "/opt/model"}}}
+
+
+def runtime() -> Object:
+    return {"engine": "dynamo", "image": IMAGE, "dynamo": {"backend": "mocker"}}
+
+
+def test_a_service_that_is_not_split_answers_and_is_measured_by_its_frontend(serve: Serve) -> None:
+    service = serve(model=model(), runtime=runtime(), slo={"workload": "interactive"}, scaling=scaling(1, 2))
+    service.wait_ready()
+    assert service.completes(), service.explain()
+    load = service.load("2@60s")
+    read = {"timeToFirstToken": "OK", "interTokenLatency": "OK"}
+    service.wait("objectives are read", lambda: _states(service) == read, 60)
+    assert service.is_("MetricsAvailable", "True"), service.explain()
+    assert load.stop()["failed"] == 0
+
+
+@pytest.mark.slow
+def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: Callable[..., Roles]) -> None:
+    roles = split(prefill=SLOW_PREFILL)
+    service = roles.service
+    service.wait_ready()
+    quiet = service.load("1@300s", *PROMPTS)
+    peak = service.load("7@300s", *PROMPTS)
+
+    service.wait("a prefill worker is added", lambda: roles.steps("prefill") == [1, 2], 90)
+    service.wait("it serves", lambda: roles.ready("prefill") == 2, 60)
+    service.wait("the objectives are met again", lambda: service.is_("SLOMet", "True"), 120)
+    first = roles.status("prefill")["scaling"]["history"][-1]
+    assert (first["from"], first["to"], first["signal"]) == (1, 2, "timeToFirstToken"), roles.explain()
+
+    assert peak.stop()["failed"] == 0, roles.explain()
+    service.wait("the prefill worker leaves", lambda: roles.steps("prefill") == [1, 2, 1], 120)
+    service.wait("it is gone", lambda: len(service.pods) == 3, 60)
+    assert roles.steps("decode") == roles.steps("frontend") == [1], roles.explain()
+    _nobody_noticed(quiet.stop(), roles)
+
+
+@pytest.mark.slow
+def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Callable[..., Roles]) -> None:
+    roles = split(decode=SLOW_DECODE)
+    service = roles.service
+    service.wait_ready()
+    quiet = service.load("0.2@300s", *ANSWERS)
+    peak = service.load("3@300s", *ANSWERS)
+
+    service.wait("a decode worker is added", lambda: roles.steps("decode") == [1, 2], 90)
+    service.wait("it serves", lambda: roles.ready("decode") == 2, 60)
+    first = roles.status("decode")["scaling"]["history"][-1]
+    assert (first["from"], first["to"], first["signal"]) == (1, 2, "interTokenLatency"), roles.explain()
+
+    assert peak.stop()["failed"] == 0, roles.explain()
+    service.wait("the decode worker leaves", lambda: roles.steps("decode") == [1, 2, 1], 120)
+    service.wait("it is gone", lambda: len(service.pods) == 3, 60)
+    assert roles.steps("prefill") == roles.steps("frontend") == [1], roles.explain()
+    _nobody_noticed(quiet.stop(), roles)
+
+
+def _nobody_noticed(summary: dict[str, Any], roles: Roles) -> None:
+    assert summary["completed"] > 0, roles.explain()
+    assert summary["failed"] == summary["aborted_streams"] == 0, f"{json.dumps(summary)}\n{roles.explain()}"
+
+
+def _states(service: Service) -> dict[str, str]:
+    return {objective["objective"]: objective["state"] for objective in service.status.get("slo", [])}
