@@ -17,6 +17,8 @@ def folded(pods: Iterable[Pod]) -> tuple[Pod, ...]:
     A replica is ready when all its pods are, and waits for a node as long as one of them does.
     """
     every = tuple(pods)
+    if not any(pod.grouped for pod in every):
+        return every
     return (*(pod for pod in every if not pod.grouped), *(_fold(members) for members in by_replica(every).values()))
 
 

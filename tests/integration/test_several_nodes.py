@@ -21,7 +21,7 @@ from .kube import Kube
 from .service import Service
 
 RACK = "topology.example.com/rack"
-RACKS, NODES_PER_RACK = 3, 3
+NODES = [f"rack-{rack}-{node}" for rack in range(3) for node in range(3)]
 NATIVE, GROUPS = "StatefulSets", "LeaderWorkerSet"
 GROUP_LABELS = ("aifactory.dev/replica", "leaderworkerset.sigs.k8s.io/group-index")
 PATIENCE = 60
@@ -39,9 +39,8 @@ def plane(form: str) -> Iterator[ControlPlane]:
     """A control plane with a scheduler and nine nodes of one GPU in three racks."""
     crds = [CRD, *(crd_files(*LEADER_WORKER_SET) if form == GROUPS else ())]
     with ControlPlane(fake_nodes=True, crds=crds) as plane:
-        for rack in range(RACKS):
-            for node in range(NODES_PER_RACK):
-                plane.add_fake_node(f"rack-{rack}-{node}", {"nvidia.com/gpu": "1"}, {RACK: f"rack-{rack}"})
+        for node in NODES:
+            plane.add_fake_node(node, {"nvidia.com/gpu": "1"}, {RACK: node.rpartition("-")[0]})
         plane.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests"))
         with LeaderWorkerSets(plane) if form == GROUPS else nullcontext():
             yield plane
@@ -221,17 +220,16 @@ def test_a_replica_is_never_split_across_racks(service: Service) -> None:
 def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service, form: str) -> None:
     if form == GROUPS:
         pytest.skip("the same code deletes the pods")
-    every = [f"rack-{rack}-{node}" for rack in range(RACKS) for node in range(NODES_PER_RACK)]
-    cordon(service, *every[1:])
+    cordon(service, *NODES[1:])
     service.apply(pair(1, accelerator={"topology": {"key": RACK}}))
     service.wait_for("GPUShortage", "True", "InsufficientGPUs", PATIENCE)
     assert "1 of 2 pods of the replica have nodes" in service.condition("GPUShortage")["message"]
-    cordon(service, every[0])
-    cordon(service, *every[3:], off=True)
+    cordon(service, NODES[0])
+    cordon(service, *NODES[3:], off=True)
     service.wait("it lets go", lambda: racks(service.pods()) != {"rack-0"}, 3 * PATIENCE)
     serves(service, 1)
     assert racks(service.pods()) <= {"rack-1", "rack-2"}
-    cordon(service, *every, off=True)
+    cordon(service, *NODES, off=True)
 
 
 def cordon(service: Service, *nodes: str, off: bool = False) -> None:
@@ -271,18 +269,21 @@ def test_a_new_spec_replaces_replicas_as_wholes_while_enough_serve(service: Serv
 
 
 def test_a_service_serves_on_while_it_changes_between_one_pod_and_several(service: Service) -> None:
-    service.apply(pair(1, accelerator={"nodes": 1}))
+    """No node takes the new pods at first: those that serve stay until the new ones do."""
+    single, together = pair(1, accelerator={"nodes": 1}), pair(1)
+    service.apply(single)
     serves(service, 1)
-    (single,) = service.pods()
-    service.apply(pair(1))
-    service.wait("the pair exists", lambda: len(service.pods()) == 3, PATIENCE)
-    assert single["metadata"]["uid"] in uids(service)
-    service.wait("the single pod has gone", lambda: single["metadata"]["uid"] not in uids(service), PATIENCE)
-    serves(service, 1)
-    assert service.child("deployments") is None
-    together = uids(service)
-    service.apply(pair(1, accelerator={"nodes": 1}))
-    service.wait("the pair has gone", lambda: not together & uids(service), PATIENCE)
-    serves(service, 1)
-    assert len(service.pods()) == 1
-    assert service.kube.find(path(service.namespace, "services", "chat-nodes")) is None
+    for wanted, pods in ((together, 2), (single, 1)):
+        before = uids(service)
+        cordon(service, *NODES)
+        service.apply(wanted)
+        service.wait("the new pods wait", lambda count=pods, was=before: len(uids(service) - was) == count, PATIENCE)
+        service.wait_for("Progressing", "True", "RollingOut", PATIENCE)
+        assert before <= uids(service)
+        assert service.status()["replicas"]["ready"] == 1
+        cordon(service, *NODES, off=True)
+        service.wait("the former pods have gone", lambda gone=before: not gone & uids(service), PATIENCE)
+        serves(service, 1)
+        assert len(service.pods()) == pods
+    for plural, name in (("services", "chat-nodes"), ("statefulsets", "chat-0"), ("leaderworkersets", "chat-nodes")):
+        assert service.kube.find(path(service.namespace, plural, name)) is None
