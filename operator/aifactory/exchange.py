@@ -39,7 +39,7 @@ def exchange(
     serving = [number for number in old if live[number].ready]
     # A replica that waits is of no use to anybody; it goes as soon as its place is needed.
     stay = serving[: max(0, len(serving) - max(0, spare))]
-    room = wanted + (surge if stay else 0) - len(current) - len(stay)
+    room = wanted + surge - len(current) - len(stay)
     more = max(0, min(wanted - len(current), room))
     return Exchange(tuple(sorted((*current, *_free(more, {*live, *taken})))), tuple(sorted(stay)))
 

@@ -94,6 +94,12 @@ def test_the_idlest_replica_leaves_as_a_whole() -> None:
     assert names(todo.apply) == set()
 
 
+def test_a_new_replica_does_not_wait_for_the_names_of_pods_that_still_leave() -> None:
+    leaving = pairs(0, terminating=True, left_at=300.0)
+    there = applied(Observed(), decide(service(), Observed(), 0), *leaving)
+    assert names(decide(service(), there, 1).apply) == {"llama-1", "llama-1-workers"}
+
+
 def test_the_number_of_replicas_outlives_a_rollout() -> None:
     """It is that of the shared Service: during a rollout there are more replicas than are wanted."""
     newer = service(runtime={"engine": "vllm", "maxSequences": 8})
