@@ -23,11 +23,11 @@ def stage(
     """What becomes of the canary of `role`, of which `total` replicas are wanted; `now` is epoch seconds.
 
     Whether there is one depends on the spec, on the Deployments and on `before`, which the status remembers, and on
-    nothing else. A service that does not exist yet has none.
+    nothing else. A service that does not exist yet has none, nor has one whose replicas are several pods.
     """
-    stable, canary, rollout = observed.group(role.name), observed.canary, role.spec.rollout
-    unused = rollout.canary is None and before is None
-    if canary.workload is None and (unused or stable.workload is None):
+    rollout, deployed = role.spec.rollout, ("Deployment", naming.child(role)) in observed.children
+    unused = (rollout.canary is None and before is None) or not deployed
+    if role.spec.accelerator.nodes > 1 or (unused and observed.canary.workload is None):
         return Staged(Split(total, 0))
     seen = _seen(role, observed, total, readings)
     after = advance(rollout.canary, before, seen, now)
@@ -75,10 +75,11 @@ def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | 
 
 
 def _deployed(observed: Observed, name: str, group: Group) -> Deployed | None:
-    if group.workload is None:
+    deployment = observed.children.get(("Deployment", name))
+    if deployment is None or group.workload is None:
         return None
     side = Side(group.workload.replicas, len(group.serving_pods))
-    return Deployed(given(observed.children["Deployment", name]), side, not group.workload.rolling_out)
+    return Deployed(given(deployment), side, not group.workload.rolling_out)
 
 
 def _of_template(group: Group, template: str) -> Group:

@@ -34,7 +34,9 @@ class World:
         self.do()
         self.serve()
 
-    def edit(self, engine: str = "vllm", replicas: int = 4, **runtime: Any) -> None:
+    def edit(
+        self, engine: str = "vllm", replicas: int = 4, accelerator: dict[str, Any] | None = None, **runtime: Any
+    ) -> None:
         """A user changes the spec."""
         self.replicas = replicas
         self.service = InferenceService.model_validate(
@@ -44,6 +46,7 @@ class World:
                     "model": {"name": "meta/llama"},
                     "runtime": {"engine": engine, **runtime},
                     "replicas": replicas,
+                    "accelerator": accelerator or {},
                     "rollout": {"canary": {"steps": ["25%"]}} if self.canary else {},
                 },
             }
@@ -272,6 +275,18 @@ def test_a_lost_deployment_is_made_anew_and_the_canary_serves_until_then() -> No
     assert written(todo) == {"Deployment/llama"}
     assert todo.delete == ()
     assert world.argument("llama") == "--seed=2"
+
+
+@pytest.mark.parametrize("before", [None, Rollout(P.PROMOTED, "0123")], ids=["first", "later"])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_replicas_of_several_pods_have_no_canary_and_none_on_the_way_from_or_to_them(
+    nodes: int, before: Rollout | None
+) -> None:
+    world = World(canary=nodes == 1)
+    world.rollout = before
+    world.edit(args=["--seed=2"], accelerator={"nodes": nodes, "count": 8})
+    del world.observed.children["Deployment", "llama"]
+    assert world.stage() == Staged(Split(4, 0))
 
 
 def test_the_idlest_pods_of_a_canary_leave_first() -> None:
