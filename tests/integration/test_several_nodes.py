@@ -217,9 +217,9 @@ def test_a_replica_is_never_split_across_racks(service: Service) -> None:
     assert all(len(racks(pods)) <= 1 for pods in groups(service).values())
 
 
-def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service, form: str) -> None:
-    if form == GROUPS:
-        pytest.skip("the same code deletes the pods")
+@pytest.mark.parametrize("form", [NATIVE], indirect=True)
+def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service) -> None:
+    """The same code deletes the pods of both forms."""
     cordon(service, *NODES[1:])
     service.apply(pair(1, accelerator={"topology": {"key": RACK}}))
     service.wait_for("GPUShortage", "True", "InsufficientGPUs", PATIENCE)
