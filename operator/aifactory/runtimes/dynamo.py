@@ -5,7 +5,9 @@ a DynamoWorkerMetadata object, and counts once an EndpointSlice with Dynamo's la
 over TCP, events over ZeroMQ, on ports that the processes choose.
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aifactory.api.dynamo import Backend, DynamoSpec, Router
@@ -79,7 +81,19 @@ class Dynamo:
                 _workers(service, RoleName.PREFILL, _part(service.spec, split.prefill), _PREFILL_FOLLOWS),
                 _workers(service, RoleName.DECODE, _part(service.spec, split.decode), _DECODE_FOLLOWS),
             )
-        return (_frontends(service), *workers)
+        return (_frontends(service), *_one_generation(workers))
+
+
+def _one_generation(workers: tuple[Role, ...]) -> tuple[Role, ...]:
+    """Workers with a name for what all of them run, in their namespace of Dynamo.
+
+    Frontends refuse workers of a namespace that differ from those they found first, which would make a rollout an
+    outage; and what a prefill worker computed is for a decode worker of its own generation.
+    """
+    servers = [(role.name, role.server.image, role.server.command, role.server.args) for role in workers]
+    generation = hashlib.sha256(repr(servers).encode()).hexdigest()[:8]
+    suffix = literal("DYN_NAMESPACE_WORKER_SUFFIX", generation)
+    return tuple(replace(role, server=replace(role.server, env=(*role.server.env, suffix))) for role in workers)
 
 
 def _dynamo(spec: InferenceServiceSpec) -> DynamoSpec:
@@ -174,7 +188,10 @@ def _image(spec: InferenceServiceSpec) -> str:
 
 
 def _env(service: InferenceService) -> tuple[Mapping[str, Any], ...]:
-    """Processes that name the same DYN_NAMESPACE belong together; they look for each other in their own namespace."""
+    """Processes that name the same DYN_NAMESPACE belong together; they look for each other in their own namespace.
+
+    A frontend takes workers of every generation of it, and of no service whose name begins alike.
+    """
     return (
         literal("HOME", HOME),
         literal("USER", "dynamo"),
@@ -182,6 +199,8 @@ def _env(service: InferenceService) -> tuple[Mapping[str, Any], ...]:
         from_pod("POD_NAMESPACE", "metadata.namespace"),
         from_pod("POD_UID", "metadata.uid"),
         literal("DYN_NAMESPACE", service.metadata.name),
+        literal("DYN_NAMESPACE_PREFIX", service.metadata.name),
+        literal("DYN_NAMESPACE_PREFIX_STRICT", "true"),
         literal("DYN_DISCOVERY_BACKEND", "kubernetes"),
         literal("DYN_REQUEST_PLANE", "tcp"),
         literal("DYN_EVENT_PLANE", "zmq"),

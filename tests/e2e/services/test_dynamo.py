@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object, path
-from tests.e2e.service import MODEL, Service, scaling
+from tests.e2e.service import MODEL, SERVICE_LABEL, Service, scaling
 from tests.e2e.waiting import History
 
 IMAGE = "aifactory/dynamo:dev"
@@ -94,6 +94,24 @@ def test_a_service_that_is_not_split_answers_and_is_measured_by_its_frontend(ser
 
 
 @pytest.mark.slow
+def test_a_changed_spec_replaces_prefill_and_decode_workers_and_nobody_notices(split: Callable[..., Roles]) -> None:
+    roles = split()
+    service = roles.service
+    service.wait_ready()
+    load = service.load("3@300s", "--output-tokens", "40")
+    load.wait_running()
+    before = _names(service)
+
+    service.edit({"runtime": {"args": ["--max-num-seqs", "128"], "dynamo": {"frontendReplicas": 2}}})
+    service.wait("workers are replaced", lambda: len(_names(service)) == 4 and len(_names(service) & before) == 1, 120)
+    service.wait_ready(60)
+    service.wait("the former ones are gone", lambda: len(_all_pods(service)) == 4, 60)
+    service.edit({"runtime": {"dynamo": {"frontendReplicas": 1}}})
+    service.wait("a frontend leaves", lambda: len(_all_pods(service)) == 3, 60)
+    _nobody_noticed(load.stop(), roles)
+
+
+@pytest.mark.slow
 def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: Callable[..., Roles]) -> None:
     roles = split(prefill=SLOW_PREFILL)
     service = roles.service
@@ -132,6 +150,15 @@ def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Calla
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("prefill") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
+
+
+def _names(service: Service) -> set[str]:
+    return {pod["metadata"]["name"] for pod in service.pods}
+
+
+def _all_pods(service: Service) -> list[Object]:
+    """With those that are leaving."""
+    return service.kube.items(f"{path(service.namespace, 'pods')}?labelSelector={SERVICE_LABEL}%3D{service.name}")
 
 
 def _nobody_noticed(summary: dict[str, Any], roles: Roles) -> None:

@@ -137,6 +137,22 @@ def test_all_pods_of_a_service_look_for_each_other_under_its_name(disaggregated:
         assert role.discovery == dynamo.DISCOVERY
 
 
+def generations(roles: dict[RoleName, Role]) -> set[Any]:
+    return {environment(role)["DYN_NAMESPACE_WORKER_SUFFIX"] for role in roles.values() if role.accelerated}
+
+
+def test_workers_that_differ_do_not_meet_in_one_generation_and_those_of_one_spec_do() -> None:
+    (before,), (after,) = generations(service("vllm", {})), generations(service("vllm", {"prefill": {"args": ["-v"]}}))
+    assert before != after
+    assert generations(service("vllm", {"decode": {"replicas": 7}})) == {before}
+    assert "DYN_NAMESPACE_WORKER_SUFFIX" not in environment(service()[FRONTEND])
+
+
+def test_frontends_take_workers_of_every_generation_of_their_own_service() -> None:
+    told = environment(service()[FRONTEND])
+    assert (told["DYN_NAMESPACE_PREFIX"], told["DYN_NAMESPACE_PREFIX_STRICT"]) == ("chat", "true")
+
+
 def test_frontends_that_route_by_caches_share_what_they_know() -> None:
     told = environment(service(dynamo={"router": "kv"})[FRONTEND])
     assert (told["DYN_ROUTER_USE_KV_EVENTS"], told["DYN_ROUTER_REPLICA_SYNC"]) == ("false", "true")
