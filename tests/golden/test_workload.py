@@ -222,3 +222,8 @@ def test_a_configuration_file_is_carried_by_the_pod(case):
     assert item["fieldRef"]["fieldPath"] == "metadata.annotations['aifactory.dev/engine-config']"
     assert f"{mount['mountPath']}/{item['path']}" in case.container["args"]
     assert annotations["aifactory.dev/engine-config"]
+
+
+def test_a_worker_is_replaced_once_its_successor_was_found(case):
+    seconds = case.child("Deployment")["spec"].get("minReadySeconds", 0)
+    assert (seconds >= 5) == (case.role.discovery is not None and case.role.accelerated)

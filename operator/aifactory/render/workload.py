@@ -16,6 +16,7 @@ REVISION_HISTORY = 3
 def deployment(role: Role, replicas: int) -> dict[str, Any]:
     """The Deployment with an explicit number of replicas."""
     rollout = role.spec.rollout
+    found = {"minReadySeconds": role.discovery.seconds} if role.discovery and role.accelerated else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -27,6 +28,8 @@ def deployment(role: Role, replicas: int) -> dict[str, Any]:
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},
             },
+            # The one that a new pod replaces stays until others have found the new one.
+            **found,
             "progressDeadlineSeconds": whole_seconds(role.spec.runtime.startup_timeout) + PULL_SECONDS,
             "revisionHistoryLimit": REVISION_HISTORY,
             "template": pod_template(role),

@@ -92,11 +92,13 @@ class Discovery:
     """How pods of a service find each other through the Kubernetes API.
 
     They hold a token, with the rights of `rules` in their namespace, and look for EndpointSlices with `labels`, and for
-    objects of `kind`. A cluster that does not serve it has to be given it, as `remedy` says.
+    objects of `kind`. A cluster that does not serve it has to be given it, as `remedy` says. A pod that turns ready is
+    used within `seconds`.
     """
 
     kind: str
     remedy: str
+    seconds: int
     rules: tuple[Mapping[str, tuple[str, ...]], ...]
     labels: Mapping[str, str]
 

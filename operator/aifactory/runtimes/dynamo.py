@@ -33,6 +33,8 @@ from .parts import (
 HOME = "/home/dynamo"
 DISCOVERY = Discovery(
     kind="DynamoWorkerMetadata",
+    # Frontends collect changes for half a second, then fetch the tokenizer of workers that are of a new kind.
+    seconds=10,
     remedy="kubectl apply -k manifests/dynamo/, or install NVIDIA's Dynamo platform",
     rules=(
         {"apiGroups": ("discovery.k8s.io",), "resources": ("endpointslices",), "verbs": ("list", "watch")},
