@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 import yaml
@@ -99,6 +99,20 @@ def run() -> None:
     from aifactory.controller.run import run as run_operator  # kopf takes a second to import
 
     run_operator()
+
+
+@app.command(hidden=True)
+def download(
+    step: Annotated[Literal["plan", "fetch"], typer.Argument(help="plan lists and checks, fetch fetches.")],
+    order: Annotated[str, typer.Option(help="What to fetch, as JSON.")],
+    volume: Annotated[Path, typer.Option(help="Where the volume is mounted.")],
+    message: Annotated[Path, typer.Option(help="Where the outcome goes.")] = Path("/dev/termination-log"),
+) -> None:
+    """The program of a ModelCache's download pod."""
+    from aifactory.api.download import Order
+    from aifactory.download.program import run as run_download
+
+    raise typer.Exit(run_download(step, Order.model_validate_json(order), volume, message))
 
 
 @app.command()

@@ -22,6 +22,9 @@ class ConditionType(StrEnum):
     SLO_INFEASIBLE = "SLOInfeasible"  # negative: more replicas cannot meet the objective
     GPU_SHORTAGE = "GPUShortage"  # negative: pods wait for GPUs that no node has free
     ENGINE_STALLED = "EngineStalled"  # negative: requests wait but no token comes out
+    # Of a ModelCache, beside Ready, Accepted, Reconciling and Stalled
+    DOWNLOADED = "Downloaded"  # a complete copy of what the spec asks for is in the volume
+    STORAGE_TOO_SMALL = "StorageTooSmall"  # negative: the weights do not fit
 
 
 class Reason(StrEnum):
@@ -91,3 +94,23 @@ class Reason(StrEnum):
     ON_BUCKET_EDGE = "OnBucketEdge"
     BASE_LATENCY_ABOVE_OBJECTIVE = "BaseLatencyAboveObjective"
     NO_TOKENS = "NoTokens"
+    # Downloads
+    DOWNLOADED = "Downloaded"
+    DOWNLOADING = "Downloading"
+    CHECKING_SOURCE = "CheckingSource"
+    WAITING_FOR_VOLUME = "WaitingForVolume"
+    STORAGE_TOO_SMALL = "StorageTooSmall"
+    NO_SPACE_LEFT = "NoSpaceLeft"
+    VOLUME_NOT_WRITABLE = "VolumeNotWritable"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    SOURCE_NOT_UNDERSTOOD = "SourceNotUnderstood"
+    SOURCE_CHANGED = "SourceChanged"
+    UNAUTHORIZED = "Unauthorized"
+    UNSAFE_FILE_NAME = "UnsafeFileName"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    # ModelReady of a service that reads a cache
+    MODEL_CACHE_MISSING = "ModelCacheMissing"
+    MODEL_CACHE_NOT_READY = "ModelCacheNotReady"
+    MODEL_CACHE_FAILED = "ModelCacheFailed"

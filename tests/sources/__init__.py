@@ -1,0 +1,1 @@
+"""Sources of models on this machine or in a test cluster."""
