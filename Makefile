@@ -51,7 +51,7 @@ crds: install ## Write the CRDs from the models
 .PHONY: check-crds
 check-crds: install ## Fail if crds/ differs from the models
 	@$(BIN)/aifactory crds --output .build/crds
-	@diff -u crds/aifactory.dev_inferenceservices.yaml .build/crds/aifactory.dev_inferenceservices.yaml || { echo "crds/ is out of date: run make crds"; exit 1; }
+	@diff -ru crds .build/crds || { echo "crds/ is out of date: run make crds"; exit 1; }
 
 .PHONY: test-unit
 test-unit: install ## Unit and golden tests only

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -12,12 +13,17 @@ import yaml
 
 from aifactory.api import GROUP
 from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.api.modelcache import KIND as CACHE_KIND
+from aifactory.api.modelcache import ModelCache
+from aifactory.api.schema import DEFINITIONS
 from aifactory.api.schema import crds as all_crds
 from aifactory.api.status import PlanStatus
+from aifactory.cache.children import render as render_cache
 from aifactory.lint import problems
 from aifactory.manifest import Document, ManifestError, read_documents
 from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
+from aifactory.settings import Settings
 
 Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
 
@@ -53,23 +59,31 @@ def render(
     filename: Files,
     pod_monitor: Annotated[bool, typer.Option(help="As in a cluster with the Prometheus Operator.")] = False,
 ) -> None:
-    """Print the objects that the operator makes of each InferenceService, without a cluster."""
-    documents = _services(filename)
+    """Print the objects that the operator makes of each of ours, without a cluster."""
+    documents = _documents(filename)
     _refuse(documents)
     served = {kind for kind in OPTIONAL if pod_monitor or kind != "PodMonitor"}
     children: list[dict[str, Any]] = []
     for document in documents:
-        service = InferenceService.model_validate(document.data)
-        children += render_children(service, {}, served=served)
+        children += _children(document.data, served)
     typer.echo("---\n".join(map(_dump, children)), nl=False)
+
+
+def _children(manifest: dict[str, Any], served: Collection[str]) -> list[dict[str, Any]]:
+    if manifest["kind"] == CACHE_KIND:
+        image = Settings().download_image
+        return render_cache(ModelCache.model_validate(manifest), image, served=served)
+    return render_children(InferenceService.model_validate(manifest), {}, served=served)
 
 
 @app.command()
 def lint(filename: Files) -> None:
-    """Check InferenceServices as strictly as the API server does, without a cluster; exit 1 on any problem."""
-    documents = _services(filename)
+    """Check objects of ours as strictly as the API server does, without a cluster; exit 1 on any problem."""
+    documents = _documents(filename)
     _refuse(documents)
-    typer.echo(f"{len(documents)} {KIND}{'s' if len(documents) > 1 else ''}: no problems", err=True)
+    counts = Counter(document.data["kind"] for document in documents)
+    told = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
+    typer.echo(f"{told}: no problems", err=True)
 
 
 @app.command()
@@ -81,7 +95,7 @@ def diff(filename: Files) -> None:
     from aifactory.cluster.compare import compare  # the Kubernetes client takes a second to import
     from aifactory.cluster.connect import CannotConnectError, connected
 
-    documents = _services(filename)
+    documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
     _refuse(documents)
     try:
         found = asyncio.run(connected(lambda client: compare(client, [document.data for document in documents])))
@@ -137,14 +151,14 @@ def _told(title: str, planned: PlanStatus) -> Iterator[str]:
     yield f"  replicas {replicas.from_} -> {replicas.to}, GPUs {gpus.from_} -> {gpus.to}"
 
 
-def _services(filenames: list[str]) -> list[Document]:
-    """The InferenceServices of some files; ends the program when a file cannot be read or none is in them."""
+def _documents(filenames: list[str]) -> list[Document]:
+    """The objects of ours in some files; ends the program when a file cannot be read or none is in them."""
     try:
-        documents = [document for name in filenames for document in _read(name) if _is_service(document.data)]
+        documents = [document for name in filenames for document in _read(name) if _is_ours(document.data)]
     except (OSError, UnicodeDecodeError, ManifestError) as error:
         _fail(str(error))
     if not documents:
-        _fail(f"no {KIND} of {GROUP} in {', '.join(filenames)}")
+        _fail(f"no {' or '.join(DEFINITIONS)} of {GROUP} in {', '.join(filenames)}")
     return documents
 
 
@@ -152,9 +166,9 @@ def _read(name: str) -> Iterator[Document]:
     return read_documents(name, sys.stdin.read() if name == "-" else Path(name).read_text())
 
 
-def _is_service(data: dict[str, Any]) -> bool:
+def _is_ours(data: dict[str, Any]) -> bool:
     """Whether it is, or means to be, ours; other objects share files with ours."""
-    return str(data.get("apiVersion", GROUP)).startswith(GROUP) and data.get("kind", KIND) == KIND
+    return str(data.get("apiVersion", GROUP)).startswith(GROUP) and data.get("kind", KIND) in DEFINITIONS
 
 
 def _refuse(documents: list[Document]) -> None:

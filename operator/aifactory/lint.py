@@ -1,4 +1,4 @@
-"""Offline validation: the problems that the API server would find in an InferenceService, and how to mend them."""
+"""Offline validation: the problems that the API server would find in an object of ours, and how to mend them."""
 
 import json
 import re
@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from aifactory.api import API_VERSION
-from aifactory.api.inferenceservice import KIND, InferenceService
-from aifactory.api.schema import PRESERVE, inference_service_schema, without_nulls
+from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, PRESERVE, Definition, object_schema, without_nulls
 from aifactory.manifest import Location
 
 _LONGEST_VALUE = 60
+_BY_CACHE = "is fetched by a ModelCache: make one and name it in modelCache"
+# Fields that users look for where they are not.
+_ELSEWHERE = {("spec", "model", "source", name): _BY_CACHE for name in ("s3", "oci")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +38,34 @@ class Problem:
 
 
 def problems(manifest: dict[str, Any]) -> list[Problem]:
-    """Everything wrong with a manifest of an InferenceService, as strict as `kubectl apply`; empty when it is good."""
+    """Everything wrong with a manifest, as strict as `kubectl apply`; empty when it is good.
+
+    One that does not say its kind is taken for an InferenceService.
+    """
     manifest = without_nulls(manifest)
+    definition = DEFINITIONS.get(str(manifest.get("kind")), INFERENCE_SERVICE)
     found = [
         Problem((field,), f"must be {expected}, not {manifest.get(field)!r}")
-        for field, expected in (("apiVersion", API_VERSION), ("kind", KIND))
+        for field, expected in (("apiVersion", API_VERSION), ("kind", definition.kind))
         if manifest.get(field) != expected
     ]
-    found += _unknown_fields(manifest, _schema(), ())
+    found += _unknown_fields(manifest, _schema(definition), ())
     try:
-        InferenceService.model_validate_json(json.dumps(manifest, default=str), strict=True)
+        definition.model.model_validate_json(json.dumps(manifest, default=str), strict=True)
     except ValidationError as error:
-        found += explain(error)
+        found += explain(error, definition)
     return found
 
 
-def explain(error: ValidationError) -> list[Problem]:
-    """The problems behind an error of `InferenceService.model_validate`."""
-    return [Problem(details["loc"], _message(details)) for details in error.errors(include_url=False)]
+def explain(error: ValidationError, definition: Definition = INFERENCE_SERVICE) -> list[Problem]:
+    """The problems behind an error of `model_validate` of a kind."""
+    return [
+        Problem(details["loc"], _message(details, _schema(definition))) for details in error.errors(include_url=False)
+    ]
 
 
-def _message(details: ErrorDetails) -> str:
-    purpose = _schema_at(details["loc"]).get("description", "")
+def _message(details: ErrorDetails, schema: dict[str, Any]) -> str:
+    purpose = _schema_at(schema, details["loc"]).get("description", "")
     if details["type"] == "missing":
         return f"is required. {purpose}".rstrip()
     text = re.sub(r"^\w+ should", "must", details["msg"].removeprefix("Value error, "))
@@ -69,13 +77,16 @@ def _message(details: ErrorDetails) -> str:
     return f"{text}. {purpose}".rstrip(". ") + "."
 
 
+def _schema(definition: Definition) -> dict[str, Any]:
+    return _schema_of(definition.kind)
+
+
 @cache
-def _schema() -> dict[str, Any]:
-    return inference_service_schema()
+def _schema_of(kind: str) -> dict[str, Any]:
+    return object_schema(DEFINITIONS[kind])
 
 
-def _schema_at(location: Location) -> dict[str, Any]:
-    schema = _schema()
+def _schema_at(schema: dict[str, Any], location: Location) -> dict[str, Any]:
     for step in location:
         schema = schema.get("items", {}) if isinstance(step, int) else _property(schema, step)
     return schema
@@ -96,7 +107,8 @@ def _unknown_fields(value: Any, schema: dict[str, Any], location: Location) -> I
         known = schema.get("properties")
         for name, each in value.items():
             if known is not None and name not in known:
-                yield Problem((*location, name), _unknown(name, list(known)))
+                where = (*location, name)
+                yield Problem(where, _ELSEWHERE.get(where) or _unknown(name, list(known)))
             else:
                 yield from _unknown_fields(each, _property(schema, name), (*location, name))
 

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(), description="Namespaces served, with commas between them; all when empty."
     )
+    download_image: str = Field(
+        default="aifactory/operator:dev", description="Image of download pods: the operator's own."
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz.")
     lease_namespace: str | None = Field(
         default=None, description="Namespace of the Lease that elects one active operator; no election when absent."

@@ -9,7 +9,7 @@ from tests.integration.kube import Kube
 from tests.integration.service import Service
 from tests.kind import crds
 from tests.kind.controlplane import ControlPlane
-from tests.kind.paths import CRD
+from tests.kind.paths import CRDS
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -21,14 +21,14 @@ SHARED_NAMESPACE = "shared"
 @pytest.fixture(scope="session")
 def api() -> Iterator[ControlPlane]:
     """The API server with our CRDs installed."""
-    with ControlPlane(audit=True, crds=[CRD], users={OPERATOR: ["system:masters"]}) as plane:
+    with ControlPlane(audit=True, crds=CRDS, users={OPERATOR: ["system:masters"]}) as plane:
         yield plane
 
 
 @pytest.fixture(scope="session")
 def complete_api() -> Iterator[ControlPlane]:
     """An API server of its own with every optional kind, for tests that install the operator or none."""
-    with ControlPlane(audit=True, crds=[CRD, *crds.crd_files(*crds.KINDS)]) as plane:
+    with ControlPlane(audit=True, crds=[*CRDS, *crds.crd_files(*crds.KINDS)]) as plane:
         yield plane
 
 

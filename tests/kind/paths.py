@@ -11,7 +11,7 @@ LWS_MODULE = Path(__file__).parent / "go_lws"
 PROMETHEUS_MODULE = Path(__file__).parent / "go_prometheus"
 PICKER_MODULE = Path(__file__).parent / "go_picker"
 CRD_MODULES = Path(__file__).parent / "go_crds"
-CRD = ROOT / "crds" / "aifactory.dev_inferenceservices.yaml"
+CRDS = sorted((ROOT / "crds").glob("aifactory.dev_*.yaml"))
 KUBECONFIG = ROOT / ".build" / "kubeconfig"
 
 

@@ -14,9 +14,12 @@ class ContentStatus(Model):
     """A complete copy of the weights in the volume."""
 
     folder: Text = Field(description="Folder of the volume.")
-    revision: Text = Field(description="Commit, digest or version that was fetched; of S3 a digest of its listing.")
-    files: int = Field(description="Number of files.")
-    bytes: int = Field(description="Bytes of all files together.")
+    claim_uid: Text = Field(description="uid of the claim that holds it.")
+    revision: Text | None = Field(
+        default=None, description="Commit, digest or version that was fetched; of S3 a digest of its listing."
+    )
+    files: int | None = Field(default=None, description="Number of files.")
+    bytes: int | None = Field(default=None, description="Bytes of all files together.")
 
 
 class ProgressStatus(Model):

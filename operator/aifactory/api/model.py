@@ -72,23 +72,49 @@ class ClaimSource(Model):
     ) = Field(default=None, description="Folder inside the claim. Default: its root.")
 
 
+class CacheReference(Model):
+    """Weights that a ModelCache has fetched."""
+
+    name: ObjectName = Field(description="Name of the ModelCache in the service's namespace.")
+    path: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024), _NO_PARENT] | None
+    ) = Field(default=None, description="Folder or file inside the cache, such as a GGUF file. Default: its root.")
+
+
+class CachedCopy(CacheReference):
+    """With where the weights are: a folder of a claim. The operator knows it once the cache is ready."""
+
+    claim: str
+    folder: str
+
+
 class ModelSource(CheckedModel):
     """Where the weights come from; exactly one."""
 
     checks = (
         Check(
-            cel="[has(self.image), has(self.ngc), has(self.huggingFace), has(self.persistentVolumeClaim)]"
-            ".filter(x, x).size() == 1",
+            cel="[has(self.image), has(self.ngc), has(self.huggingFace), has(self.persistentVolumeClaim), "
+            "has(self.modelCache)].filter(x, x).size() == 1",
             holds=lambda source: (
-                count_set(source.image, source.ngc, source.hugging_face, source.persistent_volume_claim) == 1
+                count_set(
+                    source.image,
+                    source.ngc,
+                    source.hugging_face,
+                    source.persistent_volume_claim,
+                    source.model_cache,
+                )
+                == 1
             ),
-            message="set exactly one of image, ngc, huggingFace or persistentVolumeClaim",
+            message="set exactly one of image, ngc, huggingFace, persistentVolumeClaim or modelCache",
         ),
     )
     image: ImageSource | None = Field(default=None, description="Inside the container image.")
     ngc: NGCSource | None = Field(default=None, description="NVIDIA NGC.")
     hugging_face: HuggingFaceSource | None = Field(default=None, description="Hugging Face Hub.")
     persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
+    model_cache: CacheReference | None = Field(
+        default=None, description="A ModelCache, which also fetches from S3 and OCI registries."
+    )
 
 
 class Adapter(CheckedModel):

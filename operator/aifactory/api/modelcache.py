@@ -27,6 +27,11 @@ Endpoint = Annotated[
 ]
 
 
+def cache_claim(name: str) -> str:
+    """Name of the PersistentVolumeClaim of a cache."""
+    return f"{name}-weights"
+
+
 class HuggingFaceFiles(Model):
     """A model repository of the Hugging Face Hub."""
 

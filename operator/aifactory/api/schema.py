@@ -4,17 +4,16 @@ A structural schema (Kubernetes' subset of OpenAPI v3 for custom resources) know
 untagged unions. What pydantic says in those words is rewritten; what cannot be rewritten is refused.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from . import GROUP, VERSION
+from . import GROUP, VERSION, inferenceservice, modelcache
 from .checks import EXTENSION
-from .inferenceservice import KIND, PLURAL, InferenceService
-from .meta import Model
-from .spec import InferenceServiceSpec
-from .status import InferenceServiceStatus
+from .meta import CheckedModel, Model
 
 Json = dict[str, Any]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -107,54 +106,102 @@ def _column(name: str, path: str, kind: str = "string", wide: bool = False) -> J
     return {"name": name, "type": kind, "jsonPath": path} | ({"priority": 1} if wide else {})
 
 
-_COLUMNS = [
-    _column("Engine", ".spec.runtime.engine"),
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A kind of ours; `model` has the fields spec and status."""
+
+    kind: str
+    plural: str
+    short_name: str
+    description: str
+    model: type[CheckedModel]
+    columns: tuple[Json, ...]
+
+
+_READY = (
     _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
     _column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
-    _column("Replicas", ".status.replicas.ready", "integer"),
-    _column("Desired", ".status.replicas.desired", "integer"),
-    _column("SLO", ".status.sloAttainment"),
-    _column("Tokens/s", ".status.throughput.outputTokensPerSecond"),
-    _column("Age", ".metadata.creationTimestamp", "date"),
-    _column("URL", ".status.url", wide=True),
-    _column("Model", ".spec.model.name", wide=True),
-]
+)
+_AGE = _column("Age", ".metadata.creationTimestamp", "date")
+INFERENCE_SERVICE = Definition(
+    kind=inferenceservice.KIND,
+    plural=inferenceservice.PLURAL,
+    short_name="infsvc",
+    description="A model, the engine that serves it, its GPUs, its objectives and its scaling.",
+    model=inferenceservice.InferenceService,
+    columns=(
+        _column("Engine", ".spec.runtime.engine"),
+        *_READY,
+        _column("Replicas", ".status.replicas.ready", "integer"),
+        _column("Desired", ".status.replicas.desired", "integer"),
+        _column("SLO", ".status.sloAttainment"),
+        _column("Tokens/s", ".status.throughput.outputTokensPerSecond"),
+        _AGE,
+        _column("URL", ".status.url", wide=True),
+        _column("Model", ".spec.model.name", wide=True),
+    ),
+)
+MODEL_CACHE = Definition(
+    kind=modelcache.KIND,
+    plural=modelcache.PLURAL,
+    short_name="mc",
+    description="The weights of a model, fetched once into a volume that services share.",
+    model=modelcache.ModelCache,
+    columns=(
+        *_READY,
+        _column("Size", ".status.size"),
+        _column("Progress", ".status.progress.percent"),
+        _column("Speed", ".status.progress.speed"),
+        _AGE,
+        _column("Left", ".status.progress.remaining", wide=True),
+        _column("Source", ".status.source", wide=True),
+        _column("Claim", ".status.claim", wide=True),
+    ),
+)
+DEFINITIONS = {definition.kind: definition for definition in (INFERENCE_SERVICE, MODEL_CACHE)}
 
 
-def inference_service_schema() -> Json:
+def object_schema(definition: Definition) -> Json:
     """The whole object as the API server checks it."""
+    fields = definition.model.model_fields
     return {
-        "description": "A model, the engine that serves it, its GPUs, its objectives and its scaling.",
+        "description": definition.description,
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
-            "spec": structural_schema(InferenceServiceSpec),
+            "spec": structural_schema(_class(fields["spec"])),
             # Until the operator writes: generic tools take a status without observedGeneration for a settled one.
-            "status": structural_schema(InferenceServiceStatus, defaults=False)
+            "status": structural_schema(_class(fields["status"]), defaults=False)
             | {"default": {"observedGeneration": -1}},
         },
-        EXTENSION: [check.rule() for check in InferenceService.checks],
+        EXTENSION: [check.rule() for check in definition.model.checks],
     }
 
 
-def inference_service_crd() -> Json:
-    """The CustomResourceDefinition of InferenceService."""
+def _class(field: FieldInfo) -> type[Model]:
+    if not isinstance(field.annotation, type) or not issubclass(field.annotation, Model):
+        raise StructuralSchemaError(f"{field.annotation} is no model")
+    return field.annotation
+
+
+def crd(definition: Definition) -> Json:
+    """The CustomResourceDefinition of a kind."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{definition.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["infsvc"],
+                "kind": definition.kind,
+                "listKind": f"{definition.kind}List",
+                "plural": definition.plural,
+                "singular": definition.kind.lower(),
+                "shortNames": [definition.short_name],
                 "categories": ["aifactory"],
             },
             "versions": [
@@ -163,8 +210,8 @@ def inference_service_crd() -> Json:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _COLUMNS,
-                    "schema": {"openAPIV3Schema": inference_service_schema()},
+                    "additionalPrinterColumns": list(definition.columns),
+                    "schema": {"openAPIV3Schema": object_schema(definition)},
                 }
             ],
         },
@@ -173,4 +220,4 @@ def inference_service_crd() -> Json:
 
 def crds() -> dict[str, Json]:
     """Every CustomResourceDefinition by its file name."""
-    return {f"{GROUP}_{PLURAL}.yaml": inference_service_crd()}
+    return {f"{GROUP}_{one.plural}.yaml": crd(one) for one in DEFINITIONS.values()}

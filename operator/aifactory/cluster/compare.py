@@ -5,6 +5,7 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import InferenceServiceStatus, PlanStatus
+from aifactory.cache.service import copy_for, reference, with_copy
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
@@ -12,11 +13,12 @@ from aifactory.runtimes import roles
 from aifactory.staging import stage, whole
 from aifactory.status.rollout import recalled
 
+from .caches import CacheStore
 from .client import Client
 from .discovery import served_of
-from .kinds import KINDS
+from .kinds import CACHES, SERVICES, Key
 from .listing import refresh
-from .store import Key, Store
+from .store import Store
 
 Manifest = Mapping[str, Any]
 # Applying a manifest ends no step of a canary, however long it has been measured.
@@ -31,17 +33,23 @@ async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, Pl
         pydantic.ValidationError: if a manifest is not an InferenceService.
     """
     services = [InferenceService.model_validate(manifest) for manifest in manifests]
-    store = Store()
-    await refresh(client, store, KINDS, sorted({service.metadata.namespace for service in services}))
+    store, caches = Store(), CacheStore()
+    namespaces = sorted({service.metadata.namespace for service in services})
+    await refresh(client, store, SERVICES.kinds, namespaces)
+    await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces)
     optional = await served_of(client, OPTIONAL)
-    return {service.key: _compare(service, store, optional) for service in services}
+    return {service.key: _compare(service, store, caches, optional) for service in services}
 
 
-def _compare(service: InferenceService, store: Store, optional: Collection[str]) -> PlanStatus:
+def _compare(service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str]) -> PlanStatus:
     live = store.service(service.key) or {"metadata": {"uid": ""}}
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
     service = service.model_copy(update={"metadata": metadata})
     observed = store.observe(service.key)
+    if (named := reference(service)) is not None:
+        found = caches.owner((service.metadata.namespace, named.name))
+        copy = copy_for(named.name, found, observed.children)
+        service = with_copy(service, *copy) if copy else service
     before = InferenceServiceStatus.of(live)
     replicas = {
         role.name: wanted_replicas(role.spec, whole(role.name, observed, before), before.replicas_of(role.name), None)

@@ -1,6 +1,14 @@
 """Kinds that the operator writes or watches, and where the API server keeps them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from aifactory.api import inferenceservice, modelcache
+from aifactory.cache import labels as cache_labels
+from aifactory.render import labels
+
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +33,72 @@ class Resource:
         return f"{path}/{subresource}" if subresource else path
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of ours, the kinds of its children, and how an object says which one of ours it belongs to."""
+
+    kind: str
+    label: str
+    resource: Resource
+    children: Mapping[str, Resource]
+
+    @property
+    def kinds(self) -> Mapping[str, Resource]:
+        """All that is watched for it."""
+        return {self.kind: self.resource, "Pod": POD, **self.children}
+
+    def key(self, kind: str, metadata: Mapping[str, Any]) -> Key | None:
+        """Namespace and name of ours that an object is or belongs to: by its owner, or else by its label."""
+        namespace = metadata.get("namespace", "")
+        if kind == self.kind:
+            return namespace, metadata["name"]
+        owners = [owner["name"] for owner in metadata.get("ownerReferences") or [] if owner["kind"] == self.kind]
+        name = owners[0] if owners else (metadata.get("labels") or {}).get(self.label)
+        return (namespace, name) if name else None
+
+
 INFERENCE_SERVICE = Resource("aifactory.dev", "v1alpha1", "inferenceservices")
+MODEL_CACHE = Resource("aifactory.dev", "v1alpha1", "modelcaches")
 EVENT = Resource("", "v1", "events")
 POD = Resource("", "v1", "pods")
-CHILDREN: dict[str, Resource] = {
-    "ServiceAccount": Resource("", "v1", "serviceaccounts"),
-    "Service": Resource("", "v1", "services"),
-    "StatefulSet": Resource("apps", "v1", "statefulsets"),
-    "LeaderWorkerSet": Resource("leaderworkerset.x-k8s.io", "v1", "leaderworkersets"),
-    "Deployment": Resource("apps", "v1", "deployments"),
-    "PodDisruptionBudget": Resource("policy", "v1", "poddisruptionbudgets"),
-    "NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies"),
-    "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
-    "HTTPRoute": Resource("gateway.networking.k8s.io", "v1", "httproutes"),
-    "Role": Resource("rbac.authorization.k8s.io", "v1", "roles"),
-    "RoleBinding": Resource("rbac.authorization.k8s.io", "v1", "rolebindings"),
-    "InferencePool": Resource("inference.networking.k8s.io", "v1", "inferencepools"),
-    "PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors"),
-}
+_SERVICE_ACCOUNT = {"ServiceAccount": Resource("", "v1", "serviceaccounts")}
+_NETWORK_POLICY = {"NetworkPolicy": Resource("networking.k8s.io", "v1", "networkpolicies")}
+_POD_MONITOR = {"PodMonitor": Resource("monitoring.coreos.com", "v1", "podmonitors")}
+SERVICES = Family(
+    inferenceservice.KIND,
+    labels.SERVICE,
+    INFERENCE_SERVICE,
+    {
+        **_SERVICE_ACCOUNT,
+        "Service": Resource("", "v1", "services"),
+        "StatefulSet": Resource("apps", "v1", "statefulsets"),
+        "LeaderWorkerSet": Resource("leaderworkerset.x-k8s.io", "v1", "leaderworkersets"),
+        "Deployment": Resource("apps", "v1", "deployments"),
+        "PodDisruptionBudget": Resource("policy", "v1", "poddisruptionbudgets"),
+        **_NETWORK_POLICY,
+        "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
+        "HTTPRoute": Resource("gateway.networking.k8s.io", "v1", "httproutes"),
+        "Role": Resource("rbac.authorization.k8s.io", "v1", "roles"),
+        "RoleBinding": Resource("rbac.authorization.k8s.io", "v1", "rolebindings"),
+        "InferencePool": Resource("inference.networking.k8s.io", "v1", "inferencepools"),
+        **_POD_MONITOR,
+    },
+)
+CACHES = Family(
+    modelcache.KIND,
+    cache_labels.CACHE,
+    MODEL_CACHE,
+    {
+        **_SERVICE_ACCOUNT,
+        "PersistentVolumeClaim": Resource("", "v1", "persistentvolumeclaims"),
+        "Job": Resource("batch", "v1", "jobs"),
+        **_NETWORK_POLICY,
+        **_POD_MONITOR,
+    },
+)
+FAMILIES = (SERVICES, CACHES)
 # Kinds that pods write themselves.
-FOREIGN: dict[str, Resource] = {"DynamoWorkerMetadata": Resource("nvidia.com", "v1alpha1", "dynamoworkermetadatas")}
-KINDS: dict[str, Resource] = {"InferenceService": INFERENCE_SERVICE, "Pod": POD, **CHILDREN}
+FOREIGN: Mapping[str, Resource] = {"DynamoWorkerMetadata": Resource("nvidia.com", "v1alpha1", "dynamoworkermetadatas")}
+CHILDREN: Mapping[str, Resource] = {**SERVICES.children, **CACHES.children}
+KINDS: Mapping[str, Resource] = {**SERVICES.kinds, **CACHES.kinds}
 """All that is watched."""

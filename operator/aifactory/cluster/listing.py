@@ -1,20 +1,20 @@
 """Complete lists of everything that is watched: they fill the store at the start, and heal what watches missed."""
 
 from collections.abc import Collection, Mapping
-
-from aifactory.api.inferenceservice import KIND
-from aifactory.render import labels
+from typing import Any
 
 from .client import ApiError, Client
-from .kinds import Resource
-from .store import Key, Store, service_key
+from .kinds import Key, Resource
+from .objects import Objects
 
 _PAGE = "250"
 _EVERYWHERE: tuple[None] = (None,)
 
 
-async def refresh(client: Client, store: Store, kinds: Mapping[str, Resource], namespaces: Collection[str]) -> set[Key]:
-    """Bring the store in line with the cluster; the result is the services about which something was learned.
+async def refresh(
+    client: Client, store: Objects[Any], kinds: Mapping[str, Resource], namespaces: Collection[str]
+) -> set[Key]:
+    """Bring the store in line with the cluster; the result is ours about which something was learned.
 
     All namespaces are read when none are given. A kind that is not served has no objects.
 
@@ -28,9 +28,12 @@ async def refresh(client: Client, store: Store, kinds: Mapping[str, Resource], n
     return changed
 
 
-async def _refresh(client: Client, store: Store, kind: str, resource: Resource, namespace: str | None) -> set[Key]:
+async def _refresh(
+    client: Client, store: Objects[Any], kind: str, resource: Resource, namespace: str | None
+) -> set[Key]:
     path = resource.collection(namespace) if namespace else f"{resource.prefix}/{resource.plural}"
-    query = {"limit": _PAGE} if kind == KIND else {"limit": _PAGE, "labelSelector": labels.SERVICE}
+    family = store.family
+    query = {"limit": _PAGE} if kind == family.kind else {"limit": _PAGE, "labelSelector": family.label}
     changed: set[Key] = set()
     there: set[Key] = set()
     while True:
@@ -43,7 +46,7 @@ async def _refresh(client: Client, store: Store, kind: str, resource: Resource, 
         for item in page["items"]:
             metadata = item["metadata"]
             there.add((metadata["namespace"], metadata["name"]))
-            key = service_key(kind, metadata)
+            key = family.key(kind, metadata)
             if store.put(kind, {"apiVersion": page["apiVersion"], "kind": kind, **item}) and key is not None:
                 changed.add(key)
         if not page["metadata"].get("continue"):

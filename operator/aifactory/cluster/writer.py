@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from aifactory.api import API_VERSION
-from aifactory.api.inferenceservice import KIND, ObjectMeta
+from aifactory.api.inferenceservice import ObjectMeta
 from aifactory.status.transitions import Event
 
 from .client import ApiError, Client
-from .kinds import CHILDREN, EVENT, INFERENCE_SERVICE, POD
-from .store import Store, service_key
+from .kinds import CHILDREN, EVENT, POD
+from .objects import Objects
 
 FIELD_MANAGER = "aifactory"
 STATUS_MANAGER = "aifactory-status"
@@ -25,11 +25,12 @@ class NameTakenError(Exception):
 
 
 class Writer:
-    """Writes objects and remembers the answers in the store."""
+    """Writes objects of one family and remembers the answers in the store."""
 
-    def __init__(self, client: Client, store: Store) -> None:
+    def __init__(self, client: Client, store: Objects[Any]) -> None:
         self._client = client
         self._store = store
+        self._family = store.family
 
     async def apply(self, child: Mapping[str, Any], *, exists: bool) -> dict[str, Any]:
         """Server-side apply of a child. Fields of other managers survive; ours are taken back only on own objects.
@@ -41,7 +42,7 @@ class Writer:
         kind, name = child["kind"], child["metadata"]["name"]
         resource = CHILDREN[kind]
         if not exists and kind in _NEVER_IN_CONFLICT and await self._belongs_to_others(child):
-            raise NameTakenError(f"{kind} {name} exists and is not part of this service")
+            raise NameTakenError(f"{kind} {name} exists and belongs to something else")
         try:
             answer = await self._client.request(
                 "PATCH",
@@ -54,7 +55,7 @@ class Writer:
             )
         except ApiError as error:
             if error.status == 409 and not exists:
-                raise NameTakenError(f"{kind} {name} exists and is not part of this service") from error
+                raise NameTakenError(f"{kind} {name} exists and belongs to something else") from error
             raise
         self._store.put(kind, answer)
         return answer
@@ -70,7 +71,8 @@ class Writer:
             if error.status == 404:
                 return False
             raise
-        return service_key(child["kind"], live["metadata"]) != service_key(child["kind"], metadata)
+        key = self._family.key
+        return key(child["kind"], live["metadata"]) != key(child["kind"], metadata)
 
     async def delete(self, child: Mapping[str, Any]) -> None:
         """Delete a child that is no longer wanted; one that is gone or was replaced already is fine."""
@@ -80,7 +82,13 @@ class Writer:
                 "DELETE",
                 resource.path(metadata["namespace"], metadata["name"]),
                 resource.plural,
-                body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}},
+                body={
+                    "apiVersion": "v1",
+                    "kind": "DeleteOptions",
+                    "preconditions": {"uid": metadata["uid"]},
+                    # Jobs would leave their pods behind (batch/v1 orphans by default).
+                    "propagationPolicy": "Background",
+                },
             )
         except ApiError as error:
             if error.status not in (404, 409):
@@ -140,15 +148,15 @@ class Writer:
         """Write the status of this very object; one of the same name but another uid is left alone."""
         body = {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": self._family.kind,
             "metadata": {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid},
             "status": status,
         }
         try:
             answer = await self._client.request(
                 "PATCH",
-                INFERENCE_SERVICE.path(metadata.namespace, metadata.name, "status"),
-                "inferenceservices/status",
+                self._family.resource.path(metadata.namespace, metadata.name, "status"),
+                f"{self._family.resource.plural}/status",
                 body=body,
                 content_type=_APPLY,
                 fieldManager=STATUS_MANAGER,
@@ -158,15 +166,15 @@ class Writer:
             if error.status not in (404, 409):
                 raise
         else:
-            self._store.put(KIND, answer)
+            self._store.put(self._family.kind, answer)
 
     async def event(self, metadata: ObjectMeta, event: Event, time: str) -> None:
-        """Post an Event about the service."""
+        """Post an Event about one of ours."""
         body = {
             "metadata": {"generateName": f"{metadata.name}.", "namespace": metadata.namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
-                "kind": KIND,
+                "kind": self._family.kind,
                 "name": metadata.name,
                 "namespace": metadata.namespace,
                 "uid": metadata.uid,

@@ -11,25 +11,25 @@ from typing import Any
 
 import kopf
 
-from aifactory.cluster.kinds import CHILDREN, KINDS, POD
-from aifactory.cluster.store import Key, Store, service_key
-from aifactory.render import labels
+from aifactory.cluster.kinds import FAMILIES, KINDS, Key
+from aifactory.cluster.objects import Objects
 
 Enqueue = Callable[[Key, float], None]
 # News about children come in bursts; waiting this long lets one reconcile answer them all.
 CHILD_DELAY_SECONDS = 0.5
+# Of kinds that more than one kind of ours has as children.
+MANAGED = "app.kubernetes.io/managed-by=aifactory-operator"
 
 
 class Feed:
-    """Turns watch events into a filled store and due keys.
+    """Turns watch events into filled stores and due keys; each store comes with what makes a key of it due.
 
     `listed` is set for every object of the list that a watch begins with. Such a list says nothing of objects that
     vanished since an earlier one.
     """
 
-    def __init__(self, store: Store, enqueue: Enqueue) -> None:
-        self._store = store
-        self._enqueue = enqueue
+    def __init__(self, *stores: tuple[Objects[Any], Enqueue]) -> None:
+        self._stores = stores
         self.listed = asyncio.Event()
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
@@ -41,20 +41,25 @@ class Feed:
             kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
 
     def _event(self, kind: str) -> Callable[..., Awaitable[None]]:
-        delay = 0.0 if kind == "InferenceService" else CHILD_DELAY_SECONDS
+        fed = [(store, enqueue) for store, enqueue in self._stores if kind in store.family.kinds]
 
         async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
             if type is None:
                 self.listed.set()
-            if type == "DELETED":
-                self._store.drop(kind, body)
-            elif not self._store.put(kind, {"kind": kind, **body}):
-                return
-            key = service_key(kind, body["metadata"])
-            if key is not None:
-                self._enqueue(key, delay)
+            for store, enqueue in fed:
+                key = store.family.key(kind, body["metadata"])
+                if key is not None and _learn(store, kind, type, body):
+                    enqueue(key, 0.0 if kind == store.family.kind else CHILD_DELAY_SECONDS)
 
         return event
+
+
+def _learn(store: Objects[Any], kind: str, change: str | None, body: kopf.Body) -> bool:
+    """Whether the event was news."""
+    if change != "DELETED":
+        return store.put(kind, {"kind": kind, **body})
+    store.drop(kind, body)
+    return True
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -82,6 +87,9 @@ def settings() -> kopf.OperatorSettings:
     result.watching.chunk_size = 100  # pages are held in memory; 500 cost 60 MiB with 1,000 services
     result.networking.request_timeout = 30
     result.queueing.idle_timeout = 0.1
-    for resource in (POD, *CHILDREN.values()):
-        result.watching.label_selectors[resource.group, resource.version, resource.plural] = labels.SERVICE
+    for kind, resource in KINDS.items():
+        wanted = {family.label for family in FAMILIES if kind in family.kinds}
+        if kind not in {family.kind for family in FAMILIES}:
+            selector = wanted.pop() if len(wanted) == 1 else MANAGED
+            result.watching.label_selectors[resource.group, resource.version, resource.plural] = selector
     return result

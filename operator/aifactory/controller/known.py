@@ -22,7 +22,7 @@ from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 from aifactory.staging import spoken, stage, whole
-from aifactory.status.facts import RoleFacts
+from aifactory.status.facts import Held, RoleFacts
 from aifactory.status.pods import Trouble
 from aifactory.status.rollout import recalled, told
 
@@ -62,13 +62,15 @@ class KnownRole:
 
 @dataclass(slots=True)
 class Known:
-    """One service."""
+    """One service; `copy` is the claim and folder of the cache that it reads, `held` why nothing is written for it."""
 
     service: InferenceService
     roles: tuple[KnownRole, ...] = ()
     snapshot: Snapshot | None = None
     converged: object = None
     plan: PlanStatus | None = None
+    held: Held | None = None
+    copy: tuple[str, str] | None = None
     refused: Trouble | None = None
     status_written: float = 0.0
     raw_status: object = None
@@ -82,7 +84,7 @@ class Known:
     def follow(self, service: InferenceService) -> None:
         """Take a new spec, and what follows from it; roles that stay remember, and are read until the next snapshot."""
         before = {one.role.name: one for one in self.roles}
-        self.service, self.plan = service, None
+        self.service, self.plan, self.copy = service, None, None
         self.roles = tuple(map(KnownRole, roles(service)))
         for one in self.roles:
             if one.role.name in before:

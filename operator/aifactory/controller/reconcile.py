@@ -1,6 +1,5 @@
 """observe -> decide -> apply -> report, for one service at a time."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,11 +13,13 @@ from aifactory.api.role import RoleName
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.decision import Decision
+from aifactory.cache.service import copy_for, held, reference, with_copy
 from aifactory.canary import Staged
+from aifactory.cluster.caches import CacheStore
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.discovery import served_of
-from aifactory.cluster.kinds import FOREIGN
-from aifactory.cluster.store import Key, Store
+from aifactory.cluster.kinds import FOREIGN, Key
+from aifactory.cluster.store import Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
 from aifactory.lint import explain
@@ -30,19 +31,18 @@ from aifactory.several import restarted
 from aifactory.signals.wanted import EVERYTHING, Wanted, both, compared, wanted
 from aifactory.staging import whole
 from aifactory.status.facts import Facts
-from aifactory.status.numbers import timestamp
 from aifactory.status.pods import Trouble
-from aifactory.status.report import dump, rejected, report, same, steady
+from aifactory.status.report import rejected, report
 from aifactory.status.rollout import events
-from aifactory.status.transitions import Event, transitions
+from aifactory.status.transitions import Event
 from aifactory.telemetry.metrics import Metrics
 
 from .known import Known
+from .reporter import Reporter
 
 if TYPE_CHECKING:
     from aifactory.signals.snapshot import Snapshot
 
-logger = logging.getLogger(__name__)
 REFUSED_RETRY_SECONDS = 30.0
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
@@ -54,9 +54,17 @@ class Reconciler:
     """Brings services to what their specs and signals ask for. `clock` gives epoch seconds."""
 
     def __init__(
-        self, store: Store, writer: Writer, settings: Settings, metrics: Metrics, clock: Callable[[], float]
+        self,
+        store: Store,
+        caches: CacheStore,
+        writer: Writer,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
+        self._caches = caches
+        self._reporter = Reporter(writer, settings.status_interval, clock)
         self._writer = writer
         self._settings = settings
         self._metrics = metrics
@@ -104,10 +112,11 @@ class Reconciler:
             before = InferenceServiceStatus.of(raw)
             metadata = ObjectMeta.model_validate(raw["metadata"])
             status = rejected(before, metadata.generation, "; ".join(map(str, explain(error))), self._clock())
-            await self._write_status(metadata, None, raw, before, status)
+            await self._reporter.write(metadata, raw, before, status, 0.0)
             return "rejected", self._settings.resync
         before = known.status
         observed = self._store.observe(key)
+        self._find_weights(known, observed)
         known.decide(self.snapshot, observed, self._clock())
         replicas = known.replicas(observed)
         staged = known.stage(observed, replicas, self._clock())
@@ -130,10 +139,22 @@ class Reconciler:
             known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
         return known
 
+    def _find_weights(self, known: Known, observed: Observed) -> None:
+        """Give the service the copy of its cache that it is to read, or hold it."""
+        named = reference(known.service)
+        if named is None:
+            return
+        found = self._caches.owner((known.service.metadata.namespace, named.name))
+        copy = copy_for(named.name, found, observed.children)
+        known.held = held(named.name, found) if copy is None else None
+        if copy is not None and copy != known.copy:
+            known.follow(with_copy(known.service, *copy))
+            known.copy, known.converged = copy, None
+
     async def _apply(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], staged: Staged) -> bool:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
-        if known.service.spec.mode is Mode.PAUSED:
+        if known.service.spec.mode is Mode.PAUSED or known.held is not None:
             return False
         known.refused = known.lacking(self._served) if known.service.spec.mode is Mode.ACTIVE else None
         if known.refused is not None:
@@ -198,8 +219,26 @@ class Reconciler:
         names = [one.role.name for one in known.roles]
         groups = [whole(name, observed, before, replicas[name]) for name in names]
         parts = tuple(one.facts(group) for one, group in zip(known.roles, groups, strict=True))
-        facts = Facts(known.service, parts, observed, before, self._clock(), known.refused, known.plan, known.rollout())
-        await self._write_status(known.service.metadata, known, raw, before, report(facts))
+        facts = Facts(
+            known.service,
+            parts,
+            observed,
+            before,
+            self._clock(),
+            known.refused,
+            known.plan,
+            known.rollout(),
+            known.held,
+        )
+        status = report(facts)
+        known.status_written = await self._reporter.write(
+            known.service.metadata,
+            raw,
+            before,
+            status,
+            known.status_written,
+            news=events(before.rollout, status.rollout),
+        )
         for one, part in zip(known.roles, parts, strict=True):
             if one.decision is not None and one.decision.changes and facts.carried_out(part):
                 await self._tell_decision(known.service.metadata, one.decision, facts.about(part, one.decision.message))
@@ -208,33 +247,4 @@ class Reconciler:
     async def _tell_decision(self, metadata: ObjectMeta, decision: Decision, message: str) -> None:
         self._metrics.decisions.labels(decision.reason).inc()
         direction = "ScaledUp" if decision.to > decision.from_ else "ScaledDown"
-        await self._tell(metadata, Event("Normal", direction, message))
-
-    async def _write_status(
-        self,
-        metadata: ObjectMeta,
-        known: Known | None,
-        raw: dict[str, Any],
-        before: InferenceServiceStatus,
-        status: InferenceServiceStatus,
-    ) -> None:
-        if status == before:
-            return
-        now, old, new = self._clock(), raw.get("status") or {}, dump(status)
-        due = known is None or now - known.status_written >= self._settings.status_interval
-        if same(old, new) or (steady(old) == steady(new) and not due):
-            return
-        await self._writer.status(metadata, new)
-        if known is not None:
-            known.status_written = now
-        told: dict[str, Event] = {}
-        for event in (*events(before.rollout, status.rollout), *transitions(before.conditions, status.conditions)):
-            told.setdefault(event.reason, event)
-        for event in told.values():
-            await self._tell(metadata, event)
-
-    async def _tell(self, metadata: ObjectMeta, event: Event) -> None:
-        try:
-            await self._writer.event(metadata, event, timestamp(self._clock()))
-        except ApiError as error:
-            logger.warning("no Event about %s/%s: %s", metadata.namespace, metadata.name, error)
+        await self._reporter.tell(metadata, Event("Normal", direction, message))

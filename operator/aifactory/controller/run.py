@@ -5,15 +5,16 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import kopf
 
+from aifactory.cluster.caches import CacheStore
 from aifactory.cluster.client import ApiError, Client
-from aifactory.cluster.kinds import KINDS
+from aifactory.cluster.kinds import CACHES, SERVICES, Key
 from aifactory.cluster.listing import refresh
-from aifactory.cluster.store import Key, Store
+from aifactory.cluster.store import Store
 from aifactory.cluster.writer import Writer
 from aifactory.settings import Settings
 from aifactory.signals.prometheus import PrometheusSource
@@ -21,14 +22,16 @@ from aifactory.telemetry import http, logs
 from aifactory.telemetry.metrics import Metrics
 
 from . import handlers, lease
+from .caches import CacheReconciler
 from .queue import WorkQueue
 from .reconcile import Reconciler
-from .tick import tick_forever
+from .tick import tick_forever, watch_downloads_forever
 
 logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
 WATCHES_BEGIN_SECONDS = 1.0
 RETRY_SECONDS = 5.0
+CACHE_WORKERS = 4
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -42,15 +45,21 @@ class Operator:
         self.metrics = metrics
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
-        self.feed = handlers.Feed(self.store, self.queue.add)
-        self.reconciler = Reconciler(self.store, Writer(client, self.store), settings, metrics, time.time)
-        metrics.watch_queue(lambda: self.queue.depth, lambda: self.queue.age)
+        self.caches = CacheStore()
+        self.cache_queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
+        self.reconciler = Reconciler(self.store, self.caches, Writer(client, self.store), settings, metrics, time.time)
+        self.cache_reconciler = CacheReconciler(
+            self.caches, self.store, Writer(client, self.caches), self.queue.add, settings, metrics, time.time
+        )
+        queues = (self.queue, self.cache_queue)
+        metrics.watch_queue(lambda: sum(one.depth for one in queues), lambda: max(one.age for one in queues))
         metrics.watch_services(self.store.objects)
 
     def healthy(self) -> str | None:
         """Liveness: what is wrong, or None."""
-        age = self.queue.age
-        return None if age < self.settings.stuck_after else f"a service has been waiting for {age:.0f} s"
+        age = max(self.queue.age, self.cache_queue.age)
+        return None if age < self.settings.stuck_after else f"an object has been waiting for {age:.0f} s"
 
     async def work(self) -> None:
         """Watch, reconcile and scale until kopf is told to stop."""
@@ -62,7 +71,9 @@ class Operator:
         background = [
             asyncio.create_task(self._refresh_forever()),
             asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
+            asyncio.create_task(self.cache_queue.run(self.cache_reconciler.reconcile, CACHE_WORKERS, self._failed)),
             asyncio.create_task(self._tick()),
+            asyncio.create_task(self._watch_downloads()),
             asyncio.create_task(self._discover_forever()),
         ]
         watching = asyncio.create_task(
@@ -100,8 +111,12 @@ class Operator:
 
     async def _refresh(self) -> None:
         """Read complete lists."""
-        for key in await refresh(self.client, self.store, KINDS, self.settings.namespaces):
+        namespaces = self.settings.namespaces
+        caches = await refresh(self.client, self.caches, CACHES.kinds, namespaces)
+        for key in await refresh(self.client, self.store, SERVICES.kinds, namespaces):
             self.queue.add(key)
+        for key in caches:
+            self.cache_queue.add(key)
 
     async def _discover_forever(self) -> None:
         """Keep up with optional kinds that come and go."""
@@ -110,10 +125,13 @@ class Operator:
             await self._insist("the cluster could not be asked for its kinds", self._discover)
 
     async def _discover(self) -> None:
-        """A kind that came or went changes what services are made of."""
+        """A kind that came or went changes what ours are made of."""
         if await self.reconciler.discover(self.client):
             for key in self.store.services():
                 self.queue.add(key)
+        if await self.cache_reconciler.discover(self.client):
+            for key in self.caches.owners():
+                self.cache_queue.add(key)
 
     async def _insist(self, failure: str, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask an API server that does not answer again."""
@@ -124,18 +142,22 @@ class Operator:
                 logger.warning("%s: %s", failure, error)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _tick(self) -> None:
+    def _source(self) -> PrometheusSource:
         settings = self.settings
-        source = PrometheusSource(
+        return PrometheusSource(
             settings.prometheus_url,
             timeout_seconds=settings.prometheus_timeout,
             window_seconds=settings.metrics_window,
             on_query=self.metrics.observe_query,
         )
-        try:
-            await tick_forever(source, self.reconciler, self.store, self.queue, settings.tick)
-        finally:
-            source.close()
+
+    async def _tick(self) -> None:
+        with closing(self._source()) as source:
+            await tick_forever(source, self.reconciler, self.store, self.queue, self.settings.tick)
+
+    async def _watch_downloads(self) -> None:
+        with closing(self._source()) as source:
+            await watch_downloads_forever(source, self.cache_reconciler, self.cache_queue, self.settings.tick)
 
     def _failed(self, key: Key, error: Exception, delay: float) -> None:
         logger.warning("%s/%s: %s: %s; again in %.1f s", *key, type(error).__name__, error, delay, exc_info=error)

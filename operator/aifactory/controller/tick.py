@@ -4,13 +4,28 @@ import asyncio
 import logging
 import time
 
-from aifactory.cluster.store import Key, Store
-from aifactory.signals.prometheus import SignalSource
+from aifactory.cluster.kinds import Key
+from aifactory.cluster.store import Store
+from aifactory.signals.prometheus import PrometheusSource, SignalSource
 
+from .caches import CacheReconciler
 from .queue import WorkQueue
 from .reconcile import Reconciler
 
 logger = logging.getLogger(__name__)
+
+
+async def watch_downloads_forever(
+    source: PrometheusSource, caches: CacheReconciler, queue: WorkQueue[Key], period: float
+) -> None:
+    """Read how far downloads are while there are any; as `tick_forever`."""
+    while True:
+        await asyncio.sleep(period)
+        downloading = caches.downloading()
+        if downloading:
+            caches.readings = await source.downloads()
+        for key in downloading:
+            queue.add(key)
 
 
 async def tick_forever(

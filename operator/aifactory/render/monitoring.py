@@ -1,5 +1,6 @@
 """Scraping by Prometheus Operator, with the labels that the plain scrape configuration gives."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aifactory.runtimes import Role
@@ -14,15 +15,6 @@ def _label(name: str) -> str:
     return "__meta_kubernetes_pod_label_" + name.translate(str.maketrans("./-", "___"))
 
 
-# Label of the series: where Prometheus finds it.
-IDENTITY = {
-    "namespace": "__meta_kubernetes_namespace",
-    "pod": "__meta_kubernetes_pod_name",
-    "inferenceservice": _label(labels.SERVICE),
-    "track": _label(labels.TRACK),
-}
-
-
 def metrics_path(role: Role) -> str:
     """Where the metrics are: as the spec says, else as of the engine."""
     metrics = role.spec.runtime.metrics
@@ -31,18 +23,24 @@ def metrics_path(role: Role) -> str:
 
 def pod_monitor(role: Role) -> dict[str, Any]:
     """A PodMonitor whose series carry namespace, pod, inferenceservice and track."""
-    relabelings = [
-        {"action": "replace", "sourceLabels": [source], "targetLabel": target} for target, source in IDENTITY.items()
-    ]
-    endpoint = {
-        "port": naming.scraped_port(role.server),
-        "path": metrics_path(role),
-        "interval": SCRAPE_INTERVAL,
-        "relabelings": relabelings,
-    }
+    identity = {"inferenceservice": labels.SERVICE, "track": labels.TRACK}
+    scraped = endpoint(naming.scraped_port(role.server), metrics_path(role), identity)
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
         "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {"selector": {"matchLabels": labels.workload_selector(role)}, "podMetricsEndpoints": [endpoint]},
+        "spec": {"selector": {"matchLabels": labels.workload_selector(role)}, "podMetricsEndpoints": [scraped]},
     }
+
+
+def endpoint(port: str, path: str, identity: Mapping[str, str]) -> dict[str, Any]:
+    """What to scrape of a pod; its series carry namespace, pod and the labels of `identity`, named after pod labels."""
+    sources = {
+        "namespace": "__meta_kubernetes_namespace",
+        "pod": "__meta_kubernetes_pod_name",
+        **{target: _label(label) for target, label in identity.items()},
+    }
+    relabelings = [
+        {"action": "replace", "sourceLabels": [source], "targetLabel": target} for target, source in sources.items()
+    ]
+    return {"port": port, "path": path, "interval": SCRAPE_INTERVAL, "relabelings": relabelings}

@@ -71,7 +71,7 @@ def security_context(server: ModelServer, template: PodTemplate) -> dict[str, An
 def placement(role: Role, template: PodTemplate, member: Member | None = None) -> dict[str, Any]:
     """Which nodes may take the pod."""
     product = role.spec.accelerator.product if role.accelerated else None
-    tolerations = [_toleration(user) for user in template.tolerations or ()]
+    tolerations = [toleration(user) for user in template.tolerations or ()]
     own = [GPU_TOLERATION] if role.accelerated else []
     return {
         "nodeSelector": (template.node_selector or {}) | ({PRODUCT_LABEL: product} if product else {}),
@@ -84,7 +84,8 @@ def placement(role: Role, template: PodTemplate, member: Member | None = None) -
     }
 
 
-def _toleration(user: Toleration) -> dict[str, Any]:
+def toleration(user: Toleration) -> dict[str, Any]:
+    """As the API server stores it."""
     fields = user.model_dump(by_alias=True, exclude_none=True)
     return {key: value for key, value in fields.items() if value != ""}
 

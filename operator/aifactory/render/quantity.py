@@ -22,15 +22,28 @@ def canonical(text: str) -> str:
     Raises:
         ValueError: if the text is not a quantity.
     """
+    number, suffix = _parsed(text)
+    thousandths = math.ceil(number * 1000)
+    units, rest = divmod(thousandths, 1000)
+    if suffix.endswith("i") and rest == 0 and units >= 1024:
+        return _largest_suffix(min(units, _MAX_BINARY), 1024, _BINARY)
+    return _largest_suffix(thousandths, 1000, _DECIMAL) if thousandths else "0"
+
+
+def whole(text: str) -> int:
+    """The number that a quantity means, rounded up: `1Ki` is 1024.
+
+    Raises:
+        ValueError: if the text is not a quantity.
+    """
+    return math.ceil(_parsed(text)[0])
+
+
+def _parsed(text: str) -> tuple[Fraction, str]:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", text)
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is not a Kubernetes quantity; write for example 500m, 4, 16Gi")
-    number, suffix = match.groups()
-    thousandths = math.ceil(Fraction(number) * _UNITS[suffix] * 1000)
-    whole, rest = divmod(thousandths, 1000)
-    if suffix.endswith("i") and rest == 0 and whole >= 1024:
-        return _largest_suffix(min(whole, _MAX_BINARY), 1024, _BINARY)
-    return _largest_suffix(thousandths, 1000, _DECIMAL) if thousandths else "0"
+    return Fraction(match[1]) * _UNITS[match[2]], match[2]
 
 
 def _largest_suffix(mantissa: int, base: int, suffixes: tuple[str, ...]) -> str:

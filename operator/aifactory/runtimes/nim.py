@@ -16,11 +16,14 @@ from .base import MetricDialect, ModelServer, Mount, OneRole
 from .parts import (
     adapter_mounts,
     asked_precision,
+    cache,
     claim,
     hub,
     hub_token,
     image_path,
     literal,
+    local_model,
+    model_mounts,
     scratch,
     secret,
     serving_on,
@@ -61,7 +64,7 @@ class NIM(OneRole):
             command=(),
             args=(),
             env=_env(spec, model_path),
-            mounts=(_cache(spec), *adapter_mounts(spec, ADAPTERS)),
+            mounts=(_cache(spec), *_weights(spec), *adapter_mounts(spec, ADAPTERS)),
             startup_path="/v1/health/ready",
             liveness_path="/v1/health/live",
             readiness_path="/v1/health/ready",
@@ -87,7 +90,11 @@ def _model_path(spec: InferenceServiceSpec) -> str | None:
     if repository := hub(spec):
         return f"hf://{repository.repo}" + (f":{repository.revision}" if repository.revision else "")
     catalog = _catalog(spec)
-    return f"ngc://{catalog.model}" if catalog and catalog.model else image_path(spec)
+    return (
+        f"ngc://{catalog.model}"
+        if catalog and catalog.model
+        else (local_model(spec) if cache(spec) else image_path(spec))
+    )
 
 
 def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[str, Any], ...]:
@@ -122,6 +129,11 @@ def _cache(spec: InferenceServiceSpec) -> Mount:
         return scratch("aifactory-cache", CACHE)
     source = {"persistentVolumeClaim": {"claimName": volume.name}}
     return Mount(name="aifactory-cache", path=CACHE, source=source, sub_path=volume.path)
+
+
+def _weights(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
+    """What a ModelCache has fetched; a claim of one's own is NIM's own cache instead."""
+    return model_mounts(spec) if cache(spec) else ()
 
 
 def _catalog(spec: InferenceServiceSpec) -> NGCSource | None:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from aifactory.api.accelerator import LEADER_ADDRESS, NODE_RANK
-from aifactory.api.model import ClaimSource, HuggingFaceSource, Precision
+from aifactory.api.model import CachedCopy, CacheReference, ClaimSource, HuggingFaceSource, Precision
+from aifactory.api.modelcache import cache_claim
 from aifactory.api.spec import InferenceServiceSpec
 
 from .base import Mount
@@ -16,6 +17,7 @@ from .base import Mount
 ENDPOINT_PROPAGATION_SECONDS = 5
 HUGGING_FACE_TOKEN = "HF_TOKEN"  # noqa: S105
 MODELS = "/models"
+MODEL_VOLUME = "aifactory-model"
 ADAPTERS = "/adapters"
 # Where the leader of a replica with several pods waits for its workers.
 RENDEZVOUS_PORT = 29500
@@ -85,6 +87,11 @@ def claim(spec: InferenceServiceSpec) -> ClaimSource | None:
     return spec.model.source.persistent_volume_claim if spec.model.source else None
 
 
+def cache(spec: InferenceServiceSpec) -> CacheReference | None:
+    """The cache that holds the model, if that is where it comes from."""
+    return spec.model.source.model_cache if spec.model.source else None
+
+
 def image_path(spec: InferenceServiceSpec) -> str | None:
     """Path of the weights in the image, if they are there and the user says where."""
     source = spec.model.source
@@ -93,7 +100,7 @@ def image_path(spec: InferenceServiceSpec) -> str | None:
 
 def local_model(spec: InferenceServiceSpec) -> str | None:
     """Path of the model in the container, None when the engine fetches it."""
-    volume = claim(spec)
+    volume = claim(spec) or cache(spec)
     return _below(MODELS, volume.path) if volume else image_path(spec)
 
 
@@ -116,9 +123,13 @@ def revision(spec: InferenceServiceSpec) -> str | None:
 
 
 def model_mounts(spec: InferenceServiceSpec) -> tuple[Mount, ...]:
-    """The claim that holds the model, below MODELS."""
-    volume = claim(spec)
-    return (_claimed("aifactory-model", volume.name, MODELS),) if volume else ()
+    """The claim, or the folder of a cache's claim, that holds the model; below MODELS."""
+    if volume := claim(spec):
+        return (_claimed(MODEL_VOLUME, volume.name, MODELS),)
+    cached = cache(spec)
+    if isinstance(cached, CachedCopy):
+        return (_claimed(MODEL_VOLUME, cached.claim, MODELS, cached.folder),)
+    return (_claimed(MODEL_VOLUME, cache_claim(cached.name), MODELS),) if cached else ()
 
 
 def adapter_mounts(spec: InferenceServiceSpec, folder: str = ADAPTERS) -> tuple[Mount, ...]:

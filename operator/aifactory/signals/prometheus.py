@@ -12,7 +12,7 @@ from requests import ConnectionError as NoConnectionError
 from requests import RequestException, Response, Session, Timeout
 from urllib3 import Retry
 
-from . import answers, queries
+from . import answers, downloads, queries
 from .snapshot import Snapshot
 from .wanted import Wanted
 
@@ -109,6 +109,12 @@ class PrometheusSource:
         found = await self._tables(self._slow_asked, answers.histograms, self._slow_pool, float("inf"), {})
         last = {name: table for name, table in self._slow.items() if name in self._slow_asked}
         self._slow = {**last, **found}
+
+    async def downloads(self) -> Mapping[answers.Service, downloads.DownloadReading]:
+        """How far the downloads of all caches are; empty when it cannot be read."""
+        asked = downloads.build(self._window_seconds)
+        deadline = monotonic() + 2 * self._timeout
+        return downloads.readings(await self._tables(asked, downloads.numbers, self._pool, deadline, {}))
 
     def close(self) -> None:
         """Give the connections and threads back."""

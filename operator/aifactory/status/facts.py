@@ -16,6 +16,15 @@ from .pods import Trouble, trouble
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Why nothing is written for now: there are no weights to read. `status` is that of `Ready`."""
+
+    status: bool | None
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
@@ -44,7 +53,8 @@ class Facts:
     """One service at `now` (epoch seconds); clients talk to the first of its `roles`.
 
     `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
-    the canary is, which belongs to the group of its role. `before` is the status that was written last.
+    the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that was
+    written last.
     """
 
     service: InferenceService
@@ -55,6 +65,7 @@ class Facts:
     refused: Trouble | None = None
     plan: PlanStatus | None = None
     rollout: RolloutStatus | None = None
+    held: Held | None = None
 
     @property
     def readings(self) -> ServiceReadings | None:

@@ -43,9 +43,9 @@ def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | No
         return _trouble(Reason.POD_REJECTED, group.workload.replica_failure, advice)
     starting = _starting(group)
     for pod in starting:
-        reason = _reason(pod)
+        reason = stuck(pod)
         if reason is not None:
-            return _trouble(reason, f"pod {pod.culprit or pod.name}: {_detail(pod)}", advice)
+            return _trouble(reason, f"pod {pod.culprit or pod.name}: {detail(pod)}", advice)
     late = group.workload is not None and group.workload.progress_deadline_exceeded
     if late and not any(pod.unschedulable for pod in starting):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
@@ -58,7 +58,7 @@ def failing(group: Group) -> Trouble | None:
     if found is not None and not (found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message):
         return found
     crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
-    return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {_detail(crashed)}", ADVICE) if crashed else None
+    return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {detail(crashed)}", ADVICE) if crashed else None
 
 
 def _starting(group: Group) -> list[Pod]:
@@ -87,14 +87,16 @@ def lacks_gpus(pod: Pod, accelerator: AcceleratorSpec) -> bool:
     return lack in pod.unschedulable_message
 
 
-def _reason(pod: Pod) -> Reason | None:
+def stuck(pod: Pod) -> Reason | None:
+    """Why a container of the pod cannot run, None if nothing is known to keep it from that."""
     reason = _WAITING_REASONS.get(pod.waiting_reason)
     if reason is Reason.CONTAINER_CONFIG_INVALID and pod.waiting_message.startswith('secret "'):
         return Reason.SECRET_NOT_FOUND
     return Reason.CONTAINER_CRASHING if reason is None and pod.restarts >= _CRASHES else reason
 
 
-def _detail(pod: Pod) -> str:
+def detail(pod: Pod) -> str:
+    """What the kubelet says of it."""
     if pod.last_exit and pod.waiting_reason in ("", "CrashLoopBackOff"):
         return f"container failed with {pod.last_exit}"
     return pod.waiting_message or pod.waiting_reason or f"{pod.restarts} restarts"

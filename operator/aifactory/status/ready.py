@@ -29,6 +29,9 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     if trouble is not None:
         kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
         return False, trouble.reason, trouble.message + kept
+    if facts.held is not None:
+        kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
+        return facts.held.status, facts.held.reason, facts.held.message + kept
     if one.group.workload is None:
         return _absent(facts)
     if facts.rolling_out(one):

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from aifactory.api.cachestatus import ModelCacheStatus
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.api.status import InferenceServiceStatus, RoleStatus
+from aifactory.api.meta import Model
+from aifactory.api.status import Condition, InferenceServiceStatus, RoleStatus
 from aifactory.render import url
 
 from . import numbers
@@ -15,7 +17,8 @@ from .ready import ready
 from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
-_LIVE = ("slo", "sloAttainment", "throughput")
+S = TypeVar("S", InferenceServiceStatus, ModelCacheStatus)
+_LIVE = ("slo", "sloAttainment", "throughput", "progress")
 _LIVE_OF_ROLLOUT = ("requests", "attainment", "message")
 
 
@@ -55,20 +58,24 @@ def _role(facts: Facts, one: RoleFacts) -> RoleStatus:
     )
 
 
-def rejected(before: InferenceServiceStatus, generation: int, problem: str, now: float) -> InferenceServiceStatus:
-    """The status of a spec that cannot be acted on; everything else stays as it was, as does the workload."""
+def rejected(before: S, generation: int, problem: str, now: float) -> S:
+    """The status of a spec that cannot be acted on; everything else stays as it was, as do the children."""
+    conditions = _rejection(before.conditions, generation, problem, numbers.timestamp(now))
+    return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def _rejection(before: list[Condition], generation: int, problem: str, now: str) -> list[Condition]:
     found = [
         Verdict(ConditionType.READY, False, Reason.INVALID_SPEC, problem),
         Verdict(ConditionType.ACCEPTED, False, Reason.INVALID_SPEC, problem),
         Verdict(ConditionType.STALLED, True, Reason.INVALID_SPEC, problem),
     ]
     judged = {verdict.type for verdict in found} | {ConditionType.RECONCILING}
-    kept = [condition for condition in before.conditions if condition.type not in judged]
-    conditions = [*merge(before.conditions, found, generation, numbers.timestamp(now)), *kept]
-    return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    kept = [condition for condition in before if condition.type not in judged]
+    return [*merge(before, found, generation, now), *kept]
 
 
-def dump(status: InferenceServiceStatus) -> Status:
+def dump(status: Model) -> Status:
     """As the API server stores it: camelCase, nothing that is None or empty."""
     dense: Status = _dense(status.model_dump(mode="json", by_alias=True, exclude_none=True))
     return dense

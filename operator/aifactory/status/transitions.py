@@ -17,6 +17,7 @@ _TOLD: dict[str, str] = {
     ConditionType.METRICS_AVAILABLE: "False",
     ConditionType.SLO_MET: "False",
     ConditionType.SLO_INFEASIBLE: "True",
+    ConditionType.STORAGE_TOO_SMALL: "True",
 }
 
 

@@ -50,9 +50,11 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
 def _rollout(facts: Facts) -> Iterator[Verdict]:
     if facts.trouble is not None:
         yield Verdict(T.STALLED, True, facts.trouble.reason, facts.trouble.message)
-    if not facts.observed.exists:
-        if not facts.frozen and facts.trouble is None:
-            yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
+    if facts.held is not None:
+        yield Verdict(T.RECONCILING, True, facts.held.reason, facts.held.message)
+    elif not facts.observed.exists and not facts.frozen and facts.trouble is None:
+        yield Verdict(T.RECONCILING, True, Reason.CREATING, "the workload is being created")
+    if facts.held is not None or not facts.observed.exists:
         return
     if canary := list(rollout.verdicts(facts.canary)):
         yield from canary[1:]
@@ -73,6 +75,8 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
 
 def _model(facts: Facts) -> Iterator[Verdict]:
     if not facts.observed.exists:
+        if facts.held is not None:
+            yield Verdict(T.MODEL_READY, False, facts.held.reason, facts.held.message)
         return
     absent = [one for one in facts.roles if not one.group.serving_pods]
     if not absent:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.kind.controlplane import ControlPlane
-from tests.kind.paths import CRD
+from tests.kind.paths import CRDS
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -131,7 +131,7 @@ def tick(count: int, ticks: int) -> Tick:
 
 @contextmanager
 def _plane() -> Iterator[ControlPlane]:
-    with ControlPlane(audit=True, crds=[CRD], users={audit.OPERATOR: ["system:masters"]}) as plane:
+    with ControlPlane(audit=True, crds=CRDS, users={audit.OPERATOR: ["system:masters"]}) as plane:
         yield plane
 
 

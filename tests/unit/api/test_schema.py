@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 from aifactory.api.meta import Model
-from aifactory.api.schema import PRESERVE, StructuralSchemaError, inference_service_schema, structural_schema
+from aifactory.api.schema import (
+    INFERENCE_SERVICE,
+    MODEL_CACHE,
+    PRESERVE,
+    StructuralSchemaError,
+    object_schema,
+    structural_schema,
+)
 from aifactory.api.spec import InferenceServiceSpec
 from pydantic import Field
 
-SPEC = inference_service_schema()["properties"]["spec"]
-STATUS = inference_service_schema()["properties"]["status"]
+SPEC = object_schema(INFERENCE_SERVICE)["properties"]["spec"]
+STATUS = object_schema(INFERENCE_SERVICE)["properties"]["status"]
+CACHE_SPEC = object_schema(MODEL_CACHE)["properties"]["spec"]
+CACHE_STATUS = object_schema(MODEL_CACHE)["properties"]["status"]
 
 
 def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,11 +46,14 @@ def has_bound(schema: dict[str, Any]) -> bool:
     return "maxLength" in schema
 
 
-def test_every_list_map_and_string_of_the_spec_has_a_bound_so_that_rules_stay_cheap() -> None:
-    assert [path for path, schema in nodes(SPEC, "spec") if not has_bound(schema)] == []
+@pytest.mark.parametrize("spec", [SPEC, CACHE_SPEC])
+def test_every_list_map_and_string_of_the_spec_has_a_bound_so_that_rules_stay_cheap(spec: dict[str, Any]) -> None:
+    assert [path for path, schema in nodes(spec, "spec") if not has_bound(schema)] == []
 
 
-@pytest.mark.parametrize(("schema", "name"), [(SPEC, "spec"), (STATUS, "status")])
+@pytest.mark.parametrize(
+    ("schema", "name"), [(SPEC, "spec"), (STATUS, "status"), (CACHE_SPEC, "spec"), (CACHE_STATUS, "status")]
+)
 def test_every_field_has_a_description(schema: dict[str, Any], name: str) -> None:
     assert [path for path, node in nodes(schema, name) if "[]" not in path and not node.get("description")] == []
 
@@ -49,7 +61,7 @@ def test_every_field_has_a_description(schema: dict[str, Any], name: str) -> Non
 def test_every_rule_has_a_message() -> None:
     rules = [
         rule
-        for _, schema in nodes(inference_service_schema(), "")
+        for _, schema in nodes(object_schema(INFERENCE_SERVICE), "")
         for rule in schema.get("x-kubernetes-validations", [])
     ]
     assert len(rules) > 20
@@ -68,8 +80,9 @@ def test_defaults_are_written_as_a_user_would() -> None:
     assert SPEC["properties"]["slo"]["default"] == {"workload": "interactive", "attainment": "99%"}
 
 
-def test_a_new_object_says_that_nobody_looked_at_it_yet() -> None:
-    assert STATUS["default"] == {"observedGeneration": -1}
+@pytest.mark.parametrize("status", [STATUS, CACHE_STATUS])
+def test_a_new_object_says_that_nobody_looked_at_it_yet(status: dict[str, Any]) -> None:
+    assert status["default"] == {"observedGeneration": -1}
 
 
 def test_the_api_server_fills_in_nothing_else_in_the_status() -> None:

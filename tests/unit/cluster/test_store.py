@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import KIND
 from aifactory.api.role import RoleName
-from aifactory.cluster.store import Store, service_key
+from aifactory.cluster.kinds import SERVICES
+from aifactory.cluster.store import Store
 from aifactory.render import labels
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,11 +63,11 @@ def test_a_child_that_lost_its_label_and_got_it_back_is_seen_again(store):
 def test_a_child_whose_label_was_edited_still_belongs_to_its_owner(store):
     body = child(version=2)
     body["metadata"]["labels"] = {labels.SERVICE: "somebody-else"}
-    assert service_key("Deployment", body["metadata"]) == KEY
+    assert SERVICES.key("Deployment", body["metadata"]) == KEY
 
 
 def test_an_object_without_owner_and_label_belongs_to_nobody(store):
-    assert service_key("Deployment", metadata("stray", "x", 1)) is None
+    assert SERVICES.key("Deployment", metadata("stray", "x", 1)) is None
     assert not store.put("Deployment", {"metadata": metadata("stray", "x", 1)})
 
 

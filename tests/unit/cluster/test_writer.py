@@ -51,7 +51,7 @@ async def test_the_stored_child_is_known_without_waiting_for_the_watch(server, w
 
 async def test_an_object_of_somebody_else_is_left_alone_and_named(server, writer, store):
     server.refuse("PATCH", DEPLOYMENT, 409, "Conflict")
-    with pytest.raises(NameTakenError, match="Deployment llama exists and is not part of this service"):
+    with pytest.raises(NameTakenError, match="Deployment llama exists and belongs to something else"):
         await writer.apply(child(), exists=False)
     assert store.observe(KEY).children == {}
 

@@ -16,7 +16,7 @@ class Cluster:
     def __init__(self) -> None:
         self.store = Store()
         self.due: list[tuple[tuple[str, str], float]] = []
-        self.feed = Feed(self.store, lambda key, delay: self.due.append((key, delay)))
+        self.feed = Feed((self.store, lambda key, delay: self.due.append((key, delay))))
 
     async def tell(self, kind: str, body: dict[str, Any], what: str | None = "MODIFIED") -> None:
         await self.feed._event(kind)(type=what, body=body)

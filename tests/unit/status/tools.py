@@ -6,7 +6,7 @@ from typing import Any
 import cel
 import yaml
 from aifactory.api import GROUP
-from aifactory.api.schema import inference_service_schema
+from aifactory.api.schema import INFERENCE_SERVICE, object_schema
 from aifactory.status.report import dump
 from lupa import lua51
 
@@ -21,7 +21,7 @@ _CLOSED = ("string", "math", "io", "debug", "coroutine")
 
 def stored(life: Life) -> Object:
     """The object as the API server gives it out."""
-    status = dump(life.status) or inference_service_schema()["properties"]["status"]["default"]
+    status = dump(life.status) or object_schema(INFERENCE_SERVICE)["properties"]["status"]["default"]
     return {
         "apiVersion": f"{GROUP}/v1alpha1",
         "kind": "InferenceService",
