@@ -1,4 +1,4 @@
-"""InferenceServices that must be refused, with the field to blame, and some that must be accepted.
+"""Objects that must be refused, with the field to blame, and some that must be accepted.
 
 The same table is held against `aifactory lint`, against a real API server and against a kind cluster.
 """
@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SMALLEST_SPEC: Mapping[str, Any] = {"model": {"name": "meta/llama-3.1-8b-instruct"}, "runtime": {"engine": "vllm"}}
+SMALLEST_SPECS: Mapping[str, Mapping[str, Any]] = {
+    "InferenceService": {"model": {"name": "meta/llama-3.1-8b-instruct"}, "runtime": {"engine": "vllm"}},
+    "ModelCache": {"source": {"huggingFace": {"repo": "meta-llama/Llama-3.1-8B"}}, "storage": {"size": "20Gi"}},
+}
+PLURALS = {"InferenceService": "inferenceservices", "ModelCache": "modelcaches"}
 
 
 @dataclass(frozen=True)
@@ -17,15 +21,16 @@ class Good:
     case: str
     spec: Mapping[str, Any] = field(default_factory=dict)
     name: str = "chat"
+    kind: str = "InferenceService"
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What a user would apply."""
         return {
             "apiVersion": "aifactory.dev/v1alpha1",
-            "kind": "InferenceService",
+            "kind": self.kind,
             "metadata": {"name": self.name},
-            "spec": merge(SMALLEST_SPEC, self.spec),
+            "spec": merge(SMALLEST_SPECS[self.kind], self.spec),
         }
 
 

@@ -336,6 +336,33 @@ _CONTRADICTIONS = (
         path="spec.model.source",
         says="exactly one",
     ),
+    Bad(
+        "weights in S3 without a cache",
+        _source(s3={"bucket": "models"}),
+        path="spec.model.source.s3",
+        says="is fetched by a ModelCache",
+        server_says="unknown field",
+    ),
+    Bad(
+        "weights in a registry without a cache",
+        _source(oci={"reference": "registry.example.com/models/llama:v1"}),
+        path="spec.model.source.oci",
+        says="is fetched by a ModelCache",
+        server_says="unknown field",
+    ),
+    Bad(
+        "a way out of a cache",
+        _source(modelCache={"name": "llama", "path": "../other"}),
+        path="spec.model.source.modelCache.path",
+        says="pattern",
+        server_says="should match",
+    ),
+    Bad(
+        "a way out of a cache in the middle",
+        _source(modelCache={"name": "llama", "path": "a/../../other"}),
+        path="spec.model.source.modelCache.path",
+        says="must not contain '..'",
+    ),
     Bad("a source that is none", {"model": {"source": {}}}, path="spec.model.source", says="exactly one"),
     Bad("NGC with vLLM", _source(ngc={}), path="spec.model.source.ngc", says="only runtime.engine nim"),
     Bad(
@@ -919,4 +946,112 @@ _DYNAMO = (
 )
 
 
-BAD = (*_NAMES, *_TYPES, *_MISSING, *_WORDS, *_BOUNDS, *_CONTRADICTIONS, *_INTRUSIONS, *_ENGINES, *_GROUPS, *_DYNAMO)
+def _cache(case: str, spec: dict[str, Any], path: str, says: str, server_says: str = "", name: str = "weights") -> Bad:
+    return Bad(case, spec, name=name, kind="ModelCache", path=path, says=says, server_says=server_says)
+
+
+def _from(**source: Any) -> dict[str, Any]:
+    return {"source": {"huggingFace": None, **source}}
+
+
+_CACHES = (
+    _cache("a cache with a name of 53 characters", {}, "metadata.name", "at most 52", name="a" * 53),
+    _cache("a cache without a source", {"source": None}, "spec.source", "required", "Required"),
+    _cache("a cache with a source that is none", _from(), "spec.source", "exactly one of huggingFace, s3, oci or ngc"),
+    _cache(
+        "a cache with two sources",
+        {"source": {"s3": {"bucket": "models"}}},
+        "spec.source",
+        "exactly one of huggingFace, s3, oci or ngc",
+    ),
+    _cache("a cache without a size", {"storage": {"size": None}}, "spec.storage.size", "required", "Required"),
+    _cache(
+        "a size in words",
+        {"storage": {"size": "20 gigabytes"}},
+        "spec.storage.size",
+        "not a Kubernetes",
+        "should match",
+    ),
+    _cache(
+        "a volume for reading only",
+        {"storage": {"accessMode": "ReadOnlyMany"}},
+        "spec.storage.accessMode",
+        "'ReadWriteMany' or 'ReadWriteOnce'",
+        "Unsupported value",
+    ),
+    _cache("an endpoint that is a file", {"endpoint": "file:///etc"}, "spec.endpoint", "pattern", "should match"),
+    _cache(
+        "an endpoint with a password",
+        {"endpoint": "https://me:secret@mirror"},
+        "spec.endpoint",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "an endpoint that refers to a variable",
+        {"endpoint": "https://mirror/$(HF_TOKEN)"},
+        "spec.endpoint",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "a revision that is a flag",
+        {"source": {"huggingFace": {"revision": "--help"}}},
+        "spec.source.huggingFace.revision",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "patterns twice",
+        {"source": {"huggingFace": {"include": ["*.json", "*.json"]}}},
+        "spec.source.huggingFace.include",
+        "differ",
+        "Duplicate",
+    ),
+    _cache(
+        "a prefix that begins with a slash",
+        _from(s3={"bucket": "models", "prefix": "/llama"}),
+        "spec.source.s3.prefix",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "a reference without a registry",
+        _from(oci={"reference": "llama:v1"}),
+        "spec.source.oci.reference",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "an NGC model without a version",
+        _from(ngc={"model": "nvidia/nemo/llama"}),
+        "spec.source.ngc.model",
+        "pattern",
+        "should match",
+    ),
+    _cache(
+        "a download as root", {"download": {"runAsUser": 0}}, "spec.download.runAsUser", "greater than", "greater than"
+    ),
+    _cache(
+        "a node label that is none",
+        {"download": {"nodeSelector": {"a b": "c"}}},
+        "spec.download.nodeSelector",
+        "must be label keys",
+    ),
+    _cache("a hundred connections", {"download": {"connections": 100}}, "spec.download.connections", "less than"),
+)
+
+
+BAD = (
+    *_NAMES,
+    *_TYPES,
+    *_MISSING,
+    *_WORDS,
+    *_BOUNDS,
+    *_CONTRADICTIONS,
+    *_INTRUSIONS,
+    *_ENGINES,
+    *_GROUPS,
+    *_DYNAMO,
+    *_CACHES,
+)

@@ -248,4 +248,64 @@ GOOD = (
             },
         },
     ),
+    Good("weights of a cache", {"model": {"source": {"modelCache": {"name": "llama", "path": "gguf/llama.gguf"}}}}),
+    Good("the smallest cache", name="weights", kind="ModelCache"),
+    Good(
+        "a cache with every field of a Hugging Face source",
+        {
+            "source": {
+                "huggingFace": {
+                    "revision": "v1.0",
+                    "tokenSecret": "hf-token",
+                    "include": ["*.safetensors", "*.json"],
+                    "exclude": ["original/*"],
+                }
+            },
+            "endpoint": "http://mirror.example.com:8080/hub",
+            "storage": {"size": "1.5Ti", "storageClassName": "fast", "accessMode": "ReadWriteOnce"},
+            "download": {
+                "image": "registry.example.com/aifactory/operator:1.0",
+                "imagePullSecrets": ["registry"],
+                "connections": 8,
+                "egress": {"httpsProxy": "http://proxy:3128", "caBundle": {"configMap": "ca"}},
+                "resources": {"cpu": "2", "memory": "2Gi"},
+                "nodeSelector": {"kubernetes.io/arch": "amd64"},
+                "tolerations": [{"key": "storage", "operator": "Exists"}],
+                "runAsUser": 1000,
+            },
+        },
+        name="everything",
+        kind="ModelCache",
+    ),
+    Good(
+        "a cache of a folder in S3",
+        {
+            "source": {
+                "huggingFace": None,
+                "s3": {"bucket": "models", "prefix": "llama/3.1", "region": "eu-west-1", "credentialsSecret": "s3"},
+            }
+        },
+        name="bucket",
+        kind="ModelCache",
+    ),
+    Good(
+        "a cache of an OCI artifact",
+        {
+            "source": {
+                "huggingFace": None,
+                "oci": {
+                    "reference": f"registry.example.com:5000/models/llama:v1@sha256:{'0' * 64}",
+                    "pullSecret": "registry",
+                },
+            }
+        },
+        name="artifact",
+        kind="ModelCache",
+    ),
+    Good(
+        "a cache of an NGC model",
+        {"source": {"huggingFace": None, "ngc": {"model": "nvidia/nemo/llama:1.0", "authSecret": "ngc"}}},
+        name="ngc",
+        kind="ModelCache",
+    ),
 )

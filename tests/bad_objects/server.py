@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from aifactory.api import GROUP, VERSION
-from aifactory.api.inferenceservice import PLURAL
 from kubernetes import client, config
+
+from . import PLURALS
 
 
 class Admission:
@@ -19,7 +20,7 @@ class Admission:
         """The API server's message; empty when it accepts the object."""
         try:
             self._api.create_namespaced_custom_object(
-                GROUP, VERSION, "default", PLURAL, manifest, dry_run="All", field_validation="Strict"
+                GROUP, VERSION, "default", PLURALS[manifest["kind"]], manifest, dry_run="All", field_validation="Strict"
             )
         except client.ApiException as error:
             return str(json.loads(error.body)["message"])

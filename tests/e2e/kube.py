@@ -14,6 +14,8 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 _PREFIXES = {
     "inferenceservices": "/apis/aifactory.dev/v1alpha1",
+    "modelcaches": "/apis/aifactory.dev/v1alpha1",
+    "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "statefulsets": "/apis/apps/v1",
     "leaderworkersets": "/apis/leaderworkerset.x-k8s.io/v1",

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.schema import DEFINITIONS
 
-from tests.bad_objects import Bad, Good
+from tests.bad_objects import PLURALS, Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 from tests.bad_objects.server import Admission
@@ -38,7 +38,7 @@ def test_a_good_object_is_accepted(admission: Admission, good: Good) -> None:
 def applied(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A good object as a GitOps tool applies it, and as it is then stored."""
     manifest = request.param.manifest
-    where = path("default", "inferenceservices", manifest["metadata"]["name"])
+    where = _path(manifest)
     kube.apply(where, manifest)
     yield manifest, kube.send("GET", where)
     kube.delete(where)
@@ -46,12 +46,13 @@ def applied(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 def test_the_stored_object_means_what_the_operator_reads_offline(applied: Any) -> None:
     manifest, stored = applied
-    assert InferenceService.model_validate(stored).spec == InferenceService.model_validate(manifest).spec
+    model = DEFINITIONS[manifest["kind"]].model
+    assert model.model_validate(stored).spec == model.model_validate(manifest).spec  # type: ignore[attr-defined]
 
 
 def test_the_manifest_has_no_diff_once_applied(kube: Kube, applied: Any) -> None:
     manifest, stored = applied
-    again = kube.apply(path("default", "inferenceservices", manifest["metadata"]["name"]), manifest)
+    again = kube.apply(_path(manifest), manifest)
     # The first write after the creation stores the default of the status, which was shown before.
     assert _without_version(again) == _without_version(stored)
     assert _covers(stored["spec"], manifest["spec"])
@@ -73,7 +74,7 @@ def test_a_field_without_a_default_stays_absent(api: ControlPlane) -> None:
 
 def test_kubectl_get_shows_the_columns_of_a_service(api: ControlPlane) -> None:
     api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(GOOD[0].manifest))
-    header = api.kubectl("get", "aifactory", "-o", "wide").splitlines()[0].split()
+    header = api.kubectl("get", "infsvc", "-o", "wide").splitlines()[0].split()
     api.kubectl("delete", "infsvc", "chat")
     assert header == [
         "NAME",
@@ -88,6 +89,18 @@ def test_kubectl_get_shows_the_columns_of_a_service(api: ControlPlane) -> None:
         "URL",
         "MODEL",
     ]
+
+
+def test_kubectl_get_shows_the_columns_of_a_cache(api: ControlPlane) -> None:
+    cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
+    api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(cache))
+    header = api.kubectl("get", "mc", "-o", "wide").splitlines()[0].split()
+    api.kubectl("delete", "mc", cache["metadata"]["name"])
+    assert header == ["NAME", "READY", "REASON", "SIZE", "PROGRESS", "SPEED", "AGE", "LEFT", "SOURCE", "CLAIM"]
+
+
+def _path(manifest: Any) -> str:
+    return path("default", PLURALS[manifest["kind"]], manifest["metadata"]["name"])
 
 
 def _without_version(stored: Any) -> Any:

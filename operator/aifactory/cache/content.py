@@ -8,7 +8,7 @@ from aifactory.api.modelcache import ModelCache, ModelCacheSpec
 
 from .observed import CacheObserved
 
-_SECRETS = {
+SECRETS = {
     "hugging_face": {"token_secret"},
     "s3": {"credentials_secret"},
     "oci": {"pull_secret"},
@@ -18,7 +18,7 @@ _SECRETS = {
 
 def folder(spec: ModelCacheSpec) -> str:
     """Folder of the volume for what the spec asks for; another source has another one, another Secret has not."""
-    source = spec.source.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_SECRETS)
+    source = spec.source.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=SECRETS)
     # Mirrors hold the same; a bucket is another one at another endpoint.
     place = spec.endpoint if spec.source.s3 else None
     return f"copy-{digest([source, place])}"

@@ -14,7 +14,7 @@ from aifactory.runtimes import Mount
 from aifactory.runtimes.parts import HUGGING_FACE_TOKEN, secret
 
 from . import labels
-from .content import digest, folder
+from .content import SECRETS, digest, folder
 
 VOLUME = "/volume"
 METRICS_PORT_NAME = "metrics"
@@ -125,7 +125,7 @@ def _order(cache: ModelCache, keep: Collection[str]) -> str:
         capacity=whole(spec.storage.size),
         connections=spec.download.connections,
     )
-    return order.model_dump_json(by_alias=True, exclude_none=True)
+    return order.model_dump_json(by_alias=True, exclude_none=True, exclude={"source": SECRETS})
 
 
 def _credentials(cache: ModelCache) -> list[dict[str, Any]]:

@@ -97,8 +97,8 @@ def test_a_null_is_a_field_left_out() -> None:
     [
         ("spec: [", "-:1: not YAML"),
         ("kind: InferenceService\nspec:\n  replicas: 1\n  replicas: 2\n", "-:4: the key 'replicas' is given twice"),
-        ("kind: ConfigMap\napiVersion: v1\n", "no InferenceService of aifactory.dev in -"),
-        ("", "no InferenceService of aifactory.dev in -"),
+        ("kind: ConfigMap\napiVersion: v1\n", "no InferenceService or ModelCache of aifactory.dev in -"),
+        ("", "no InferenceService or ModelCache of aifactory.dev in -"),
         ("- just\n- a list\n", "-:1: not an object"),
         ("? [a]\n: b\n", "-:1: a key must be a word"),
         ("spec: &a [*a]\n", "-: nested too deeply"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from aifactory.api import GROUP
+from aifactory.cache import labels as cache_labels
+from aifactory.cache.job import METRICS_PORT_NAME
 from aifactory.cluster.kinds import CHILDREN
 from aifactory.controller import lease
 from aifactory.lint import problems
@@ -106,14 +108,16 @@ def test_the_operator_may_do_itself_what_it_lets_pods_do() -> None:
 
 
 def test_the_operator_reads_services_and_writes_nothing_of_them_but_status() -> None:
-    assert verbs(GROUP, "inferenceservices") == {"get", "list", "watch"}
-    assert verbs(GROUP, "inferenceservices/status") == {"patch"}
+    for plural in ("inferenceservices", "modelcaches"):
+        assert verbs(GROUP, plural) == {"get", "list", "watch"}
+        assert verbs(GROUP, f"{plural}/status") == {"patch"}
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_the_operator_may_keep_every_kind_of_child(kind: str) -> None:
+def test_the_operator_may_keep_every_kind_of_child_and_delete_all_but_weights(kind: str) -> None:
     child = CHILDREN[kind]
-    assert verbs(child.group, child.plural) == {"get", "list", "watch", "create", "patch", "delete"}
+    deleting = set() if kind == "PersistentVolumeClaim" else {"delete"}
+    assert verbs(child.group, child.plural) == {"get", "list", "watch", "create", "patch", *deleting}
 
 
 def test_the_operator_may_hold_its_lease_and_no_other() -> None:
@@ -163,8 +167,27 @@ def test_the_operator_asks_the_prometheus_that_is_installed_beside_it() -> None:
     (service,) = objects("Service")
     address = f"http://{service['metadata']['name']}.aifactory-system.svc:{service['spec']['ports'][0]['port']}"
     (generator,) = yaml.safe_load((MANIFESTS / "operator" / "kustomization.yaml").read_text())["configMapGenerator"]
-    assert generator["literals"] == [f"AIFACTORY_PROMETHEUS_URL={address}"]
+    assert f"AIFACTORY_PROMETHEUS_URL={address}" in generator["literals"]
     assert Settings().prometheus_url == address
+
+
+def test_downloads_run_the_operators_own_image() -> None:
+    (generator,) = yaml.safe_load((MANIFESTS / "operator" / "kustomization.yaml").read_text())["configMapGenerator"]
+    (operator,) = [each for each in objects("Deployment") if each["metadata"]["name"] == "aifactory-operator"]
+    image = operator["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert f"AIFACTORY_DOWNLOAD_IMAGE={image}" in generator["literals"]
+    assert Settings().download_image == image
+
+
+def test_the_scrape_job_of_downloads_finds_pods_as_they_are_rendered() -> None:
+    job = yaml.safe_load((MANIFESTS / "prometheus" / "prometheus.yml").read_text())["scrape_configs"][1]
+    assert job["kubernetes_sd_configs"][0]["selectors"] == [{"role": "pod", "label": cache_labels.CACHE}]
+    sources = {rule.get("target_label"): rule["source_labels"][0] for rule in job["relabel_configs"]}
+    meta = str.maketrans("./-", "___")
+    assert sources["modelcache"] == f"__meta_kubernetes_pod_label_{cache_labels.CACHE.translate(meta)}"
+    assert {"namespace", "pod"} <= set(sources)
+    (kept,) = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
+    assert (kept["source_labels"], kept["regex"]) == (["__meta_kubernetes_pod_container_port_name"], METRICS_PORT_NAME)
 
 
 def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
