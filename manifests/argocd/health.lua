@@ -1,4 +1,4 @@
--- Health of an aifactory.dev/InferenceService. Argo CD sets `obj`; of Lua's libraries only the basic one is there.
+-- Health of an object of aifactory.dev. Argo CD sets `obj`; of Lua's libraries only the basic one is there.
 local waiting = {status = "Progressing", message = "The operator has not looked at this generation yet"}
 if obj.status == nil or obj.status.conditions == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   return waiting

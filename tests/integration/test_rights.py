@@ -11,6 +11,7 @@ from tests.kind.controlplane import ControlPlane
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
+from .cache import Cache
 from .kube import Kube
 from .service import CHILDREN, Service, operator_writes
 
@@ -20,6 +21,7 @@ USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 READ = {"get", "list", "watch"}
 MERGE = "application/merge-patch+json"
 OPTIONAL = ("podmonitors", "httproutes")
+OURS = ("inferenceservices", "modelcaches")
 POOL = ("inferencepools", "roles", "rolebindings")
 ALL_CHILDREN = (*CHILDREN, *OPTIONAL, "ingresses", *POOL, "leaderworkersets", "statefulsets")
 # What a Gateway says of a route.
@@ -43,13 +45,13 @@ ACCEPTED = {
 # Write verbs that no life of a service needs, and why they are granted.
 RESERVED = {
     # A server-side apply of an object that is not there yet must also be allowed to create it.
-    **{f"create {plural}": "apply" for plural in ALL_CHILDREN},
+    **{f"create {plural}": "apply" for plural in (*ALL_CHILDREN, "jobs", "persistentvolumeclaims")},
     # Children that this version no longer renders are removed.
     **{f"delete {plural}": "upgrade" for plural in ALL_CHILDREN},
     # test_several_nodes.py needs them, with the same rights.
     **dict.fromkeys(("patch statefulsets", "delete pods"), "where there is no LeaderWorkerSet"),
-    "update inferenceservices/finalizers": "clusters that enforce owner references ask for it",
     **{f"{verb} dynamoworkermetadatas": "held to be granted to pods of Dynamo" for verb in ("create", "patch")},
+    **{f"update {kind}/finalizers": "clusters that enforce owner references ask for it" for kind in OURS},
 }
 
 
@@ -70,7 +72,13 @@ def installed(plane: ControlPlane) -> Iterator[OperatorProcess]:
 
 @pytest.fixture
 def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
-    """A service that was created, scaled up and down, damaged and deleted."""
+    """A service that was created, scaled up and down, damaged and deleted, and a cache that was filled twice."""
+    cache = Cache(Kube(plane), "default", "weights")
+    cache.fill()
+    (first,) = cache.listed("jobs")
+    cache.apply({"source": {"huggingFace": {"repo": "acme/other"}}})
+    cache.wait("another Job", lambda: [one for one in cache.listed("jobs") if one != first])
+    cache.delete()
     service = Service(plane, Kube(plane), "default", "chat")
     service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
     service.wait("two pods", lambda: len(service.pods()) == 2)

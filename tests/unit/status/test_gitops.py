@@ -126,6 +126,7 @@ def test_argo_cd_waits_for_a_first_status() -> None:
 
 def test_the_patch_for_argo_cd_carries_the_script() -> None:
     patch = yaml.safe_load((HEALTH_LUA.parent / "argocd-cm.yaml").read_text())
+    kinds = ("InferenceService", "ModelCache")
     assert patch["data"] == {
-        "resource.customizations.health.aifactory.dev_InferenceService": HEALTH_LUA.read_text(),
+        f"resource.customizations.health.aifactory.dev_{kind}": HEALTH_LUA.read_text() for kind in kinds
     }
