@@ -1,7 +1,7 @@
 """A Hugging Face Hub, an S3, an OCI registry and an NGC in one HTTP server, with faults. Only the standard library.
 
 `python3 server.py --port 8000 --megabytes 64 --rate 8 --cut 2` serves the repository acme/tiny, 8 MB/s at most, and
-cuts the first two transfers of large files in the middle.
+cuts the first two transfers of large files in the middle. `/served` tells how many bytes of each file were sent.
 """
 
 import argparse
@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         where = unquote(parts.path)
         self.server.seen.append((where, {name.lower(): value for name, value in self.headers.items()}))
+        if where == "/served":
+            return self._json(self.server.served)
         spoiled = self.server.statuses.get(where)
         if spoiled:
             return self._text(spoiled.popleft(), "no")
