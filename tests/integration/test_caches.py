@@ -126,6 +126,13 @@ def test_a_service_may_be_there_before_its_cache(cache: Cache, service: Service)
     service.wait("a Deployment exists", service.deployment)
 
 
+def test_a_service_that_no_longer_names_the_cache_waits_no_more(cache: Cache, service: Service) -> None:
+    service.apply(reading(cache))
+    service.wait_for("Ready", "False", "ModelCacheMissing")
+    service.apply()
+    service.become_ready()
+
+
 def test_a_service_says_why_its_cache_failed(cache: Cache, service: Service) -> None:
     cache.apply()
     cache.play("Failed", plan={"reason": "SourceNotFound", "message": "https://hub answers 404"})

@@ -32,6 +32,7 @@ class Source(ThreadingHTTPServer):
         secret: what credentials must hold, none are asked for when empty.
         whole: ranges are ignored.
         page: entries of a list in one answer.
+        redirect: where the Hub's files are instead, without credentials.
         rate: bytes per second of all bodies, no limit when 0.
         seen: method-less requests: path and headers.
     """
@@ -50,6 +51,7 @@ class Source(ThreadingHTTPServer):
         self.whole = False
         self.page = 1000
         self.rate = 0
+        self.redirect = ""
         self.layers: list[dict[str, object]] | None = None
         self.listed: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
@@ -95,6 +97,8 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         if where.startswith("/api/models/"):
             return self._hub(where, query)
+        if where.startswith("/cdn/"):
+            return self._content(where.removeprefix("/cdn/"))
         if "/resolve/" in where:
             return self._protected(where.split(f"/resolve/{self.server.commit}/")[-1])
         if "/versions/" in where:
@@ -108,7 +112,12 @@ class Handler(BaseHTTPRequestHandler):
         return not secret or secret in given
 
     def _protected(self, path: str) -> None:
-        self._content(path) if self._allowed() else self._text(401, "who are you?")
+        if not self._allowed():
+            self._text(401, "who are you?")
+        elif self.server.redirect:
+            self._text(302, "there", {"Location": f"{self.server.redirect}/{path}"})
+        else:
+            self._content(path)
 
     def _hub(self, where: str, query: dict[str, str]) -> None:
         if not self._allowed():

@@ -141,7 +141,7 @@ class Reconciler:
 
     def _find_weights(self, known: Known, observed: Observed) -> None:
         """Give the service the copy of its cache that it is to read, or hold it."""
-        named = reference(known.service)
+        named, known.held = reference(known.service), None
         if named is None:
             return
         found = self._caches.owner((known.service.metadata.namespace, named.name))

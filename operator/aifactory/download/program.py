@@ -94,7 +94,7 @@ def run(step: str, order: Order, root: Path, message: Path) -> int:
         outcome, code = _STEPS[step](order, root), 0
     except DownloadError as error:
         done = _partly(Copy(root, order.folder))
-        outcome = done.model_copy(update={"reason": error.reason, "message": error.message[:1000]})
+        outcome = done.model_copy(update={"reason": error.reason, "message": _printable(error.message)})
         code = TRY_AGAIN if error.again else GIVE_UP
     message.write_text(outcome.write())
     return code
@@ -130,6 +130,11 @@ def _partly(copy: Copy) -> Outcome:
         return _outcome(copy, listing) if listing else Outcome()
     except (OSError, DownloadError):
         return Outcome()
+
+
+def _printable(text: str) -> str:
+    """What fits into a termination message also when it is written as JSON."""
+    return "".join(char if char.isprintable() else "?" for char in text[:1000])
 
 
 def _too_small(needed: int, given: int, what: str) -> DownloadError:

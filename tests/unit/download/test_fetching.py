@@ -102,6 +102,12 @@ def test_a_branch_that_moves_during_a_download_leaves_no_mixture(source: Source,
     assert stored(volume) == source.files
 
 
+def test_an_empty_file_arrives_as_well(source: Source, volume: Path, download: Download) -> None:
+    source.files["empty.txt"] = b""
+    download()
+    assert stored(volume)["empty.txt"] == b""
+
+
 def test_only_files_that_are_asked_for_arrive(volume: Path, download: Download) -> None:
     wanted = {"repo": "acme/tiny", "include": ["*.json", "*.safetensors", "*.txt"], "exclude": ["original/*"]}
     download(source={"huggingFace": wanted})

@@ -168,6 +168,17 @@ def test_credentials_open_a_source_that_asks_for_them(
     assert stored(volume) == source.files
 
 
+def test_a_token_is_not_sent_to_where_the_hub_redirects(source: Source, volume: Path, download: Download) -> None:
+    """As the Hub does with large files."""
+    source.secret = "hush"
+    source.redirect = f"http://localhost:{source.server_port}/cdn"
+    download({"HF_TOKEN": "hush"})
+    assert stored(volume) == source.files
+    sent = [headers.get("authorization", "") for where, headers in source.seen if where.startswith("/cdn/")]
+    assert len(sent) == len(source.files)
+    assert not any(sent)
+
+
 def test_a_pull_secret_of_another_kind_is_refused(source: Source, download: Download) -> None:
     source.secret = "hush"
     assert refused(download, env={"DOCKER_CONFIG_JSON": "[]"}, **OTHERS["oci"]).reason is Reason.UNAUTHORIZED
@@ -189,6 +200,7 @@ def test_a_step_ends_with_a_message_for_the_operator(source: Source, volume: Pat
 
 
 def test_a_message_fits_into_what_the_kubelet_reads() -> None:
-    longest = Outcome(reason=Reason.SOURCE_NOT_UNDERSTOOD, message='"' * 1000, revision="sha256:" + "0" * 64)
-    assert len(longest.write()) < 4096
+    for widest in ('"', "\N{SNOWMAN}"):
+        longest = Outcome(reason=Reason.SOURCE_NOT_UNDERSTOOD, message=widest * 1000, revision="sha256:" + "0" * 64)
+        assert len(longest.write().encode()) < 4096
     assert Outcome.read("Error: killed") is None
