@@ -55,6 +55,7 @@ class Operator:
         queues = (self.queue, self.cache_queue)
         metrics.watch_queue(lambda: sum(one.depth for one in queues), lambda: max(one.age for one in queues))
         metrics.watch_services(self.store.objects)
+        metrics.watch_caches(self.caches.objects)
 
     def healthy(self) -> str | None:
         """Liveness: what is wrong, or None."""

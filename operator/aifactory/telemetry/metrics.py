@@ -11,6 +11,8 @@ from aifactory.api.meta import parse_duration, parse_percent
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 
+from .caches import CacheGauges, Caches
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -70,6 +72,10 @@ class Metrics:
     def watch_services(self, services: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
         """Export what the status of every service says; `services` are objects as the API server gave them."""
         self.registry.register(_Services(services))
+
+    def watch_caches(self, caches: Caches) -> None:
+        """Export what the status of every cache says; `caches` are objects as the API server gave them."""
+        self.registry.register(CacheGauges(caches))
 
 
 # Name after `aifactory_service_`: help, further labels.

@@ -41,4 +41,5 @@ def exported() -> set[str]:
     metrics = Metrics()
     metrics.watch_queue(lambda: 0, lambda: 0.0)
     metrics.watch_services(dict)
+    metrics.watch_caches(dict)
     return {family.name + suffix for family in metrics.registry.collect() for suffix in _SUFFIXES[family.type]}

@@ -251,6 +251,20 @@ async def test_a_deleted_service_has_no_series(process, get):
     assert not any("llama" in text for _, labels in await samples(get) for _, text in labels)
 
 
+async def test_every_cache_has_gauges(process, get):
+    conditions = [{"type": "Ready", "status": "True", "reason": "Downloaded"}]
+    filled = {"status": {"conditions": conditions, "content": {"folder": "copy-1", "bytes": 1000}}}
+    process.metrics.watch_caches(lambda: {("chat", "llama"): filled, ("chat", "new"): {}})
+    seen = await samples(get)
+    llama, new = ({"namespace": "chat", "modelcache": name} for name in ("llama", "new"))
+    assert {key: value for key, value in seen.items() if key[0].startswith("aifactory_cache")} == {
+        sample("aifactory_cache_ready", **llama): 1,
+        sample("aifactory_cache_ready", **new): 0,
+        sample("aifactory_cache_bytes", **llama): 1000,
+        sample("aifactory_cache_condition", **llama, condition="Ready", status="True", reason="Downloaded"): 1,
+    }
+
+
 async def test_two_processes_in_one_interpreter_do_not_share_metrics():
     one, two = Metrics(), Metrics()
     one.leading.set(1)
