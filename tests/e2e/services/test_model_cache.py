@@ -70,7 +70,11 @@ def hub(kube: Kube, namespace: str) -> str:
         metadata = {"name": "hub", "labels": labels}
         kube.apply(path(namespace, plural, "hub"), {"apiVersion": "v1", "metadata": metadata, **obj})
     where = path(namespace, "pods", "hub")
-    wait_until("the hub serves", lambda: condition(kube.get(where), "Ready").get("status") == "True", 60)
+
+    def serves() -> bool:
+        return condition(kube.get(where), "Ready").get("status") == "True"
+
+    wait_until("the hub serves", serves, 60, lambda: json.dumps(kube.get(where)["status"]))
     return "http://hub"
 
 
