@@ -86,7 +86,7 @@ def plan(
     names = {_id(child) for child in rendered}
     held = _held(parts[0], staged) if staged else frozenset()
     wanted = [
-        _selected(stamp(marked(child)), monitor_labels)
+        selected(stamp(marked(child)), monitor_labels)
         for child in rendered
         if _id(child) not in held or _id(child) not in observed.children
     ]
@@ -137,8 +137,8 @@ def _costs(
     return costs
 
 
-def _selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
-    """Labelled after it was stamped, so that who does not know of the labels finds no difference."""
+def selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
+    """A PodMonitor labelled after it was stamped, so that who does not know of the labels finds no difference."""
     if child["kind"] != "PodMonitor":
         return child
     metadata = child["metadata"]

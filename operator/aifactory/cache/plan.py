@@ -1,11 +1,13 @@
 """What to write for one cache."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from aifactory.api.cachestatus import ContentStatus
 from aifactory.api.modelcache import ModelCache
+from aifactory.decide import selected
 from aifactory.render.drift import holds, stamp
 
 from .children import render
@@ -43,10 +45,12 @@ def plan(
     now: float,
     *,
     served: Collection[str],
+    monitor_labels: Mapping[str, str] = MappingProxyType({}),
 ) -> CachePlan:
     """Compare what is wanted with what is there at `now` (epoch seconds).
 
-    `in_use` are folders that services read; `served` the optional kinds of the cluster. A claim is never deleted: its
+    `in_use` are folders that services read; `served` the optional kinds of the cluster, whose Prometheus selects
+    PodMonitors by `monitor_labels`. A claim is never deleted: its
     name does not change.
     """
     draft = render(cache, image, served=served)
@@ -56,7 +60,7 @@ def plan(
     keep = {*in_use, *([content.folder] if content else [])} - {folder(cache.spec)}
     children = render(cache, image, served=served, keep=keep)
     needed = not done and observed.download(job) is None
-    wanted = [stamp(child) for child in children if child["kind"] != "Job" or needed]
+    wanted = [selected(stamp(child), monitor_labels) for child in children if child["kind"] != "Job" or needed]
     names = {(child["kind"], child["metadata"]["name"]) for child in children if child["kind"] != "Job"}
     names |= {("Job", one.name) for one in observed.downloads if _kept(one, cache, observed, job, now, done=done)}
     return CachePlan(

@@ -99,7 +99,15 @@ class CacheReconciler:
             return "rejected", self._settings.resync
         observed = self._store.observe(key)
         in_use = self._in_use(key)
-        todo = plan(cache, observed, self._settings.download_image, in_use, self._clock(), served=self._served)
+        todo = plan(
+            cache,
+            observed,
+            self._settings.download_image,
+            in_use,
+            self._clock(),
+            served=self._served,
+            monitor_labels=self._settings.monitor_labels,
+        )
         refused = await self._apply(observed, todo)
         seen = observed if todo.empty else self._store.observe(key)
         facts = CacheFacts(cache, seen, todo.job, todo.content, self._clock(), self.readings.get(key), refused)

@@ -53,8 +53,8 @@ class Facts:
     """One service at `now` (epoch seconds); clients talk to the first of its `roles`.
 
     `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
-    the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that was
-    written last.
+    the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that
+    was written last.
     """
 
     service: InferenceService
