@@ -112,9 +112,11 @@ class Known:
         return self.staged
 
     def rollout(self) -> RolloutStatus | None:
-        """For the status: as it was, while the service is frozen."""
+        """For the status: as it was, while nothing is written for the service."""
         before, spec = self.status.rollout, self.service.spec
-        return told(spec.rollout.canary, self.staged, before) if self.staged and spec.mode is Mode.ACTIVE else before
+        if self.staged is None or self.held is not None or spec.mode is not Mode.ACTIVE:
+            return before
+        return told(spec.rollout.canary, self.staged, before)
 
     @property
     def measured_since(self) -> float | None:
