@@ -1,6 +1,6 @@
 """What a service reads of a cache, and what it waits for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aifactory.api.conditions import Reason
@@ -24,7 +24,7 @@ def copy_for(name: str, found: Json | None, children: Children) -> tuple[str, st
 
     `name` is the cache's, `children` are those of the service. None while there is nothing to read.
     """
-    return (_offered(found) if found else None) or _read_by(children, cache_claim(name))
+    return (_offered(found) if found else None) or next(_read_by(children, cache_claim(name)), None)
 
 
 def with_copy(service: InferenceService, claim: str, folder: str) -> InferenceService:
@@ -51,8 +51,7 @@ def held(name: str, found: Json | None) -> Held:
 
 def folders(children: Children, name: str) -> set[str]:
     """Folders of a cache that a service with these children reads."""
-    found = _read_by(children, cache_claim(name))
-    return {found[1]} if found else set()
+    return {folder for _, folder in _read_by(children, cache_claim(name))}
 
 
 def _offered(found: Json) -> tuple[str, str] | None:
@@ -71,17 +70,21 @@ def _ready(found: Json) -> Json:
     return next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
 
 
-def _read_by(children: Children, claim: str) -> tuple[str, str] | None:
-    """Claim and folder of the volume with the model in a Deployment."""
-    for (kind, _), child in children.items():
-        if kind != "Deployment":
-            continue
-        pod = child["spec"]["template"]["spec"]
+def _read_by(children: Children, claim: str) -> Iterator[tuple[str, str]]:
+    """The claim with each folder of it that pods of a workload read as their model."""
+    for pod in _pods(children):
         claims = {one["name"]: one.get("persistentVolumeClaim", {}).get("claimName") for one in pod.get("volumes", [])}
         if claims.get(MODEL_VOLUME) != claim:
             continue
         mounts = (mount for container in pod["containers"] for mount in container.get("volumeMounts", []))
-        folder = next((mount.get("subPath") for mount in mounts if mount["name"] == MODEL_VOLUME), None)
-        if folder:
-            return claim, folder
-    return None
+        folders = (mount["subPath"] for mount in mounts if mount["name"] == MODEL_VOLUME and mount.get("subPath"))
+        yield from ((claim, folder) for folder in folders)
+
+
+def _pods(children: Children) -> Iterator[Json]:
+    """What pods of each workload are made from."""
+    for (kind, _), child in children.items():
+        if kind in ("Deployment", "StatefulSet"):
+            yield child["spec"]["template"]["spec"]
+        elif kind == "LeaderWorkerSet":
+            yield child["spec"]["leaderWorkerTemplate"]["workerTemplate"]["spec"]

@@ -8,7 +8,7 @@ from aifactory.cache.service import copy_for, folders, held, reference, with_cop
 from aifactory.render import render
 
 CLAIM, FOLDER = "weights-weights", "copy-1"
-ENGINES = ["vllm", "sglang", "trtllm", "nim", "triton", "llamacpp", "custom"]
+ENGINES = ["vllm", "llmd", "sglang", "trtllm", "nim", "triton", "llamacpp", "custom"]
 
 
 def service(engine: str = "vllm", **cache: Any) -> InferenceService:
@@ -28,8 +28,8 @@ def cache(ready: str = "True", message: str = "", **more: Any) -> dict[str, Any]
     return {"metadata": {"name": "weights", "generation": 1}, "status": status}
 
 
-def children(one: InferenceService) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(child["kind"], child["metadata"]["name"]): child for child in render(one, {}, served=())}
+def children(one: InferenceService, served: tuple[str, ...] = ()) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(child["kind"], child["metadata"]["name"]): child for child in render(one, {}, served=served)}
 
 
 def test_a_ready_cache_offers_its_copy() -> None:
@@ -59,6 +59,16 @@ def test_the_folder_that_a_service_reads_is_known() -> None:
     running = children(with_copy(service(), CLAIM, FOLDER))
     assert folders(running, "weights") == {FOLDER}
     assert folders(running, "another") == set()
+
+
+@pytest.mark.parametrize("served", [(), ("LeaderWorkerSet",)])
+def test_replicas_of_several_pods_read_the_cache_as_well(served: tuple[str, ...]) -> None:
+    several = service()
+    wide = several.spec.model_copy(update={"accelerator": several.spec.accelerator.model_copy(update={"nodes": 2})})
+    running = children(with_copy(several.model_copy(update={"spec": wide}), CLAIM, FOLDER), served)
+    assert {kind for kind, _ in running} & {"StatefulSet", "LeaderWorkerSet"}
+    assert folders(running, "weights") == {FOLDER}
+    assert copy_for("weights", None, running) == (CLAIM, FOLDER)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
