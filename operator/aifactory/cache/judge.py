@@ -111,7 +111,9 @@ def _judge(facts: CacheFacts) -> tuple[bool | None, Reason, str]:
         return True, Reason.DOWNLOADED, _contents(facts.content)
     download = facts.observed.download(facts.job)
     if download is None:
-        return None, Reason.CREATING, "the download is being created"
+        earlier = facts.observed.others(facts.job)
+        told = "the pod of an earlier download is ending" if earlier else "the download is being created"
+        return None, Reason.CREATING, told
     attempt = next(iter(facts.observed.of(facts.job)), None)
     if download.failed_at is not None:
         return _failed(download, _cause(facts), facts.now)

@@ -57,6 +57,10 @@ class CacheObserved:
         """The Job of this name."""
         return next((one for one in self.downloads if one.name == name), None)
 
+    def others(self, job: str) -> bool:
+        """There are pods of other Jobs than this that may still write."""
+        return any(attempt.job != job and not (attempt.fetched or attempt.failed) for attempt in self.attempts)
+
     def of(self, job: str) -> tuple[Attempt, ...]:
         """The pods of a Job, the newest first."""
         mine = (attempt for attempt in self.attempts if attempt.job == job)

@@ -59,7 +59,8 @@ def plan(
     done = complete(cache, content)
     keep = {*in_use, *([content.folder] if content else [])} - {folder(cache.spec)}
     children = render(cache, image, served=served, keep=keep)
-    needed = not done and observed.download(job) is None
+    # Two pods must not write the same files.
+    needed = not done and observed.download(job) is None and not observed.others(job)
     wanted = [selected(stamp(child), monitor_labels) for child in children if child["kind"] != "Job" or needed]
     names = {(child["kind"], child["metadata"]["name"]) for child in children if child["kind"] != "Job"}
     names |= {("Job", one.name) for one in observed.downloads if _kept(one, cache, observed, job, now, done=done)}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -41,7 +41,7 @@ def signed(
         "x-amz-date": moment,
         **({"x-amz-security-token": credentials.token} if credentials.token else {}),
     }
-    canonical = {name.lower(): " ".join(value.split()) for name, value in {**sent, "host": parts.netloc}.items()}
+    canonical = {name.lower(): " ".join(value.split()) for name, value in {**sent, "host": _host(parts)}.items()}
     names = ";".join(sorted(canonical))
     query = sorted((quote(k, safe="-_.~"), quote(v, safe="-_.~")) for k, v in parse_qsl(parts.query, True))
     request = "\n".join(
@@ -61,6 +61,12 @@ def signed(
     signature = _hmac(key, text).hex()
     proof = f"Credential={credentials.access_key}/{scope},SignedHeaders={names},Signature={signature}"
     return {**sent, "Authorization": f"{_ALGORITHM} {proof}"}
+
+
+def _host(url: SplitResult) -> str:
+    """The header Host as HTTP clients write it: without the port where it goes without saying."""
+    usual = {"http": ":80", "https": ":443"}[url.scheme]
+    return url.netloc.lower().removesuffix(usual)
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -242,6 +242,23 @@ def test_another_secret_or_mirror_does_not_fetch_a_complete_copy_again() -> None
     assert not any(child["kind"] == "Job" for child in life.todo.apply)
 
 
+def test_no_two_pods_write_the_same_files() -> None:
+    life = Life()
+    life.look()
+    life.pod(planned=PLANNED)
+    life.edit(download={"image": "aifactory/operator:2"})
+    leaving = life.attempts
+    assert life.look() == "Unknown Creating"
+    assert [child["kind"] for child in life.todo.delete] == ["Job"]
+    assert "Job" not in {child["kind"] for child in life.todo.apply}
+    life.attempts = leaving
+    life.look()
+    assert life.message == "the pod of an earlier download is ending"
+    life.attempts = ()
+    life.look()
+    assert [child["kind"] for child in life.todo.apply] == ["Job"]
+
+
 def test_a_corrected_secret_begins_a_failed_download_at_once() -> None:
     life = Life()
     life.look()

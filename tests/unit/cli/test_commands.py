@@ -56,6 +56,15 @@ def test_render_refuses_a_bad_service_and_prints_nothing_else() -> None:
     assert "Deployment" not in output
 
 
+def test_render_prints_the_children_of_a_cache() -> None:
+    cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
+    code, output = run("render", "-f", "-", stdin=yaml.safe_dump_all([cache, GOOD[0].manifest]))
+    assert code == 0
+    kinds = [child["kind"] for child in yaml.safe_load_all(output)]
+    assert kinds[:4] == ["PersistentVolumeClaim", "ServiceAccount", "NetworkPolicy", "Job"]
+    assert "Deployment" in kinds
+
+
 def test_version_is_a_version() -> None:
     code, output = run("version")
     assert code == 0

@@ -34,5 +34,12 @@ def test_temporary_credentials_send_their_token() -> None:
     assert "x-amz-security-token" in found["Authorization"]
 
 
+@pytest.mark.parametrize(("one", "same"), [("http://s3:80/k", "http://S3/k"), ("https://s3:443/k", "https://s3/k")])
+def test_a_port_that_goes_without_saying_is_not_signed(one: str, same: str) -> None:
+    """HTTP clients leave it out of the header Host."""
+    first, second = (signed(url, {}, CREDENTIALS, "us-east-1", WHEN) for url in (one, same))
+    assert first == second
+
+
 def test_without_keys_there_is_nothing_to_sign_with() -> None:
     assert Credentials.of({"AWS_ACCESS_KEY_ID": "a"}) is None
