@@ -31,7 +31,9 @@ class Source(ThreadingHTTPServer):
         corrupt: paths whose first byte is wrong.
         secret: what credentials must hold, none are asked for when empty.
         whole: ranges are ignored.
+        unsized: bodies end with the connection, and nothing says how long they are.
         page: entries of a list in one answer.
+        expires_after: requests that a registry's token is good for, any number when 0.
         redirect: where the Hub's files are instead, without credentials.
         rate: bytes per second of all bodies, no limit when 0.
         seen: method-less requests: path and headers.
@@ -49,9 +51,13 @@ class Source(ThreadingHTTPServer):
         self.corrupt: set[str] = set()
         self.secret = ""
         self.whole = False
+        self.unsized = False
         self.page = 1000
         self.rate = 0
         self.redirect = ""
+        self.expires_after = 0
+        self.uses: Counter[str] = Counter()
+        self.lock = threading.Lock()
         self.layers: list[dict[str, object]] | None = None
         self.listed: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
@@ -156,8 +162,8 @@ class Handler(BaseHTTPRequestHandler):
             user = base64.b64encode(b"robot:password").decode()
             if self.headers.get("Authorization") != f"Basic {user}":
                 return self._text(401, "who are you?")
-            return self._json({"token": self.server.secret})
-        if not self._allowed():
+            return self._json({"token": f"{self.server.secret}-{time.monotonic_ns()}"})
+        if not self._allowed() or self._expired():
             challenge = f'Bearer realm="{self.server.url}/token",service="registry",scope="repository:pull"'
             return self._text(401, "who are you?", {"WWW-Authenticate": challenge})
         if "/manifests/" in where:
@@ -174,6 +180,12 @@ class Handler(BaseHTTPRequestHandler):
         wanted = where.rpartition(":")[2]
         path = next((path for path, content in self.server.files.items() if digest(content) == wanted), "")
         return self._content(path)
+
+    def _expired(self) -> bool:
+        with self.server.lock:
+            given = self.headers.get("Authorization", "")
+            self.server.uses[given] += 1
+            return 0 < self.server.expires_after < self.server.uses[given]
 
     def _s3(self, where: str, query: dict[str, str]) -> None:
         if not self._allowed():
@@ -214,7 +226,10 @@ class Handler(BaseHTTPRequestHandler):
                 return
         body = content[begin:]
         self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if self.server.unsized:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(body)))
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()

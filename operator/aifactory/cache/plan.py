@@ -68,11 +68,7 @@ def plan(
         job=job,
         content=content,
         apply=tuple(child for child in wanted if not _in_place(observed, child)),
-        delete=tuple(
-            child
-            for child_id, child in observed.children.items()
-            if child_id not in names and child_id[0] != "PersistentVolumeClaim"
-        ),
+        delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
     )
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,14 +36,13 @@ class Artifact:
         self._version = digest or tag or "latest"
         self._repository = f"{(endpoint or f'https://{self._registry}').rstrip('/')}/v2/{repository}"
         self._login = _login(env.get("DOCKER_CONFIG_JSON", ""), self._registry)
-        self._authorization: dict[str, str] = {}
+        self._authorization: Mapping[str, str] = {}
+        self._renewing = Lock()
         self._web = web
 
     def list(self) -> Listing:
         """The layers of the manifest; its digest is the revision."""
-        answer = self._ask(f"{self._repository}/manifests/{self._version}", {"Accept": _MANIFEST})
-        if not 200 <= answer.status_code <= 299:
-            raise refused(answer)
+        answer = self._manifest()
         revision = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         if self._version.startswith("sha256:") and revision != self._version:
             raise DownloadError(Reason.CHECKSUM_MISMATCH, f"the manifest has the digest {revision}")
@@ -53,14 +54,32 @@ class Artifact:
 
     def open(self, file: RemoteFile, offset: int) -> Response:
         """The registry may redirect to where blobs are. A token that has expired is renewed once."""
+        used = self._authorization
         try:
-            return ranged(self._web, file.url, self._authorization, offset)
+            return ranged(self._web, file.url, used, offset)
         except DownloadError as error:
             if error.reason is not Reason.UNAUTHORIZED:
                 raise
-        self._authorization = {}
-        self._ask(file.url, {}, stream=True).close()
+        self._renew(file.url, used)
         return ranged(self._web, file.url, self._authorization, offset)
+
+    def _renew(self, url: str, refused: Mapping[str, str]) -> None:
+        """Get another token than the one that was refused, unless another thread has got one already."""
+        with self._renewing:
+            if self._authorization is refused:
+                answer = self._web.ask(url, stream=True)
+                answer.close()
+                self._authorization = self._prove(answer.headers.get("WWW-Authenticate", ""))
+
+    def _manifest(self) -> Response:
+        url, accept = f"{self._repository}/manifests/{self._version}", {"Accept": _MANIFEST}
+        answer = self._web.ask(url, {**accept, **self._authorization})
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            self._renew(url, self._authorization)
+            answer = self._web.ask(url, {**accept, **self._authorization})
+        if not answer.ok:
+            raise refused(answer)
+        return answer
 
     def _file(self, layer: Any) -> RemoteFile:
         named = layer.get("annotations") or {}
@@ -76,26 +95,17 @@ class Artifact:
             path=str(path), size=int(layer["size"]), url=f"{self._repository}/blobs/{digest}", digest=digest
         )
 
-    def _ask(self, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Response:
-        """An answer, with the token that the registry asks for."""
-        answer = self._web.ask(url, {**headers, **self._authorization}, stream=stream)
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        if answer.status_code != 401 or self._authorization:
-            return answer
-        answer.close()
-        self._authorization = {"Authorization": self._prove(challenge)}
-        return self._web.ask(url, {**headers, **self._authorization}, stream=stream)
-
-    def _prove(self, challenge: str) -> str:
+    def _prove(self, challenge: str) -> Mapping[str, str]:
+        """Headers that answer a registry's challenge."""
         scheme, _, rest = challenge.partition(" ")
         basic = f"Basic {self._login}" if self._login else ""
         if scheme.lower() != "bearer":
-            return basic
+            return {"Authorization": basic} if basic else {}
         asked = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         query = {name: asked[name] for name in ("service", "scope") if name in asked}
         where = f"{asked.get('realm', '')}?{urlencode(query)}"
         found, _ = self._web.json(where, {"Authorization": basic} if basic else {})
-        return f"Bearer {found.get('token') or found.get('access_token') or ''}"
+        return {"Authorization": f"Bearer {found.get('token') or found.get('access_token') or ''}"}
 
 
 def _login(config: str, registry: str) -> str:

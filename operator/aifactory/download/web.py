@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from aifactory.api.conditions import Reason
 
@@ -11,6 +12,7 @@ from .errors import DownloadError
 
 # Seconds to connect, and between two packets.
 TIMEOUTS = (20, 60)
+MOST_CONNECTIONS = 32  # of spec.download.connections
 _REASONS = {
     401: Reason.UNAUTHORIZED,
     403: Reason.UNAUTHORIZED,
@@ -27,6 +29,8 @@ class Web:
 
     def __init__(self) -> None:
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=MOST_CONNECTIONS))
         self._session.headers["User-Agent"] = "aifactory-download"
         # Weights do not compress, and a range of a compressed body is no range of the file.
         self._session.headers["Accept-Encoding"] = "identity"

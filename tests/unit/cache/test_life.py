@@ -2,6 +2,7 @@
 
 import pytest
 from aifactory.api.conditions import Reason
+from aifactory.cache.observed import Claim
 from aifactory.cache.plan import RETRY_SECONDS
 from aifactory.signals.downloads import DownloadReading
 from aifactory.status.pods import Trouble
@@ -204,6 +205,20 @@ def test_a_lost_claim_is_filled_again() -> None:
     life.pod(planned=PLANNED, fetched=FETCHED)
     life.end(succeeded=True)
     assert life.look() == "True Downloaded"
+
+
+def test_a_claim_that_was_replaced_is_filled_again() -> None:
+    life = Life()
+    life.complete()
+    finished = life.job
+    life.now += 60
+    life.claim = Claim("another", life.now, bound=True)
+    assert life.look() == "Unknown Creating"
+    assert [child["metadata"]["name"] for child in life.todo.delete] == [finished]
+    assert life.status.content is None
+    life.look()
+    assert list(life.downloads) == [finished], "made anew"
+    assert not life.downloads[finished].succeeded
 
 
 def test_a_claim_is_never_deleted() -> None:

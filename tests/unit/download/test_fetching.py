@@ -69,6 +69,16 @@ def test_a_server_that_ignores_ranges_is_read_from_the_beginning(
     assert stored(volume) == source.files
 
 
+def test_a_body_that_ends_too_early_without_an_error_is_resumed(
+    source: Source, volume: Path, download: Download
+) -> None:
+    source.unsized = True
+    source.cuts.append(300_000)
+    download(connections=1)
+    assert stored(volume) == source.files
+    assert "bytes=300000-" in source.ranges(SHARD)
+
+
 def test_a_busy_server_is_asked_again(source: Source, volume: Path, download: Download) -> None:
     source.statuses[f"{RESOLVE}{SHARD}"] = deque([503, 429, 500])
     download()
@@ -133,7 +143,7 @@ def test_a_wrong_content_never_gets_the_files_name(source: Source, volume: Path,
 def test_an_object_that_changes_after_it_was_listed_is_not_mixed_in(source: Source, volume: Path) -> None:
     order = order_for(source, **OTHERS["s3"])
     plan(order, volume, {})
-    source.files[SHARD] = b"other" * 1000
+    source.files[SHARD] = bytes(len(source.files[SHARD]))
     with pytest.raises(DownloadError) as failed:
         fetch(order, volume, {})
     assert failed.value.reason is Reason.SOURCE_CHANGED

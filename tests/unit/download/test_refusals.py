@@ -168,6 +168,14 @@ def test_credentials_open_a_source_that_asks_for_them(
     assert stored(volume) == source.files
 
 
+def test_a_token_that_expires_is_renewed_once_for_all_files(source: Source, volume: Path, download: Download) -> None:
+    source.files |= {f"part-{number}": b"x" * 2000 for number in range(40)}
+    source.secret, source.expires_after = "hush", 30
+    login = {"DOCKER_CONFIG_JSON": json.dumps({"auths": {"registry.example.com": {"auth": "cm9ib3Q6cGFzc3dvcmQ="}}})}
+    download(login, **OTHERS["oci"], connections=8)
+    assert stored(volume) == source.files
+
+
 def test_a_token_is_not_sent_to_where_the_hub_redirects(source: Source, volume: Path, download: Download) -> None:
     """As the Hub does with large files."""
     source.secret = "hush"
