@@ -8,7 +8,7 @@ from aifactory.cache.service import copy_for, folders, held, reference, with_cop
 from aifactory.render import render
 
 CLAIM, FOLDER = "weights-weights", "copy-1"
-ENGINES = ["vllm", "llmd", "sglang", "trtllm", "nim", "triton", "llamacpp", "custom"]
+ENGINES = ["vllm", "llmd", "dynamo", "sglang", "trtllm", "nim", "triton", "llamacpp", "custom"]
 
 
 def service(engine: str = "vllm", **cache: Any) -> InferenceService:
