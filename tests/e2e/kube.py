@@ -136,6 +136,8 @@ class Stream:
     def __iter__(self) -> Iterator[str]:
         buffer = b""
         for part in self._parts():
+            if self._closed:
+                return  # Python gives up the encryption before the socket: what is read now may be anything
             *lines, buffer = (buffer + part).split(b"\n")
             yield from (line.decode() for line in lines)
 

@@ -128,7 +128,7 @@ class _View:
         if value is not None:
             return Reading(value, State.OK, self.age)
         none_seen = histogram.total == 0 if histogram else self._rate("completed").value == 0
-        if none_seen and self.reporting and len(self.reporting) >= len(self.ready):
+        if none_seen and self._measured(name) and self.reporting and len(self.reporting) >= len(self.ready):
             return Reading(None, State.IDLE, self.age)
         return self._absent(name, self.snapshot.histograms)
 
@@ -162,13 +162,17 @@ class _View:
 
     def _absent(self, name: str, tables: Mapping[str, object]) -> Reading:
         """Why there is no value."""
-        if not any(getattr(dialect, name) for dialect in self.dialects):
+        if not self._measured(name):
             return Reading(None, State.UNSUPPORTED)
         if name not in tables:
             return Reading(None, State.ERROR)
         if self.ages and not self.reporting:
             return Reading(None, State.STALE, min(self.ages.values()))
         return Reading(None, State.MISSING)
+
+    def _measured(self, name: str) -> bool:
+        """The pods may have a metric for it."""
+        return any(getattr(dialect, name) for dialect in self.dialects)
 
     def _histogram(self, name: str) -> Histogram | None:
         return self.snapshot.histograms.get(name, {}).get(self.service)

@@ -116,6 +116,13 @@ def test_a_series_that_the_engine_does_not_have_is_unsupported() -> None:
     assert seen.kv_cache_usage.state is State.UNSUPPORTED
 
 
+def test_what_an_engine_does_not_measure_is_unsupported_even_while_there_are_no_requests() -> None:
+    plain = replace(VLLM, time_to_first_token=None)
+    none_done = answers.numbers([sample("0")])
+    seen = read(snapshot(time_to_first_token={}, completed=none_done), dialect=plain)
+    assert seen.objectives[0].observed.state is State.UNSUPPORTED
+
+
 NOTHING = answers.histograms(buckets({"0.5": "0", "+Inf": "0"}))
 
 
