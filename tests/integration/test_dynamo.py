@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.kube import Object, path
 from tests.kind.controlplane import ControlPlane
-from tests.kind.paths import CRD
+from tests.kind.paths import CRDS
 from tests.kind.processes import free_ports
 from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
@@ -29,7 +29,7 @@ SPLIT: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """Installed as README says."""
-    with ControlPlane(crds=[CRD]) as plane:
+    with ControlPlane(crds=CRDS) as plane:
         plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
         install_kind(plane)
         kubeconfig = plane.kubeconfig_for_service_account(*OPERATOR)

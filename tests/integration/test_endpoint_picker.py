@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.kube import Object, path
 from tests.kind import crds
 from tests.kind.controlplane import ControlPlane
-from tests.kind.paths import CRD
+from tests.kind.paths import CRDS
 from tests.kind.processes import free_ports
 from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
@@ -37,7 +37,7 @@ PICKER = {
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """With the Gateway API, but not yet with its inference extension."""
-    with ControlPlane(crds=[CRD, *crds.crd_files("HTTPRoute")]) as plane:
+    with ControlPlane(crds=[*CRDS, *crds.crd_files("HTTPRoute")]) as plane:
         plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
         kubeconfig = plane.kubeconfig_for_service_account(*OPERATOR)
         with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_DISCOVERY": "0.2"}):

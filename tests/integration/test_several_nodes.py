@@ -13,7 +13,7 @@ from tests.e2e.kube import Object, path
 from tests.kind.controlplane import ControlPlane
 from tests.kind.crds import LEADER_WORKER_SET, crd_files
 from tests.kind.lws import LeaderWorkerSets
-from tests.kind.paths import CRD, ROOT
+from tests.kind.paths import CRDS, ROOT
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
@@ -37,7 +37,7 @@ def form(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def plane(form: str) -> Iterator[ControlPlane]:
     """A control plane with a scheduler and nine nodes of one GPU in three racks."""
-    crds = [CRD, *(crd_files(*LEADER_WORKER_SET) if form == GROUPS else ())]
+    crds = [*CRDS, *(crd_files(*LEADER_WORKER_SET) if form == GROUPS else ())]
     with ControlPlane(fake_nodes=True, crds=crds) as plane:
         for node in NODES:
             plane.add_fake_node(node, {"nvidia.com/gpu": "1"}, {RACK: node.rpartition("-")[0]})
