@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
-# Succeeds when the programs of the control plane, promtool and the endpoint picker are in the cache, so that integration tests start at once.
-BUILT := $(BIN)/python -c 'import sys; from tests.kind import binaries; sys.exit(bool(binaries.missing("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")) or not binaries.prometheus_program("promtool").exists() or not binaries.picker_folder().exists() or not binaries.lws_program().exists())'
 
 .PHONY: help
 help: ## Show this help
@@ -53,23 +51,21 @@ check-crds: install ## Fail if crds/ differs from the models
 	@$(BIN)/aifactory crds --output .build/crds
 	@diff -ru crds .build/crds || { echo "crds/ is out of date: run make crds"; exit 1; }
 
-.PHONY: test-unit
-test-unit: install ## Unit and golden tests only
-	$(PYTEST) tests/unit tests/golden
-
 .PHONY: test-fast
-test-fast: install ## Lint, unit, golden; integration when the control plane is built
+test-fast: install ## Lint, unit and golden tests
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) $$($(BUILT) && echo tests/integration) tests/unit tests/golden tests/kind
+	$(PYTEST) tests/unit tests/golden tests/kind
+
+.PHONY: test-integration
+test-integration: install ## Tests against a real API server, without a kubelet
+	$(KIND) binaries
+	$(PYTEST) tests/integration
 
 .PHONY: test
 test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
-	$(MAKE) --no-print-directory lint
-	$(PYTEST) tests/unit tests/golden tests/kind
-	$(KIND) binaries
-	$(PYTEST) tests/integration
-	$(KIND) up
-	$(KIND) images
+	$(MAKE) --no-print-directory test-fast
+	$(MAKE) --no-print-directory test-integration
+	$(MAKE) --no-print-directory kind-up
 	$(BIN)/pytest tests/e2e/services -n 3 --dist load --maxschedchunk 1
 	$(BIN)/pytest tests/e2e/outages
 
