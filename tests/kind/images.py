@@ -3,7 +3,7 @@
 A Python image is built from a temporary context folder with two entries, each copied by a layer of its own, so that a
 source edit rebuilds and sends only the last layer:
     site/  the packages of the image's lock file, installed on this machine for the image's Python
-    src/   the image's own packages, and the metadata of the project that they belong to
+    src/   the image's own packages, by their place in the source roots, and the metadata of their project
 Its Dockerfile starts with `ARG BASE` / `FROM ${BASE}` and finds python3 in BASE.
 """
 
@@ -47,7 +47,11 @@ MODELSERVER = PythonImage(
     "aifactory/modelserver:dev",
     ROOT / "tests/modelserver/Dockerfile",
     ROOT / "tests/modelserver/requirements.lock",
-    (ROOT / "tests/modelserver/modelserver", ROOT / "tests/modelserver/loadgen"),
+    (
+        ROOT / "tests/modelserver/modelserver",
+        ROOT / "tests/modelserver/loadgen",
+        ROOT / "operator/aifactory/simulate/engine",
+    ),
 )
 DYNAMO = PythonImage(
     "aifactory/dynamo:dev",
@@ -55,6 +59,7 @@ DYNAMO = PythonImage(
     ROOT / "tests/dynamo/requirements.lock",
     (ROOT / "tests/dynamo/tinymodel",),
 )
+SOURCE_ROOTS = (ROOT / "operator", ROOT / "tests/modelserver", ROOT / "tests/dynamo")
 
 
 def ensure(*chosen: PythonImage, node: str) -> list[str]:
@@ -94,7 +99,8 @@ def build(image: PythonImage) -> None:
         context = Path(folder)
         shutil.copytree(site, context / "site", copy_function=os.link)
         for package in image.packages:
-            shutil.copytree(package, context / "src" / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+            place = next(package.relative_to(root) for root in SOURCE_ROOTS if package.is_relative_to(root))
+            shutil.copytree(package, context / "src" / place, ignore=shutil.ignore_patterns("__pycache__"))
         _write_metadata(context / "src")
         docker.build(image.tag, context, image.dockerfile, about="20 s", made_from=image.key(), BASE=base)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from .scheduler import Scheduler
+from aifactory.simulate.engine.batching import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from aifactory.simulate.engine.batching import Batch, Limits, Output, Sequence, Timing
+
     from .power import PowerMeter
-    from .scheduler import Batch, Limits, Output, Sequence, Timing
 
 
 class Aborted(Exception):
@@ -87,7 +88,7 @@ class Engine:
     async def generate(self, sequence: Sequence) -> AsyncGenerator[int, None]:
         """Yield the number of new tokens each time some came out; leaving early aborts the sequence.
 
-        Raises RequestTooLong before the first token, and Aborted when `abort_all` cut the sequence off.
+        Raises RequestTooLongError before the first token, and Aborted when `abort_all` cut the sequence off.
         """
         self.scheduler.submit(sequence)
         queue = self._streams[sequence] = asyncio.Queue()

@@ -9,22 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aifactory.simulate.engine.edges import BETWEEN_TOKENS_VLLM, FIRST_TOKEN_VLLM, REQUEST_VLLM
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aifactory.simulate.engine.batching import Batch, Output, Sequence
+
     from .engine import Engine
     from .power import PowerMeter
-    from .scheduler import Batch, Output, Sequence
     from .settings import Settings
 
-FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-BETWEEN_TOKENS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-FIRST_TOKEN_VLLM = (*FIRST_TOKEN, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0)
-BETWEEN_TOKENS_VLLM = (*BETWEEN_TOKENS, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
+FIRST_TOKEN = FIRST_TOKEN_VLLM[:16]
+BETWEEN_TOKENS = BETWEEN_TOKENS_VLLM[:13]
 REQUEST_NIM1 = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0)
-REQUEST_VLLM = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, *REQUEST_NIM1[3:], 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0)
 TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 ITERATION_TOKENS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 PREEMPTIONS = (1, 2, 3, 4, 5, 10, 20)

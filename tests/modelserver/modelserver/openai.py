@@ -10,10 +10,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aifactory.simulate.engine.batching import RequestTooLongError, Sequence
 from aiohttp import web
 
 from .engine import Aborted
-from .scheduler import RequestTooLong, Sequence
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -155,7 +155,7 @@ class Api:
             return await (self._stream if completion.stream else self._whole)(request, answer, sequence)
         except BadRequest as error:
             return refusal(str(error), error.status, error.kind)
-        except RequestTooLong as error:
+        except RequestTooLongError as error:
             return refusal(str(error), 400, "BadRequestError")
         except Aborted:
             if request.transport is not None:

@@ -10,12 +10,15 @@ import argparse
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from .scheduler import Limits, Timing
+from aifactory.simulate.engine.batching import Limits, Timing
+from aifactory.simulate.engine.models import ENGINES
+
 from .surface import SURFACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+_DEMO, _VLLM_CPU = ENGINES["demo"], ENGINES["vllm-cpu"]
 DIALECTS = ("auto", *SURFACES)
 PREFIX = "MODELSERVER_"
 
@@ -41,14 +44,14 @@ class Settings:
     port: int = 8000
     startup_seconds: float = 3.0
     shutdown_timeout: float = 0.0
-    base_seconds: float = 0.020
-    decode_seconds: float = 0.0022
-    prefill_seconds: float = 0.0001
-    kv_seconds: float = 1e-6
-    max_num_seqs: int = 14
-    max_num_batched_tokens: int = 512
-    kv_tokens: int = 16384
-    block_size: int = 16
+    base_seconds: float = _DEMO.timing.base
+    decode_seconds: float = _DEMO.timing.per_decode
+    prefill_seconds: float = _DEMO.timing.per_prefill_token
+    kv_seconds: float = _DEMO.timing.per_kv_token
+    max_num_seqs: int = _DEMO.limits.max_num_seqs
+    max_num_batched_tokens: int = _DEMO.limits.max_num_batched_tokens
+    kv_tokens: int = _DEMO.limits.kv_tokens
+    block_size: int = _DEMO.limits.block_size
     answer_tokens: int = 128
     gpus: int = 1
     idle_watts: float = 90.0
@@ -79,10 +82,14 @@ SPEEDS: dict[str, dict[str, Any]] = {
     "instant": {
         "startup_seconds": 0.0, "base_seconds": 0.001, "decode_seconds": 0.0, "prefill_seconds": 0.0, "kv_seconds": 0.0,
     },
-    # Fitted to data/vllm-0.32.0-cpu-sweep.csv.
     "vllm-cpu": {
-        "base_seconds": 0.00685, "decode_seconds": 0.00025, "prefill_seconds": 4.28e-5, "kv_seconds": 8.2e-8,
-        "max_num_seqs": 256, "max_num_batched_tokens": 4096, "kv_tokens": 262144,
+        "base_seconds": _VLLM_CPU.timing.base,
+        "decode_seconds": _VLLM_CPU.timing.per_decode,
+        "prefill_seconds": _VLLM_CPU.timing.per_prefill_token,
+        "kv_seconds": _VLLM_CPU.timing.per_kv_token,
+        "max_num_seqs": _VLLM_CPU.limits.max_num_seqs,
+        "max_num_batched_tokens": _VLLM_CPU.limits.max_num_batched_tokens,
+        "kv_tokens": _VLLM_CPU.limits.kv_tokens,
     },
 }  # fmt: skip
 """Named speeds. `demo`, the default, serves 5 requests/s of 64 prompt and 32 output tokens within 500 ms and 50 ms."""

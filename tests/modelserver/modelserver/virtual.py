@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .scheduler import Scheduler, Sequence
+from aifactory.simulate.engine.batching import Scheduler, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from .scheduler import Limits, Timing
+    from aifactory.simulate.engine.batching import Limits, Timing
 
 
 @dataclass(slots=True)
@@ -41,20 +41,17 @@ def simulate(
     timing: Timing,
     limits: Limits,
     arrivals: Iterable[Sequence],
-    follow_up: Callable[[Sequence, float], Sequence | None] = lambda finished, now: None,
 ) -> Run:
-    """Serve `arrivals` (each at its arrived_at) and whatever `follow_up` sends when a sequence finishes."""
+    """Serve `arrivals`, each at its arrived_at, one iteration after the other."""
     scheduler = Scheduler(limits)
-    due = [(seq.arrived_at, index, seq) for index, seq in enumerate(arrivals)]
-    heapq.heapify(due)
-    order = len(due)
+    due = deque(sorted(arrivals, key=lambda sequence: sequence.arrived_at))
     run = Run()
     now = 0.0
     while due or not scheduler.idle:
         if scheduler.idle:
-            now = max(now, due[0][0])
-        while due and due[0][0] <= now:
-            scheduler.submit(heapq.heappop(due)[2])
+            now = max(now, due[0].arrived_at)
+        while due and due[0].arrived_at <= now:
+            scheduler.submit(due.popleft())
         batch = scheduler.plan(now)
         duration = timing.seconds(batch)
         now += duration
@@ -66,26 +63,5 @@ def simulate(
                 gaps.append(output.interval)
             if output.sequence.finished_at is not None:
                 run.finished.append(output.sequence)
-                if (successor := follow_up(output.sequence, now)) is not None:
-                    heapq.heappush(due, (successor.arrived_at, order, successor))
-                    order += 1
     run.end = now
     return run
-
-
-def closed_loop(
-    timing: Timing, limits: Limits, clients: int, requests: int, shape: tuple[int, int], think: float
-) -> Run:
-    """`clients` that each send their next request `think` seconds after the last answer, `requests` in all.
-
-    `shape` is (prompt tokens, output tokens) of every request.
-    """
-    prompt, output = shape
-    remaining = requests - clients
-
-    def next_request(_finished: Sequence, now: float) -> Sequence | None:
-        nonlocal remaining
-        remaining -= 1
-        return Sequence(prompt, output, arrived_at=now + think) if remaining >= 0 else None
-
-    return simulate(timing, limits, (Sequence(prompt, output, arrived_at=0.0) for _ in range(clients)), next_request)

@@ -1,7 +1,7 @@
 """Continuous batching, one iteration at a time."""
 
 import pytest
-from modelserver.scheduler import Limits, RequestTooLong, Scheduler, Sequence, Timing
+from aifactory.simulate.engine.batching import Limits, RequestTooLongError, Scheduler, Sequence, Timing
 
 ROOMY = Limits(max_num_seqs=8, max_num_batched_tokens=100, kv_tokens=1600)
 
@@ -85,7 +85,7 @@ def test_a_preempted_sequence_keeps_its_tokens_and_only_pays_the_prefill_again()
 
 
 def test_a_request_larger_than_the_cache_is_refused() -> None:
-    with pytest.raises(RequestTooLong, match="1601 prompt tokens and 1 output tokens exceed"):
+    with pytest.raises(RequestTooLongError, match="1601 prompt tokens and 1 output tokens exceed"):
         Scheduler(ROOMY).submit(Sequence(1601, 1, arrived_at=0.0))
 
 

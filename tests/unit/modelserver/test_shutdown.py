@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "modelserver"
+OPERATOR = Path(__file__).parents[3] / "operator"
 VLLM = SOURCE / "modelserver" / "bin" / "vllm"
 STREAM = {"model": "m", "prompt": "x", "max_tokens": 60, "ignore_eos": True, "stream": True}
 
@@ -28,7 +29,7 @@ def port() -> int:
 def environment(**variables: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(SOURCE),
+        "PYTHONPATH": f"{SOURCE}:{OPERATOR}",
         "MODELSERVER_STARTUP_SECONDS": "0",
         "MODELSERVER_HOST": "127.0.0.1",
         **variables,

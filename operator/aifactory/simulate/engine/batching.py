@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from math import ceil
+from typing import NamedTuple
 
 
-class RequestTooLong(ValueError):
+class RequestTooLongError(ValueError):
     """The prompt and its answer can never fit into the KV cache."""
 
 
@@ -90,8 +91,7 @@ class Batch:
             self.prefill_tokens += tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A token that came out. `interval` is the time since the sequence's previous token, None for its first."""
 
     sequence: Sequence
@@ -118,10 +118,10 @@ class Scheduler:
         return self.used_blocks / self.limits.kv_blocks
 
     def submit(self, sequence: Sequence) -> None:
-        """Queue a sequence. Raises RequestTooLong if the empty KV cache could not hold it."""
+        """Queue a sequence. Raises RequestTooLongError if the empty KV cache could not hold it."""
         tokens = sequence.prompt_tokens + sequence.output_tokens
         if ceil(tokens / self.limits.block_size) > self.limits.kv_blocks:
-            raise RequestTooLong(
+            raise RequestTooLongError(
                 f"{sequence.prompt_tokens} prompt tokens and {sequence.output_tokens} output tokens exceed "
                 f"the {self.limits.kv_tokens} tokens that this server can hold: shorten the prompt or lower max_tokens"
             )
@@ -142,11 +142,15 @@ class Scheduler:
         batch = Batch()
         budget = self.limits.max_num_batched_tokens
         preempted = self.preemptions
-        for sequence in list(self.running):
+        running = self.running
+        index = 0
+        while index < len(running) and budget:
+            sequence = running[index]
             tokens = min(sequence.pending, budget)
-            if tokens and self._make_room(sequence, tokens):
+            if self._make_room(sequence, tokens):
                 batch.add(sequence, tokens)
                 budget -= tokens
+                index += 1
         batch.preemptions = self.preemptions - preempted
         if not batch.preemptions:
             self._admit(batch, budget, now)
@@ -187,8 +191,6 @@ class Scheduler:
 
     def _make_room(self, sequence: Sequence, tokens: int) -> bool:
         """Reserve blocks for a running sequence, preempting from the youngest; False if it had to go itself."""
-        if sequence not in self.running:
-            return False
         while not self._reserve(sequence, tokens):
             victim = self.running.pop()
             self._release(victim)
@@ -201,7 +203,7 @@ class Scheduler:
         return True
 
     def _reserve(self, sequence: Sequence, tokens: int) -> bool:
-        more = ceil((sequence.computed + tokens) / self.limits.block_size) - sequence.blocks
+        more = -(-(sequence.computed + tokens) // self.limits.block_size) - sequence.blocks
         if self.used_blocks + more > self.limits.kv_blocks:
             return False
         sequence.blocks += more

@@ -1,0 +1,55 @@
+"""Engines by name: how long an iteration takes and what a replica holds, with the source of every number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .batching import Limits, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class EngineModel:
+    """One replica: a model on its GPUs. `source` says where its numbers are from."""
+
+    name: str
+    timing: Timing
+    limits: Limits
+    source: str
+
+
+# vLLM's defaults for an API server on a GPU of 70 GiB and more (vllm/engine/arg_utils.py, EngineArgs).
+_BATCHED_TOKENS = 8192
+_SEQUENCES = 1024
+# Coefficients fitted to measured vLLM 0.8.4 servers, in microseconds for an iteration, a prefilled token and a decoding
+# sequence, and the KV blocks of 16 tokens that vLLM reported: defaults.yaml of github.com/inference-sim/inference-sim.
+# That fit has no term for the length of the context; reading the cached keys and values takes their bytes (config.json
+# of the models: 128 and 320 KiB a token) over the memory bandwidth of the data sheets (H100 SXM: 3.35 TB/s, A100 80 GB
+# SXM: 2.04 TB/s), divided among the GPUs.
+_FITTED = "inference-sim defaults.yaml (vLLM 0.8.4), config.json of the model, data sheet of the GPU"
+
+
+def _fitted(name: str, microseconds: tuple[float, float, float], kv_seconds: float, kv_blocks: int) -> EngineModel:
+    base, prefill, decode = (value * 1e-6 for value in microseconds)
+    limits = Limits(_SEQUENCES, _BATCHED_TOKENS, 16 * kv_blocks)
+    return EngineModel(name, Timing(base, decode, prefill, kv_seconds), limits, _FITTED)
+
+
+_KIB = 1024
+_MODELS = (
+    _fitted("llama-3.1-8b-h100", (5752.7, 17.251, 5.999), 128 * _KIB / 3.35e12, 29_205),
+    _fitted("llama-3.1-8b-a100", (16441.5, 47.837, 18.206), 128 * _KIB / 2.04e12, 29_205),
+    _fitted("llama-3.3-70b-4xh100", (12601.3, 76.423, 66.844), 320 * _KIB / (4 * 3.35e12), 128_273),
+    EngineModel(
+        "vllm-cpu",
+        Timing(base=0.00685, per_decode=0.00025, per_prefill_token=4.28e-5, per_kv_token=8.2e-8),
+        Limits(max_num_seqs=256, max_num_batched_tokens=4096, kv_tokens=262_144),
+        "fitted to a sweep of vLLM 0.32.0 with a model of two layers on two CPU cores",
+    ),
+    EngineModel(
+        "demo",
+        Timing(base=0.020, per_decode=0.0022, per_prefill_token=0.0001, per_kv_token=1e-6),
+        Limits(max_num_seqs=14, max_num_batched_tokens=512, kv_tokens=16_384),
+        "invented: the model-server simulator of `make demo` at its default speed",
+    ),
+)
+ENGINES: Mapping[str, EngineModel] = {model.name: model for model in _MODELS}
+DEFAULT = "llama-3.1-8b-h100"

@@ -1,0 +1,118 @@
+"""One engine on virtual time. It is brought up to date when somebody looks at it: no event for an iteration."""
+
+from collections.abc import Callable, Mapping
+from math import floor, sqrt
+
+from .batching import Batch, Limits, Sequence, Timing
+from .counters import Counters, Sample, counters
+from .lockstep import Lockstep
+
+Edges = Mapping[str, tuple[float, ...]]
+
+
+class Replica:
+    """Computes iteration after iteration while it has requests; runs of equal batches are computed in one step.
+
+    `on_finished` is told of each sequence that got its last token. Times are seconds on any clock.
+    """
+
+    def __init__(
+        self, timing: Timing, limits: Limits, edges: Edges, on_finished: Callable[[Sequence], None], now: float = 0.0
+    ) -> None:
+        self.scheduler = Lockstep(limits)
+        self.counters: Counters = counters(edges)
+        self.now = now
+        self._timing = timing
+        self._on_finished = on_finished
+        self._batch: Batch | None = None
+        self._joined = False
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that run or wait."""
+        return len(self.scheduler.running) + len(self.scheduler.waiting)
+
+    def submit(self, sequence: Sequence) -> None:
+        """Queue a sequence at its `arrived_at`.
+
+        Raises:
+            RequestTooLongError: if the empty KV cache could not hold it.
+        """
+        self.run(sequence.arrived_at)
+        self.scheduler.submit(sequence)
+        self._joined = True
+        if self._batch is None:
+            self.now = max(self.now, sequence.arrived_at)
+
+    def run(self, until: float) -> None:
+        """Complete every iteration that ends by `until`."""
+        while not (self._batch is None and self.scheduler.idle):
+            batch = self._batch
+            if batch is None:
+                batch = self._batch = self.scheduler.plan(self.now)
+                self._joined = False
+            if not self._joined:
+                self._repeat(batch, until)
+            ends = self.now + self._timing.seconds(batch)
+            if ends > until:
+                return
+            self._batch = None
+            self._commit(batch, ends)
+
+    def sample(self, now: float) -> Sample:
+        """What /metrics says at `now`."""
+        self.run(now)
+        counted = self.counters
+        return Sample(
+            time=now,
+            histograms={name: (tuple(one.counts), one.total) for name, one in counted.histograms.items()},
+            completed=counted.completed,
+            prompt_tokens=counted.prompt_tokens,
+            generation_tokens=counted.generation_tokens,
+            running=len(self.scheduler.running),
+            waiting=len(self.scheduler.waiting),
+            kv_cache_usage=self.scheduler.kv_usage,
+        )
+
+    def abort_all(self, now: float) -> list[Sequence]:
+        """Cut off whatever is in flight."""
+        cut = [*self.scheduler.running, *self.scheduler.waiting]
+        for sequence in cut:
+            self.scheduler.abort(sequence, now)
+        self._batch = None
+        return cut
+
+    def _repeat(self, batch: Batch, until: float) -> None:
+        """As many iterations of the planned batch as end by `until`, if nobody joined since the plan.
+
+        The i-th lasts `first + i * growth`, as every sequence adds one cached token.
+        """
+        count = batch.decodes
+        first, growth = self._timing.seconds(batch), self._timing.per_kv_token * count
+        room = until - self.now
+        if room < first or (times := self.scheduler.repeats(batch)) < 1:
+            return
+        linear = first - growth / 2
+        if times * (linear + growth / 2 * times) > room:
+            times = floor(2 * room / (linear + sqrt(linear * linear + 2 * growth * room)))
+        self.counters.between_tokens(first, times, count, growth)
+        self.now += times * (linear + growth / 2 * times)
+        self.scheduler.repeat(batch, times, self.now)
+
+    def _commit(self, batch: Batch, now: float) -> None:
+        counted, interval = self.counters, now - self.now
+        self.now = now
+        decoded, outputs, finished = self.scheduler.advance(batch, now)
+        if decoded:
+            counted.between_tokens(interval, 1, decoded)
+        for sequence, since in outputs:
+            if since is None:
+                counted.histograms["time_to_first_token"].observe(now - sequence.arrived_at)
+                counted.prompt_tokens += sequence.prompt_tokens
+                counted.generation_tokens += 1
+            else:
+                counted.between_tokens(since)
+        for sequence in finished:
+            counted.completed += 1
+            counted.histograms["end_to_end_latency"].observe(now - sequence.arrived_at)
+            self._on_finished(sequence)
