@@ -133,7 +133,7 @@ def _costs(
     groups["Deployment", naming.canary(name)] = observed.canary
     for workload, group in groups.items():
         if workload in resized:
-            costs |= _leaving(group, (_size(observed, workload) or 0) - resized[workload], in_flight)
+            costs |= leaving(group, (_size(observed, workload) or 0) - resized[workload], in_flight)
     return costs
 
 
@@ -165,7 +165,7 @@ def _without_replicas(child: Child, sized: Collection[_Id]) -> Child:
     return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
 
 
-def _leaving(group: Group, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
+def leaving(group: Group, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:
     """The idlest pods among `count` that leave; one without readings counts as busy, as it may hold requests.
 
     Pods that do not serve yet leave before all others, whatever their cost.

@@ -10,9 +10,8 @@ from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
 from aifactory.autoscale.decision import Decision
-from aifactory.autoscale.fleet import Fleet
-from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
+from aifactory.autoscale.role import decide_role
 from aifactory.canary import Staged
 from aifactory.decide import wanted_replicas
 from aifactory.observed import Group, Observed
@@ -45,15 +44,9 @@ class KnownRole:
 
     def decide(self, snapshot: Snapshot, group: Group, now: float) -> None:
         """Read the signals, and run the control law if the role scales."""
-        serving = frozenset(pod.name for pod in group.serving_pods)
-        spec = self.role.spec
-        self.readings = snapshot.service(*self.role.service.key, serving, self.objectives, self.role.dialects)
-        self.decision = None
-        if spec.scaling is not None and group.workload is not None:
-            fleet = Fleet.of(group, spec.runtime.startup_timeout, now)
-            self.decision, self.memory = decide_replicas(
-                spec.scaling, self.objectives, fleet, self.readings, self.memory, now
-            )
+        self.readings, self.decision, self.memory = decide_role(
+            self.role, self.objectives, snapshot, group, self.memory, now
+        )
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""

@@ -1,0 +1,35 @@
+"""One tick of one role: from what Prometheus and the cluster say to a decision."""
+
+from typing import NamedTuple
+
+from aifactory.observed import Group
+from aifactory.runtimes import Role
+from aifactory.signals.objectives import Objective
+from aifactory.signals.readings import ServiceReadings
+from aifactory.signals.snapshot import Snapshot
+
+from .decision import Decision
+from .fleet import Fleet
+from .law import decide_replicas
+from .memory import Memory
+
+
+class Decided(NamedTuple):
+    """What was read, what follows (None for a role that does not scale or has no workload), what to remember."""
+
+    readings: ServiceReadings
+    decision: Decision | None
+    memory: Memory
+
+
+def decide_role(
+    role: Role, objectives: tuple[Objective, ...], snapshot: Snapshot, group: Group, memory: Memory, now: float
+) -> Decided:
+    """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds."""
+    serving = frozenset(pod.name for pod in group.serving_pods)
+    readings = snapshot.service(*role.service.key, serving, objectives, role.dialects)
+    if role.spec.scaling is None or group.workload is None:
+        return Decided(readings, None, memory)
+    fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
+    decision, memory = decide_replicas(role.spec.scaling, objectives, fleet, readings, memory, now)
+    return Decided(readings, decision, memory)
