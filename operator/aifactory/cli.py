@@ -1,6 +1,7 @@
-"""The command line: `aifactory run | crds | render | lint | diff | version`."""
+"""The command line: `aifactory run | crds | render | lint | diff | simulate | version`."""
 
 import asyncio
+import json
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 import yaml
+from rich.console import Console
 
 from aifactory.api import GROUP
 from aifactory.api.inferenceservice import KIND, InferenceService
@@ -105,6 +107,47 @@ def diff(filename: Files) -> None:
     for (namespace, name), planned in found.items():
         typer.echo("\n".join(_told(f"{KIND} {namespace}/{name}", planned)))
     raise typer.Exit(any(planned.changes for planned in found.values()))
+
+
+@app.command()
+def simulate(
+    filename: Files,
+    trace: Annotated[
+        Path,
+        typer.Option(
+            help="CSV: seconds,input_tokens,output_tokens; seconds,requests_per_second; or a trace of Azure as it is."
+        ),
+    ],
+    policy: Annotated[list[str] | None, typer.Option(help="Policy to run, may be repeated. Default: all.")] = None,
+    more_policies: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    engine: Annotated[str, typer.Option(help="Simulated engine; an unknown name lists them.")] = "llama-3.1-8b-h100",
+    startup: Annotated[str, typer.Option(help="Mean time from creation of a pod until it serves.")] = "90s",
+    seed: Annotated[int, typer.Option(help="Of everything random: starts, routing, scrapes, made-up arrivals.")] = 0,
+    rate_scale: Annotated[float, typer.Option(help="So many times the load, over the same time.")] = 1.0,
+    input_tokens: Annotated[int | None, typer.Option(help="Of each request, for a trace of rates.")] = None,
+    output_tokens: Annotated[int | None, typer.Option(help="Of each request, for a trace of rates.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Also draw load, replicas and latency to this file.")] = None,
+) -> None:
+    """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
+    from aifactory.simulate import command, report  # what `run` and the other commands do not need
+
+    documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
+    _refuse(documents)
+    if len(documents) != 1:
+        _fail(f"{len(documents)} {KIND}s in {', '.join(filename)}; give one")
+    options = command.Options(
+        trace, [*(policy or []), *(more_policies or [])], engine, startup, seed, rate_scale, input_tokens,
+        output_tokens, plot,
+    )  # fmt: skip
+    try:
+        results, oracle = command.simulate(InferenceService.model_validate(documents[0].data), options)
+    except command.SimulateError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(report.as_json(results, oracle)))
+    else:
+        Console(width=max(Console().width, report.WIDTH)).print(report.table(results, oracle))
 
 
 @app.command()

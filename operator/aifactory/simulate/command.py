@@ -1,0 +1,85 @@
+"""`aifactory simulate`: from its options to results."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.meta import parse_duration
+
+from . import trace
+from .capacity import profile
+from .engine.models import ENGINES
+from .plot import NoPlotError, draw
+from .record import Figures
+from .registry import ORACLE, POLICIES
+from .report import needed_policies
+from .run import Result, run_policies
+from .scenario import ScenarioError, scenario
+
+
+class SimulateError(ValueError):
+    """Something that was asked for cannot be simulated; the message says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """As given on the command line; lengths are tokens, for traces that have none."""
+
+    trace: Path
+    policies: Sequence[str]
+    engine: str
+    startup: str
+    seed: int
+    rate_scale: float
+    input_tokens: int | None
+    output_tokens: int | None
+    plot: Path | None
+
+
+def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Result], Figures]:
+    """The results of the policies that were asked for, all of them by default, and the figures of the oracle.
+
+    Raises:
+        SimulateError: if an option, the trace or the service cannot be used.
+    """
+    asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in options.policies or POLICIES))
+    engine = ENGINES[_known("--engine", options.engine, ENGINES)]
+    if not 0 < options.rate_scale <= 1000:
+        raise SimulateError(f"--rate-scale must be above 0 and at most 1000, not {options.rate_scale:g}")
+    try:
+        startup = parse_duration(options.startup).total_seconds()
+    except ValueError as error:
+        raise SimulateError(f"--startup: {error}") from error
+    try:
+        requests = trace.read(options.trace, _lengths(options), options.seed)
+        requests = trace.scaled(requests, options.rate_scale, options.seed)
+        if not requests or requests[-1].at <= 0:
+            raise SimulateError(f"{options.trace}: all requests come at one time; a trace has to last for a while")
+        found = scenario(service, engine, requests, startup=startup, seed=options.seed)
+        results = run_policies(needed_policies(asked), found, profile(found))
+        shown = {name: results[name] for name in asked}
+        if options.plot:
+            draw(options.plot, found, shown)
+    except (trace.TraceError, ScenarioError, NoPlotError) as error:
+        raise SimulateError(str(error)) from error
+    return shown, results[ORACLE].figures
+
+
+def _lengths(options: Options) -> trace.Lengths | None:
+    prompt, answer = options.input_tokens, options.output_tokens
+    if prompt is None and answer is None:
+        return None
+    if prompt is None or answer is None or prompt < 1 or answer < 1:
+        raise SimulateError("--input-tokens and --output-tokens belong together and are at least 1")
+    return trace.Lengths(prompt, answer)
+
+
+def _known(option: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    if name in names:
+        return name
+    close = get_close_matches(name, names, 1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+    raise SimulateError(f"{option} {name!r} is unknown; {hint}")

@@ -1,0 +1,84 @@
+"""Who knows the whole trace: what keeping the promise costs at least."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from .capacity import Capacity, needed
+from .cluster import STARTUP_SPREAD
+from .policies.fixed import Fixed
+from .record import figures
+from .scenario import Scenario
+from .world import World
+
+Timetable = list[tuple[float, int]]
+
+# Bursts shorter than a bin are averaged out. Which bin is best depends on how bursty the load is.
+_BINS_SECONDS = (60.0, 15.0, 5.0)
+# Load is counted so many times, in steps of 7 %: below 1 where a short excess can wait a little.
+_HEADROOMS = tuple(1.07**step for step in range(-6, 10))
+
+
+def timetable(scenario: Scenario, capacity: Capacity) -> Timetable:
+    """The cheapest timetable of replicas that keeps the promise when it is tried on the trace itself.
+
+    For each length of bins the least headroom is looked for by bisection. Where nothing keeps it, the most headroom.
+    """
+    found = [_least(scenario, capacity, seconds) for seconds in _BINS_SECONDS]
+    kept = [one for one in found if one[0]] or found
+    return min(kept, key=lambda one: one[1])[2]
+
+
+def _least(scenario: Scenario, capacity: Capacity, bin_seconds: float) -> tuple[bool, float, Timetable]:
+    """Whether the promise is kept, GPU-seconds, and the timetable."""
+    low, high = 0, len(_HEADROOMS) - 1
+    best = _tried(scenario, capacity, bin_seconds, high)
+    while low < high and best[0]:
+        middle = (low + high) // 2
+        found = _tried(scenario, capacity, bin_seconds, middle)
+        if found[0]:
+            best, high = found, middle
+        else:
+            low = middle + 1
+    return best
+
+
+def _tried(scenario: Scenario, capacity: Capacity, bin_seconds: float, step: int) -> tuple[bool, float, Timetable]:
+    needs = needed(scenario, capacity, bin_seconds, _HEADROOMS[step])
+    table = covering(needs, bin_seconds, scenario.startup * (1 + STARTUP_SPREAD) + Fixed.every)
+    record = World(scenario, Fixed(table)).run(table[0][1])
+    return figures(record).attainment >= capacity.enough, record.gpu_seconds, table
+
+
+def covering(needs: Sequence[int], bin_seconds: float, startup: float) -> Timetable:
+    """(seconds, replicas) with the fewest replica-seconds that have `needs` serving in each bin.
+
+    Each replica beyond the others is asked for `startup` seconds before it is needed. It stays over a gap that is not
+    longer than a start takes, as starting it again would cost as much; the levels do not depend on each other.
+    """
+    changes: dict[float, int] = {}
+    for level in range(1, max(needs) + 1):
+        for begin, end in _bridged(_intervals(needs, level, bin_seconds), startup):
+            asked = max(0.0, begin - startup)
+            changes[asked] = changes.get(asked, 0) + 1
+            changes[end] = changes.get(end, 0) - 1
+    table, replicas = [], 0
+    for time in sorted(changes):
+        replicas += changes[time]
+        table.append((time, replicas))
+    return table
+
+
+def _intervals(needs: Sequence[int], level: int, bin_seconds: float) -> list[tuple[float, float]]:
+    marks = [0, *(int(need >= level) for need in needs), 0]
+    edges = [index * bin_seconds for index, (before, after) in enumerate(pairwise(marks)) if before != after]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _bridged(intervals: Iterable[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    for begin, end in intervals:
+        if found and begin - found[-1][1] <= gap:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((begin, end))
+    return found

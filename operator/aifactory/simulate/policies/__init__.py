@@ -1,0 +1,1 @@
+"""The operator and those that it is compared with."""

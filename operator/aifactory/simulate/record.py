@@ -1,0 +1,141 @@
+"""What happened in a run, and the figures that sum it up."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import ceil, exp
+from typing import NamedTuple
+
+from aifactory.signals.objectives import Signal
+
+from .engine.batching import Sequence as Served
+from .engine.counters import STEPS_PER_E, Counters
+from .scenario import Scenario
+
+WORST_SECONDS = 300.0
+_WORST_STEP_SECONDS = 15.0
+
+
+class Answer(NamedTuple):
+    """One request: when it came (seconds), its latencies (seconds), and whether all objectives were met.
+
+    `first_token` is None for a request that failed. `between_tokens` is the mean of the request, None for one token.
+    """
+
+    arrived_at: float
+    first_token: float | None
+    between_tokens: float | None
+    good: bool
+
+
+class Moment(NamedTuple):
+    """Replicas at a time: asked for, and serving."""
+
+    time: float
+    replicas: int
+    ready: int
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything that a run leaves behind; times are seconds. `actions` are (time, replicas before, after)."""
+
+    scenario: Scenario
+    answers: list[Answer] = field(default_factory=list)
+    actions: list[tuple[float, int, int]] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    intervals: Counter[int] = field(default_factory=Counter)
+    gpu_seconds: float = 0.0
+    aborted: int = 0
+
+    def finished(self, sequence: Served) -> None:
+        """A request got its last token."""
+        arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
+        mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
+        taken = {Signal.TTFT: first - arrived, Signal.ITL: mean or 0.0, Signal.E2E: last - arrived}
+        targets = self.scenario.targets
+        good = all(taken[signal] <= target for signal, target in targets.items())
+        self.answers.append(Answer(arrived, first - arrived, mean, good))
+
+    def failed(self, arrived_at: float) -> None:
+        """A request was refused or cut."""
+        self.aborted += 1
+        self.answers.append(Answer(arrived_at, None, None, good=False))
+
+    def counted(self, counters: Counters) -> None:
+        """The counters of an engine that is done."""
+        self.intervals.update(counters.intervals)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The sum of a run. Attainments are shares (0 to 1) of requests within all latency objectives at once.
+
+    `worst` is that of the worst five minutes. Percentiles by percent: of the time to first token over requests, of the
+    time between tokens over tokens, in seconds.
+    """
+
+    attainment: float
+    worst: float
+    gpu_hours: float
+    good_requests: int
+    first_token: Mapping[int, float]
+    between_tokens: Mapping[int, float]
+    actions_per_hour: float
+    aborted: int
+
+    @property
+    def goodput_per_gpu_hour(self) -> float:
+        """Requests within all objectives, for each hour of a GPU."""
+        return self.good_requests / self.gpu_hours if self.gpu_hours else 0.0
+
+
+PERCENTS = (50, 95, 99)
+
+
+def figures(record: Record) -> Figures:
+    """The figures of a run."""
+    good = sum(answer.good for answer in record.answers)
+    first_tokens = sorted(answer.first_token for answer in record.answers if answer.first_token is not None)
+    hours = record.scenario.end / 3600
+    return Figures(
+        attainment=good / len(record.answers),
+        worst=worst_share(record.answers, record.scenario.end),
+        gpu_hours=record.gpu_seconds / 3600,
+        good_requests=good,
+        first_token={percent: _percentile(first_tokens, percent) for percent in PERCENTS},
+        between_tokens={percent: _of_steps(record.intervals, percent) for percent in PERCENTS},
+        actions_per_hour=len(record.actions) / hours if hours else 0.0,
+        aborted=record.aborted,
+    )
+
+
+def worst_share(answers: Sequence[Answer], end: float) -> float:
+    """The lowest share of good answers among the requests that arrived in any five minutes of the trace."""
+    ordered = sorted((answer.arrived_at, answer.good) for answer in answers)
+    times = [at for at, _ in ordered]
+    good = [0, *accumulate(int(met) for _, met in ordered)]
+    worst = good[-1] / len(ordered)
+    for step in range(int(max(0.0, end - WORST_SECONDS) // _WORST_STEP_SECONDS) + 1):
+        start = step * _WORST_STEP_SECONDS
+        low, high = bisect_left(times, start), bisect_right(times, start + WORST_SECONDS)
+        if high > low:
+            worst = min(worst, (good[high] - good[low]) / (high - low))
+    return worst
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float:
+    """Nearest rank."""
+    return ordered[max(0, ceil(percent / 100 * len(ordered)) - 1)] if ordered else 0.0
+
+
+def _of_steps(intervals: Counter[int], percent: int) -> float:
+    """The percentile of intervals that are kept in steps of half a percent."""
+    rank, seen = percent / 100 * intervals.total(), 0
+    for step in sorted(intervals):
+        seen += intervals[step]
+        if seen >= rank:
+            return exp(step / STEPS_PER_E)
+    return 0.0

@@ -1,0 +1,35 @@
+"""A scenario under several policies."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .capacity import Capacity, needed
+from .record import Figures, Record, figures
+from .registry import BIN_SECONDS, POLICIES
+from .scenario import Scenario
+from .world import World
+
+# What a service that has been running has at the start of the trace: enough for its first five minutes.
+_FIRST_BINS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One policy on one scenario."""
+
+    policy: str
+    record: Record
+    figures: Figures
+
+
+def run_policy(name: str, scenario: Scenario, capacity: Capacity) -> Result:
+    """Run a policy from its own number of replicas, or else from what the first minutes of the trace take."""
+    policy = POLICIES[name](scenario, capacity)
+    usual = max(needed(scenario, capacity, BIN_SECONDS)[:_FIRST_BINS])
+    record = World(scenario, policy).run(usual if policy.initial is None else policy.initial)
+    return Result(name, record, figures(record))
+
+
+def run_policies(names: Iterable[str], scenario: Scenario, capacity: Capacity) -> dict[str, Result]:
+    """By name, in order."""
+    return {name: run_policy(name, scenario, capacity) for name in names}

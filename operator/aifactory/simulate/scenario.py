@@ -1,0 +1,91 @@
+"""What is simulated: a service on an engine under a load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScalingSpec
+from aifactory.runtimes import Role, roles
+from aifactory.runtimes.buckets import edges
+from aifactory.signals.objectives import Objective, Signal, resolve
+
+from .engine.batching import Limits
+from .engine.counters import histogram_edges
+from .engine.models import EngineModel
+from .trace import Request
+
+
+class ScenarioError(ValueError):
+    """A service that cannot be simulated; the message names the field and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Times are seconds from the start of the trace. `startup` is the mean time from creation of a pod to readiness."""
+
+    role: Role
+    scaling: ScalingSpec
+    objectives: tuple[Objective, ...]
+    engine: EngineModel
+    edges: Mapping[str, tuple[float, ...]]
+    requests: tuple[Request, ...]
+    startup: float
+    seed: int
+
+    @property
+    def end(self) -> float:
+        """When the last request arrives."""
+        return self.requests[-1].at
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return self.role.spec.accelerator.count
+
+    @property
+    def attainment(self) -> float:
+        """The share of requests that has to be within all latency objectives."""
+        return float(self.role.spec.slo.attainment)
+
+    @property
+    def targets(self) -> Mapping[Signal, float]:
+        """Seconds by latency objective."""
+        return {one.signal: one.target for one in self.objectives if one.percentile is not None}
+
+
+def scenario(
+    service: InferenceService, engine: EngineModel, requests: list[Request], *, startup: float, seed: int
+) -> Scenario:
+    """The service on an engine, within the limits that its spec sets.
+
+    Raises:
+        ScenarioError: if it is not made of equal pods that scale, or has no latency objective.
+    """
+    parts = [role for role in roles(service) if role.accelerated]
+    if len(parts) != 1:
+        raise ScenarioError("spec.runtime: only services of equal model servers can be simulated yet")
+    spec, scaling = parts[0].spec, parts[0].spec.scaling
+    if scaling is None:
+        raise ScenarioError("spec.scaling: is required; give scaling.maxReplicas in place of replicas")
+    objectives = resolve(spec.slo)
+    if all(objective.percentile is None for objective in objectives):
+        raise ScenarioError("spec.slo: a latency objective is required, to tell good answers from late ones")
+    return Scenario(
+        role=parts[0],
+        scaling=scaling,
+        objectives=objectives,
+        engine=replace(engine, limits=_limits(parts[0], engine.limits)),
+        edges=histogram_edges(edges(spec)),
+        requests=tuple(requests),
+        startup=startup,
+        seed=seed,
+    )
+
+
+def _limits(role: Role, limits: Limits) -> Limits:
+    runtime = role.spec.runtime
+    return replace(
+        limits,
+        max_num_seqs=runtime.max_sequences or limits.max_num_seqs,
+        max_num_batched_tokens=runtime.max_batched_tokens or limits.max_num_batched_tokens,
+    )

@@ -1,0 +1,74 @@
+"""The simulator's Prometheus answers as the real one does to the same samples."""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+from aifactory.simulate.prometheus import Prometheus, growth, slope
+
+from tests.kind import binaries
+from tests.unit.simulate.scenes import EDGES, sample
+
+INTERVAL = 15
+# Counters that begin before the window, inside it, at zero, high and late.
+COUNTERS = [
+    [0, 5, 10, 15, 20, 25, 30, 35, 40],
+    [3, 3, 3, 9, 40, 41, 41, 90, 91],
+    [100, 250, 251, 900, 901, 902, 903, 904, 905],
+    [None, None, None, None, None, None, 2, 9, 11],
+    [None, None, None, None, None, None, 400, 401, 402],
+]
+GAUGE = [1, 7, 3, 9, 4, 4, 0, 12, 5]
+# Number of observations per step in the buckets up to 0.25 s, 0.5 s and 1 s.
+OBSERVED = {0.25: 4, 0.5: 9, 1.0: 2}
+
+
+def series(values: list[int | None]) -> str:
+    return " ".join("_" if value is None else str(value) for value in values)
+
+
+def windowed(values: list[int | None], now: float, window: float) -> list[tuple[float, int]]:
+    found = [(INTERVAL * index, value) for index, value in enumerate(values) if value is not None]
+    return [(time, value) for time, value in found if now - window < time <= now]
+
+
+def test_rate_deriv_and_quantiles_are_those_of_prometheus(tmp_path: Path) -> None:
+    now, window = 124, 60
+    tests = []
+    inputs = [{"series": f'counter{{pod="{index}"}}', "values": series(one)} for index, one in enumerate(COUNTERS)]
+    inputs.append({"series": "gauge", "values": series(list(GAUGE))})
+    for index, values in enumerate(COUNTERS):
+        points = windowed(values, now, window)
+        found = growth([time for time, _ in points], now, window)
+        assert found is not None
+        expected = found.rate(points[0][1], points[-1][1])
+        tests.append((f'rate(counter{{pod="{index}"}}[{window}s])', expected))
+    tests.append((f"deriv(gauge[{window}s])", slope(windowed(list(GAUGE), now, window))))
+    prometheus, total = Prometheus(EDGES), 0
+    for step in range(9):
+        counts = {edge: count * step for edge, count in OBSERVED.items()}
+        prometheus.scraped("pod-0", sample(INTERVAL * step, first_tokens=counts))
+    for edge in EDGES["time_to_first_token"]:
+        total += OBSERVED.get(edge, 0)
+        inputs.append({"series": f'ttft_bucket{{le="{edge:g}"}}', "values": f"0+{total}x8"})
+    inputs.append({"series": 'ttft_bucket{le="+Inf"}', "values": f"0+{total}x8"})
+    histogram = prometheus.histogram("time_to_first_token", now, window)
+    assert histogram is not None
+    for q in (0.5, 0.9, 0.95, 0.99):
+        query = f"histogram_quantile({q}, sum by (le) (rate(ttft_bucket[{window}s])))"
+        tests.append((query, histogram.quantile(q)))
+    # Rounded, as the last bits of two sums differ.
+    checks = [
+        {
+            "expr": f"sum(round(({query}) * 1e9))",
+            "eval_time": f"{now}s",
+            "exp_samples": [{"labels": "{}", "value": round((value or 0.0) * 1e9)}],
+        }
+        for query, value in tests
+    ]
+    file = tmp_path / "test.yaml"
+    group = {"interval": f"{INTERVAL}s", "input_series": inputs, "promql_expr_test": checks}
+    file.write_text(yaml.safe_dump({"evaluation_interval": f"{INTERVAL}s", "fuzzy_compare": True, "tests": [group]}))
+    promtool = binaries.ensure_prometheus("promtool")
+    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

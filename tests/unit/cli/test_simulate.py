@@ -1,0 +1,121 @@
+"""`aifactory simulate`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from aifactory.cli import app
+from aifactory.simulate.registry import POLICIES
+from typer.testing import CliRunner
+
+from tests.unit.simulate.scenes import manifest, write_service
+
+FIGURES = {
+    "attainment",
+    "worst5m",
+    "gpu_hours",
+    "gpu_hours_vs_oracle",
+    "goodput_per_gpu_hour",
+    "ttft_p99_seconds",
+    "itl_p99_seconds",
+    "scale_actions_per_hour",
+    "aborted",
+}
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    path = tmp_path / "trace.csv"
+    path.write_text("seconds,requests_per_second\n0,2\n120,6\n240,2\n")
+    return path
+
+
+def simulate(folder: Path, trace: Path, *more: str) -> tuple[int, str]:
+    service = write_service(folder)
+    lengths = ("--input-tokens", "64", "--output-tokens", "32", "--engine", "demo")
+    result = CliRunner().invoke(app, ["simulate", "-f", str(service), "--trace", str(trace), *lengths, *more])
+    return result.exit_code, result.output
+
+
+def test_json_is_one_object_with_every_policy(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "--json")
+    assert code == 0
+    found = json.loads(output)
+    assert found.keys() == {"policies"}
+    assert list(found["policies"]) == list(POLICIES)
+    assert all(figures.keys() == FIGURES for figures in found["policies"].values())
+    assert found["policies"]["oracle"]["gpu_hours_vs_oracle"] == 1.0
+    assert all(0 <= figures["worst5m"] <= figures["attainment"] <= 1 for figures in found["policies"].values())
+
+
+def test_the_table_has_the_policies_that_were_asked_for(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "--policy", "aifactory", "--policy", "kpa")
+    assert code == 0
+    assert "aifactory" in output
+    assert "kpa" in output
+    assert "static-peak" not in output
+    assert "GPU-hours" in output
+
+
+def test_policies_may_follow_one_option(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "--json", "--policy", "hpa-queue", "static-mean")
+    assert code == 0
+    assert list(json.loads(output)["policies"]) == ["hpa-queue", "static-mean"]
+
+
+def test_a_seed_decides_everything(tmp_path: Path, trace: Path) -> None:
+    asked = ("--json", "--policy", "aifactory", "--startup", "30s")
+    first, again, other = (simulate(tmp_path, trace, *asked, "--seed", seed)[1] for seed in ("1", "1", "2"))
+    assert first == again != other
+
+
+def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) -> None:
+    trace.write_text("seconds,input_tokens,output_tokens\n0,1,1\n1,many,1\n")
+    code, output = simulate(tmp_path, trace)
+    assert code == 1
+    assert f"error: {trace}:3: input_tokens must be a whole number of tokens, not 'many'" in output
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--policy", "hpa-que"), "--policy 'hpa-que' is unknown; did you mean hpa-queue?"),
+        (("--engine", "tpu"), "--engine 'tpu' is unknown; known are llama-3.1-8b-h100"),
+        (("--startup", "soon"), "--startup: 'soon' is not a duration"),
+        (("--rate-scale", "0"), "--rate-scale must be above 0"),
+        (("--input-tokens", "0"), "--input-tokens and --output-tokens belong together and are at least 1"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_would_do(
+    tmp_path: Path, trace: Path, more: tuple[str, ...], said: str
+) -> None:
+    code, output = simulate(tmp_path, trace, *more)
+    assert code == 1
+    assert said in output
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"scaling": None, "replicas": 2}, "spec.scaling: is required"),
+        ({"slo": {"workload": "offline"}}, "spec.slo: a latency objective is required"),
+    ],
+)
+def test_a_service_that_cannot_be_simulated_is_told_why(
+    tmp_path: Path, trace: Path, spec: dict[str, object], said: str
+) -> None:
+    changed = manifest()
+    changed["spec"] = {name: value for name, value in {**changed["spec"], **spec}.items() if value is not None}
+    path = tmp_path / "service.json"
+    path.write_text(json.dumps(changed))
+    lengths = ("--input-tokens", "64", "--output-tokens", "32")
+    result = CliRunner().invoke(app, ["simulate", "-f", str(path), "--trace", str(trace), *lengths])
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:
+    pytest.importorskip("matplotlib")
+    code, _ = simulate(tmp_path, trace, "--policy", "aifactory", "--plot", str(tmp_path / "run.png"))
+    assert code == 0
+    assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,97 @@
+"""Small scenarios: a service on the demo engine, which serves 5 short requests a second."""
+
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.observed import Group, Pod, Workload
+from aifactory.simulate.capacity import Capacity, profile
+from aifactory.simulate.engine.batching import Limits, Timing
+from aifactory.simulate.engine.counters import Sample, histogram_edges
+from aifactory.simulate.engine.models import ENGINES
+from aifactory.simulate.policies.base import Asked, EngineLoad, Seen
+from aifactory.simulate.prometheus import Prometheus
+from aifactory.simulate.scenario import Scenario, scenario
+from aifactory.simulate.trace import Request
+
+EDGES = histogram_edges({})
+FAST = Timing(base=0.01, per_decode=0.001, per_prefill_token=1e-5, per_kv_token=1e-7)
+ROOMY = Limits(max_num_seqs=64, max_num_batched_tokens=512, kv_tokens=100_000)
+
+
+def manifest(**scaling: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "aifactory.dev/v1alpha1",
+        "kind": "InferenceService",
+        "metadata": {"name": "chat", "namespace": "demo"},
+        "spec": {
+            "model": {"name": "m"},
+            "runtime": {"engine": "vllm"},
+            "accelerator": {"count": 2},
+            "scaling": {"maxReplicas": 10, **scaling},
+        },
+    }
+
+
+def service(**scaling: int) -> InferenceService:
+    return InferenceService.model_validate(manifest(**scaling))
+
+
+def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -> list[Request]:
+    """Requests of 64 prompt and 32 output tokens."""
+    rng, at, found = random.Random(seed), start, []
+    while (at := at + rng.expovariate(rate)) < start + seconds:
+        found.append(Request(at, 64, 32))
+    return found
+
+
+def scene(requests: list[Request], *, startup: float = 60.0, seed: int = 0, **scaling: int) -> Scenario:
+    return scenario(service(**scaling), ENGINES["demo"], requests, startup=startup, seed=seed)
+
+
+@cache
+def capacity() -> Capacity:
+    """Of the demo engine with requests as of `poisson`."""
+    return profile(scene(poisson(5, 60)))
+
+
+def write_service(folder: Path, **scaling: int) -> Path:
+    path = folder / "service.yaml"
+    path.write_text(yaml.safe_dump(manifest(**scaling)))
+    return path
+
+
+def sample(time: float, *, waiting: int = 0, kv: float = 0.0, first_tokens: dict[float, int] | None = None) -> Sample:
+    """`first_tokens` maps an edge of the histogram to observations at or below it and above the one before."""
+    edges = EDGES["time_to_first_token"]
+    counts = [0] * (len(edges) + 1)
+    for edge, count in (first_tokens or {}).items():
+        counts[edges.index(edge)] = count
+    empty = {name: ((0,) * (len(values) + 1), 0.0) for name, values in EDGES.items()}
+    histograms = {**empty, "time_to_first_token": (tuple(counts), 0.0)}
+    return Sample(time, histograms, 0, 0, 0, 0, waiting, kv)
+
+
+def seen(
+    now: float,
+    ready: int,
+    *,
+    starting: int = 0,
+    prometheus: Prometheus | None = None,
+    engines: list[EngineLoad] | None = None,
+    asked: Asked | None = None,
+) -> Seen:
+    """Pods are called pod-0, pod-1, ..."""
+    pods = [Pod(f"pod-{index}", 0.0, ready=index < ready) for index in range(ready + starting)]
+    loads = {f"pod-{index}": load for index, load in enumerate(engines or [])}
+    total = ready + starting
+    return Seen(
+        now,
+        Group(Workload(total, updated=total, total=total), tuple(pods)),
+        prometheus or Prometheus(EDGES),
+        lambda: loads,
+        asked or Asked(),
+    )

@@ -1,0 +1,55 @@
+"""Who knows the future: timetables by hand, and what they cost."""
+
+from aifactory.simulate.capacity import demand, needed
+from aifactory.simulate.oracle import covering, timetable
+from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.run import run_policy
+from aifactory.simulate.trace import Request
+
+from tests.unit.simulate.scenes import capacity, poisson, scene
+
+
+def test_replicas_are_asked_for_a_start_before_they_are_needed() -> None:
+    assert covering([1, 1, 3, 1], 60.0, 30.0) == [(0.0, 1), (90.0, 3), (180.0, 1), (240.0, 0)]
+
+
+def test_a_replica_stays_over_a_gap_as_long_as_a_start() -> None:
+    assert covering([2, 1, 2, 1], 60.0, 60.0) == [(0.0, 2), (180.0, 1), (240.0, 0)]
+
+
+def test_what_cannot_be_asked_for_in_time_is_there_from_the_start() -> None:
+    assert covering([1, 2], 60.0, 100.0)[0] == (0.0, 2)
+
+
+def test_demand_counts_requests_by_their_work() -> None:
+    light, heavy = Request(0.0, 100, 10), Request(70.0, 1000, 100)
+    bins = demand(scene([light, heavy]), 60.0)
+    assert bins[1] > 9 * bins[0]
+    assert sum(bins) * 60 == 2.0
+
+
+def test_the_profile_of_the_demo_engine_is_where_its_objectives_begin_to_break() -> None:
+    found = capacity()
+    assert 3.5 < found.rate < 5.5
+    assert found.enough == 0.99
+
+
+def test_needs_keep_within_the_bounds_of_the_service() -> None:
+    scenario = scene(poisson(40, 120), minReplicas=2, maxReplicas=3)
+    assert set(needed(scenario, capacity(), 60.0)) == {3}
+    quiet = scene(poisson(1, 120), minReplicas=2, maxReplicas=3)
+    assert set(needed(quiet, capacity(), 60.0)) == {2}
+
+
+def test_the_oracle_keeps_the_promise_for_less_than_the_peak_costs() -> None:
+    load = [*poisson(3, 240), *poisson(14, 120, start=240), *poisson(3, 240, start=360)]
+    scenario = scene(load, startup=30.0)
+    oracle, peak = (run_policy(name, scenario, capacity()).figures for name in ("oracle", "static-peak"))
+    assert oracle.attainment >= capacity().enough
+    assert oracle.gpu_hours < 0.8 * peak.gpu_hours
+
+
+def test_a_load_beyond_all_bounds_gets_all_replicas() -> None:
+    scenario = scene(poisson(30, 120), maxReplicas=2)
+    assert max(replicas for _, replicas in timetable(scenario, capacity())) == 2
+    assert set(POLICIES) >= {"oracle"}

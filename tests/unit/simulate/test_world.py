@@ -1,0 +1,117 @@
+"""Whole runs: what every policy can rely on, and the figures that sum a run up."""
+
+from dataclasses import replace
+
+import pytest
+from aifactory.simulate.policies.base import Choice, Seen
+from aifactory.simulate.policies.fixed import Fixed
+from aifactory.simulate.record import Answer, figures, worst_share
+from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.run import run_policy
+from aifactory.simulate.trace import Request
+from aifactory.simulate.world import World
+
+from tests.unit.simulate.scenes import capacity, poisson, scene
+
+STEP = [*poisson(3, 120), *poisson(12, 240, start=120), *poisson(2, 540, start=360)]
+
+
+class Watching(Fixed):
+    """A timetable that remembers what it saw."""
+
+    def __init__(self, timetable: list[tuple[float, int]]) -> None:
+        super().__init__(timetable)
+        self.seen: list[Seen] = []
+
+    def decide(self, seen: Seen) -> Choice:
+        self.seen.append(replace(seen, engines=dict))
+        return super().decide(seen)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_request_ends_once_under_every_policy(policy: str) -> None:
+    scenario = scene(STEP, startup=30.0)
+    record = run_policy(policy, scenario, capacity()).record
+    assert sorted(answer.arrived_at for answer in record.answers) == [request.at for request in STEP]
+    assert sum(answer.first_token is None for answer in record.answers) == record.aborted
+
+
+@pytest.mark.parametrize("policy", ["aifactory", "kpa", "dynamo"])
+def test_a_seed_gives_the_same_run_again_and_another_seed_another(policy: str) -> None:
+    scenario = scene(STEP, startup=30.0)
+    first, again = (run_policy(policy, scenario, capacity()).figures for _ in range(2))
+    other = run_policy(policy, replace(scenario, seed=1), capacity()).figures
+    assert first == again
+    assert first != other
+
+
+def test_the_operator_follows_a_step_of_load_and_keeps_the_promise_better_than_the_mean() -> None:
+    scenario = scene(STEP, startup=30.0)
+    operator, mean = (run_policy(name, scenario, capacity()) for name in ("aifactory", "static-mean"))
+    assert max(moment.ready for moment in operator.record.moments) >= 3
+    assert operator.figures.attainment > mean.figures.attainment
+    assert operator.record.moments[-1].replicas < max(moment.replicas for moment in operator.record.moments)
+
+
+def test_replicas_serve_after_their_start_and_are_paid_for_from_the_beginning() -> None:
+    scenario = scene(poisson(1, 600), startup=100.0)
+    policy = Watching([(0.0, 1), (300.0, 2)])
+    record = World(scenario, policy).run(1)
+    serving = [seen.now for seen in policy.seen if seen.ready == 2]
+    assert 390.0 <= serving[0] <= 300.0 + 110.0 + policy.every
+    assert record.gpu_seconds == pytest.approx(2 * (scenario.end + scenario.end - 300.0))
+    assert record.actions == [(300.0, 1, 2)]
+
+
+def test_a_replica_that_leaves_finishes_its_requests_and_is_paid_for_until_then() -> None:
+    long = [Request(index * 0.1, 64, 400) for index in range(100)]
+    scenario = scene([*long, Request(300.0, 64, 32)])
+    record = World(scenario, Fixed([(0.0, 4), (15.0, 1)])).run(4)
+    assert record.aborted == 0
+    assert record.gpu_seconds > 2 * (300.0 + 3 * 16.0)
+    assert record.gpu_seconds < 2 * (300.0 + 3 * 100.0)
+
+
+def test_requests_that_outlast_the_drain_are_cut_and_counted() -> None:
+    endless = [Request(index * 0.1, 64, 10_000) for index in range(20)]
+    scenario = scene([*endless, Request(600.0, 64, 32)])
+    record = World(scenario, Fixed([(0.0, 2), (15.0, 1)])).run(2)
+    assert 0 < record.aborted < 20
+
+
+def test_a_request_that_no_replica_could_hold_fails() -> None:
+    scenario = scene([Request(0.0, 20_000, 10), Request(1.0, 64, 10)])
+    record = World(scenario, Fixed([(0.0, 1)])).run(1)
+    assert record.aborted == 1
+    assert [answer.good for answer in record.answers] == [False, True]
+
+
+def test_policies_stay_within_the_bounds_of_the_service() -> None:
+    scenario = scene(poisson(1, 200), minReplicas=2, maxReplicas=4)
+    policy = Watching([(0.0, 1), (60.0, 9)])
+    World(scenario, policy).run(1)
+    assert {seen.replicas for seen in policy.seen} == {2, 4}
+
+
+def test_prometheus_sees_a_pod_within_a_scrape_interval_of_its_start() -> None:
+    policy = Watching([(0.0, 1), (60.0, 2)])
+    World(scene(poisson(1, 300), startup=60.0), policy).run(1)
+    ready = next(seen.now for seen in policy.seen if seen.ready == 2)
+    prometheus = policy.seen[-1].prometheus
+    assert len(prometheus.latest(ready + 15.0)) == 2
+
+
+def test_a_request_is_good_when_it_is_within_all_objectives() -> None:
+    scenario = scene([Request(0.0, 64, 32), Request(10.0, 6000, 32)])
+    record = World(scenario, Fixed([(0.0, 1)])).run(1)
+    assert [answer.good for answer in record.answers] == [True, False]
+    found = figures(record)
+    assert found.attainment == 0.5
+    assert found.goodput_per_gpu_hour == pytest.approx(1 / found.gpu_hours)
+    assert found.first_token[99] > 0.5 > found.first_token[50] or found.first_token[50] > 0
+
+
+def test_the_worst_five_minutes_are_found_wherever_they_begin() -> None:
+    answers = [Answer(float(second), 0.1, 0.01, good=not 450 <= second < 600) for second in range(1800)]
+    assert worst_share(answers, 1800.0) == pytest.approx(0.5, abs=0.03)
+    assert worst_share(answers[:100], 100.0) == 1.0
