@@ -90,6 +90,10 @@ bench-reconcile: install ## Measure reconcile speed and memory against the contr
 	$(KIND) binaries
 	$(BIN)/python -m tests.bench.reconcile
 
+.PHONY: bench-autoscaling
+bench-autoscaling: install ## Compare autoscaling policies on recorded traces, simulated
+	$(BIN)/python -m tests.bench.autoscaling
+
 .PHONY: clean-cache
 clean-cache: install ## Delete cached build results
 	$(KIND) clean-cache

@@ -1,0 +1,79 @@
+"""`make bench-autoscaling`: all policies on both traces, with three start-up times and several seeds."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import yaml
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.simulate import trace
+from aifactory.simulate.capacity import Capacity, profile
+from aifactory.simulate.engine.models import ENGINES
+from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.run import run_policy
+from aifactory.simulate.scenario import Scenario, scenario
+
+from .report import Key, Run, as_json, markdown
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "results"
+ENGINE = "llama-3.3-70b-4xh100"
+RATE_SCALE = 5.0
+TRACES = ("conv", "code")
+STARTUPS = (60, 120, 300)
+SEEDS = 5
+
+
+@cache
+def _service() -> InferenceService:
+    return InferenceService.model_validate(yaml.safe_load((HERE / "service.yaml").read_text()))
+
+
+@cache
+def _loaded(name: str, seed: int) -> tuple[Scenario, Capacity]:
+    """The first of the start-up times; how much a replica can do does not depend on it."""
+    requests = trace.read(HERE / "traces" / f"azure_llm_2023_{name}.csv", None, seed)
+    requests = trace.scaled(requests, RATE_SCALE, seed)
+    found = scenario(_service(), ENGINES[ENGINE], requests, startup=STARTUPS[0], seed=seed)
+    return found, profile(found)
+
+
+def run(key: Key) -> Run:
+    """One policy once; a process of its own."""
+    found, capacity = _loaded(key.trace, key.seed)
+    return Run(key, run_policy(key.policy, replace(found, startup=key.startup), capacity).figures)
+
+
+def _keys(policies: list[str], seeds: int) -> Iterator[Key]:
+    for name in TRACES:
+        for startup in STARTUPS:
+            yield from (Key(name, startup, policy, seed) for policy in policies for seed in range(seeds))
+
+
+def main() -> None:
+    """Run, print, and write into results/."""
+    options = argparse.ArgumentParser(prog="make bench-autoscaling", description=__doc__)
+    options.add_argument("--seeds", type=int, default=SEEDS)
+    options.add_argument("--processes", type=int, default=os.cpu_count())
+    options.add_argument("--policy", action="append", choices=list(POLICIES))
+    chosen = options.parse_args()
+    runs = []
+    with ProcessPoolExecutor(chosen.processes) as pool:
+        for found in pool.map(run, _keys(chosen.policy or list(POLICIES), chosen.seeds)):
+            runs.append(found)
+            sys.stderr.write(f"\r{len(runs)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
+    sys.stderr.write("\n")
+    text = markdown(runs, f"{ENGINE}, load x {RATE_SCALE:g}")
+    print(text)
+    if not chosen.policy and chosen.seeds == SEEDS:
+        (RESULTS / "autoscaling.md").write_text(text)
+        (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(runs), indent=1) + "\n")
+
+
+main()

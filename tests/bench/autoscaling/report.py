@@ -1,0 +1,77 @@
+"""Means over seeds, as tables."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from aifactory.simulate.record import Figures
+from aifactory.simulate.registry import ORACLE
+
+HEADER = (
+    "policy",
+    "attained",
+    "worst 5 min",
+    "GPU-hours",
+    "x oracle",
+    "good requests per GPU-hour",
+    "TTFT p99",
+    "ITL p99",
+    "actions/h",
+    "aborted",
+)
+TITLES = {"conv": "Conversation", "code": "Code"}
+
+
+class Key(NamedTuple):
+    """One run; `startup` is the mean start-up time in seconds."""
+
+    trace: str
+    startup: int
+    policy: str
+    seed: int
+
+
+class Run(NamedTuple):
+    """What came of it."""
+
+    key: Key
+    figures: Figures
+
+
+def markdown(runs: Sequence[Run], setting: str) -> str:
+    """A table for each trace and start-up time."""
+    tables: defaultdict[tuple[str, int], defaultdict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
+    for key, figures in runs:
+        tables[key.trace, key.startup][key.policy].append(figures)
+    seeds = len({run.key.seed for run in runs})
+    parts = [f"Simulated: {setting}; means over {seeds} seed{'s' * (seeds > 1)}."]
+    for (trace, startup), policies in tables.items():
+        oracle = policies.get(ORACLE)
+        hours = fmean(one.gpu_hours for one in oracle) if oracle else None
+        rows = [HEADER, ("---",) * len(HEADER), *(_row(name, found, hours) for name, found in policies.items())]
+        lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        parts.append(f"### {TITLES[trace]}, replicas start in {startup} s\n\n{lines}")
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Every run."""
+    return [{**run.key._asdict(), **asdict(run.figures)} for run in runs]
+
+
+def _row(name: str, found: Sequence[Figures], oracle_hours: float | None) -> tuple[str, ...]:
+    hours = fmean(one.gpu_hours for one in found)
+    return (
+        name,
+        f"{fmean(one.attainment for one in found):.2%}",
+        f"{fmean(one.worst for one in found):.1%}",
+        f"{hours:.1f}",
+        f"{hours / oracle_hours:.2f}" if oracle_hours else "",
+        f"{fmean(one.goodput_per_gpu_hour for one in found):.0f}",
+        f"{fmean(one.first_token[99] for one in found):.2f} s",
+        f"{1000 * fmean(one.between_tokens[99] for one in found):.0f} ms",
+        f"{fmean(one.actions_per_hour for one in found):.1f}",
+        f"{fmean(one.aborted for one in found):.0f}",
+    )
