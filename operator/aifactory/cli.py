@@ -14,6 +14,8 @@ import yaml
 from rich.console import Console
 
 from aifactory.api import GROUP
+from aifactory.api.factory import KIND as FACTORY_KIND
+from aifactory.api.factory import NO_MIRRORS, AIFactory, Mirrors
 from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.modelcache import KIND as CACHE_KIND
 from aifactory.api.modelcache import ModelCache
@@ -65,16 +67,20 @@ def render(
     documents = _documents(filename)
     _refuse(documents)
     served = {kind for kind in OPTIONAL if pod_monitor or kind != "PodMonitor"}
+    factories = [AIFactory.model_validate(one.data) for one in documents if one.data["kind"] == FACTORY_KIND]
+    mirrors = factories[-1].spec.mirrors if factories else NO_MIRRORS
     children: list[dict[str, Any]] = []
     for document in documents:
-        children += _children(document.data, served)
+        children += _children(document.data, served, mirrors)
     typer.echo("---\n".join(map(_dump, children)), nl=False)
 
 
-def _children(manifest: dict[str, Any], served: Collection[str]) -> list[dict[str, Any]]:
+def _children(manifest: dict[str, Any], served: Collection[str], mirrors: Mirrors) -> list[dict[str, Any]]:
+    if manifest["kind"] == FACTORY_KIND:
+        return []
     if manifest["kind"] == CACHE_KIND:
         image = Settings().download_image
-        return render_cache(ModelCache.model_validate(manifest), image, served=served)
+        return render_cache(ModelCache.model_validate(manifest), image, served=served, mirrors=mirrors)
     return render_children(InferenceService.model_validate(manifest), {}, served=served)
 
 
@@ -84,8 +90,12 @@ def lint(filename: Files) -> None:
     documents = _documents(filename)
     _refuse(documents)
     counts = Counter(document.data["kind"] for document in documents)
-    told = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
+    told = ", ".join(f"{count} {kind if count == 1 else _several(kind)}" for kind, count in counts.items())
     typer.echo(f"{told}: no problems", err=True)
+
+
+def _several(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 @app.command()
@@ -201,7 +211,8 @@ def _documents(filenames: list[str]) -> list[Document]:
     except (OSError, UnicodeDecodeError, ManifestError) as error:
         _fail(str(error))
     if not documents:
-        _fail(f"no {' or '.join(DEFINITIONS)} of {GROUP} in {', '.join(filenames)}")
+        *kinds, last = DEFINITIONS
+        _fail(f"no {', '.join(kinds)} or {last} of {GROUP} in {', '.join(filenames)}")
     return documents
 
 

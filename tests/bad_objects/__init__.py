@@ -10,8 +10,10 @@ from typing import Any
 SMALLEST_SPECS: Mapping[str, Mapping[str, Any]] = {
     "InferenceService": {"model": {"name": "meta/llama-3.1-8b-instruct"}, "runtime": {"engine": "vllm"}},
     "ModelCache": {"source": {"huggingFace": {"repo": "meta-llama/Llama-3.1-8B"}}, "storage": {"size": "20Gi"}},
+    "AIFactory": {"mirrors": {"huggingFace": "https://hub.mirror.example.com"}},
 }
-PLURALS = {"InferenceService": "inferenceservices", "ModelCache": "modelcaches"}
+PLURALS = {"InferenceService": "inferenceservices", "ModelCache": "modelcaches", "AIFactory": "aifactories"}
+OF_THE_CLUSTER = {"AIFactory"}
 
 
 @dataclass(frozen=True)

@@ -1041,6 +1041,42 @@ _CACHES = (
     _cache("a hundred connections", {"download": {"connections": 100}}, "spec.download.connections", "less than"),
 )
 
+_FACTORIES = (
+    Bad(
+        "a second AIFactory",
+        name="other",
+        kind="AIFactory",
+        path="metadata.name",
+        says="must be default: a cluster has one AIFactory",
+    ),
+    Bad(
+        "a mirror that is a file",
+        {"mirrors": {"huggingFace": "file:///etc"}},
+        name="default",
+        kind="AIFactory",
+        path="spec.mirrors.huggingFace",
+        says="pattern",
+        server_says="should match",
+    ),
+    Bad(
+        "a mirror with a password",
+        {"mirrors": {"ngc": "https://me:secret@mirror"}},
+        name="default",
+        kind="AIFactory",
+        path="spec.mirrors.ngc",
+        says="pattern",
+        server_says="should match",
+    ),
+    Bad(
+        "a mirror of a source that there is not",
+        {"mirrors": {"huggingface": "https://mirror"}},
+        name="default",
+        kind="AIFactory",
+        path="spec.mirrors.huggingface",
+        says="did you mean huggingFace?",
+        server_says="unknown field",
+    ),
+)
 
 BAD = (
     *_NAMES,
@@ -1054,4 +1090,5 @@ BAD = (
     *_GROUPS,
     *_DYNAMO,
     *_CACHES,
+    *_FACTORIES,
 )

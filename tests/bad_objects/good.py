@@ -308,4 +308,18 @@ GOOD = (
         name="ngc",
         kind="ModelCache",
     ),
+    Good("an AIFactory with a mirror", name="default", kind="AIFactory"),
+    Good(
+        "an AIFactory with every mirror",
+        {
+            "mirrors": {
+                "s3": "http://minio.storage:9000",
+                "oci": "https://registry.example.com",
+                "ngc": "https://mirror.example.com/ngc",
+            }
+        },
+        name="default",
+        kind="AIFactory",
+    ),
+    Good("an AIFactory without mirrors", {"mirrors": None}, name="default", kind="AIFactory"),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from aifactory.api import GROUP, VERSION
 from kubernetes import client, config
 
-from . import PLURALS
+from . import OF_THE_CLUSTER, PLURALS
 
 
 class Admission:
@@ -18,10 +18,12 @@ class Admission:
 
     def refusal(self, manifest: dict[str, Any]) -> str:
         """The API server's message; empty when it accepts the object."""
+        plural, strictly = PLURALS[manifest["kind"]], {"dry_run": "All", "field_validation": "Strict"}
         try:
-            self._api.create_namespaced_custom_object(
-                GROUP, VERSION, "default", PLURALS[manifest["kind"]], manifest, dry_run="All", field_validation="Strict"
-            )
+            if manifest["kind"] in OF_THE_CLUSTER:
+                self._api.create_cluster_custom_object(GROUP, VERSION, plural, manifest, **strictly)
+            else:
+                self._api.create_namespaced_custom_object(GROUP, VERSION, "default", plural, manifest, **strictly)
         except client.ApiException as error:
             return str(json.loads(error.body)["message"])
         return ""

@@ -15,6 +15,7 @@ MERGE = "application/merge-patch+json"
 _PREFIXES = {
     "inferenceservices": "/apis/aifactory.dev/v1alpha1",
     "modelcaches": "/apis/aifactory.dev/v1alpha1",
+    "aifactories": "/apis/aifactory.dev/v1alpha1",
     "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "statefulsets": "/apis/apps/v1",
@@ -43,8 +44,9 @@ class KubeError(Exception):
 
 
 def path(namespace: str, plural: str, name: str = "", subresource: str = "") -> str:
-    """Path of a namespaced object, or of all of them; kinds of the core API need no prefix here."""
-    parts = (_PREFIXES.get(plural, "/api/v1"), "namespaces", namespace, plural, name, subresource)
+    """Path of an object, or of all; kinds of the core API need no prefix here, those of the cluster no namespace."""
+    place = f"namespaces/{namespace}" if namespace else ""
+    parts = (_PREFIXES.get(plural, "/api/v1"), place, plural, name, subresource)
     return "/".join(part for part in parts if part)
 
 

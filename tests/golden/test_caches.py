@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from aifactory.api.download import Order
+from aifactory.api.factory import NO_MIRRORS, AIFactory
 from aifactory.api.modelcache import ModelCache
 from aifactory.cache.children import OPTIONAL, render
 
@@ -31,9 +32,10 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def children(path: Path) -> list[dict[str, Any]]:
-    manifest = yaml.safe_load(path.read_text())
+    manifest, *factories = yaml.safe_load_all(path.read_text())
     manifest["metadata"]["uid"] = UID
-    return render(ModelCache.model_validate(manifest), "aifactory/operator:dev", served=OPTIONAL)
+    mirrors = AIFactory.model_validate(factories[0]).spec.mirrors if factories else NO_MIRRORS
+    return render(ModelCache.model_validate(manifest), "aifactory/operator:dev", served=OPTIONAL, mirrors=mirrors)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aifactory.api.schema import DEFINITIONS
 
-from tests.bad_objects import PLURALS, Bad, Good
+from tests.bad_objects import OF_THE_CLUSTER, PLURALS, Bad, Good
 from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 from tests.bad_objects.server import Admission
@@ -59,8 +59,9 @@ def test_the_manifest_has_no_diff_once_applied(kube: Kube, applied: Any) -> None
 
 
 def test_a_new_object_is_known_to_wait_for_the_operator(applied: Any) -> None:
-    _, stored = applied
-    assert stored["status"] == {"observedGeneration": -1}
+    manifest, stored = applied
+    # An AIFactory waits for nothing: without a status, tools take it for settled.
+    assert stored.get("status") == (None if manifest["kind"] == "AIFactory" else {"observedGeneration": -1})
 
 
 def test_a_field_without_a_default_stays_absent(api: ControlPlane) -> None:
@@ -99,8 +100,18 @@ def test_kubectl_get_shows_the_columns_of_a_cache(api: ControlPlane) -> None:
     assert header == ["NAME", "READY", "REASON", "SIZE", "PROGRESS", "SPEED", "AGE", "LEFT", "SOURCE", "CLAIM"]
 
 
+def test_kubectl_get_shows_the_mirrors(api: ControlPlane) -> None:
+    factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
+    api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(factory))
+    header, row = (line.split() for line in api.kubectl("get", "aifactory").splitlines())
+    api.kubectl("delete", "aif", "default")
+    assert header == ["NAME", "HUGGINGFACE", "S3", "OCI", "NGC", "AGE"]
+    assert row[:2] == ["default", "https://hub.mirror.example.com"]
+
+
 def _path(manifest: Any) -> str:
-    return path("default", PLURALS[manifest["kind"]], manifest["metadata"]["name"])
+    namespace = "" if manifest["kind"] in OF_THE_CLUSTER else "default"
+    return path(namespace, PLURALS[manifest["kind"]], manifest["metadata"]["name"])
 
 
 def _without_version(stored: Any) -> Any:

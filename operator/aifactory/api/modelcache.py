@@ -170,7 +170,7 @@ class ModelCacheSpec(Model):
     endpoint: Endpoint | None = Field(
         default=None,
         description="Base URL of a mirror in the place of the source's public address; an OCI registry keeps its "
-        "repository path. Only the download pod connects to it.",
+        "repository path. Only the download pod connects to it. Default: the AIFactory's mirror, if any.",
     )
     storage: StorageSpec = Field(description="The volume.")
     download: DownloadSpec = Field(default=DownloadSpec(), description="The pod that downloads.")

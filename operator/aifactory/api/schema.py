@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from . import GROUP, VERSION, inferenceservice, modelcache
+from . import GROUP, VERSION, factory, inferenceservice, modelcache
 from .checks import EXTENSION
 from .meta import CheckedModel, Model
 
@@ -108,7 +108,7 @@ def _column(name: str, path: str, kind: str = "string", wide: bool = False) -> J
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A kind of ours; `model` has the fields spec and status."""
+    """A kind of ours; `model` has the fields spec and, if the operator tells anything of it, status."""
 
     kind: str
     plural: str
@@ -116,6 +116,11 @@ class Definition:
     description: str
     model: type[CheckedModel]
     columns: tuple[Json, ...]
+    namespaced: bool = True
+
+    @property
+    def has_status(self) -> bool:
+        return "status" in self.model.model_fields
 
 
 _READY = (
@@ -158,12 +163,30 @@ MODEL_CACHE = Definition(
         _column("Claim", ".status.claim", wide=True),
     ),
 )
-DEFINITIONS = {definition.kind: definition for definition in (INFERENCE_SERVICE, MODEL_CACHE)}
+AI_FACTORY = Definition(
+    kind=factory.KIND,
+    plural=factory.PLURAL,
+    short_name="aif",
+    description="What all of a cluster has in common: the mirrors that model caches fetch from. Its name is default.",
+    model=factory.AIFactory,
+    columns=(
+        _column("HuggingFace", ".spec.mirrors.huggingFace"),
+        _column("S3", ".spec.mirrors.s3"),
+        _column("OCI", ".spec.mirrors.oci"),
+        _column("NGC", ".spec.mirrors.ngc"),
+        _AGE,
+    ),
+    namespaced=False,
+)
+DEFINITIONS = {definition.kind: definition for definition in (INFERENCE_SERVICE, MODEL_CACHE, AI_FACTORY)}
 
 
 def object_schema(definition: Definition) -> Json:
     """The whole object as the API server checks it."""
     fields = definition.model.model_fields
+    # Until the operator writes: generic tools take a status without observedGeneration for a settled one.
+    unseen = {"default": {"observedGeneration": -1}}
+    status = structural_schema(_class(fields["status"]), defaults=False) | unseen if definition.has_status else None
     return {
         "description": definition.description,
         "type": "object",
@@ -173,9 +196,7 @@ def object_schema(definition: Definition) -> Json:
             "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural_schema(_class(fields["spec"])),
-            # Until the operator writes: generic tools take a status without observedGeneration for a settled one.
-            "status": structural_schema(_class(fields["status"]), defaults=False)
-            | {"default": {"observedGeneration": -1}},
+            **({"status": status} if status else {}),
         },
         EXTENSION: [check.rule() for check in definition.model.checks],
     }
@@ -195,7 +216,7 @@ def crd(definition: Definition) -> Json:
         "metadata": {"name": f"{definition.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if definition.namespaced else "Cluster",
             "names": {
                 "kind": definition.kind,
                 "listKind": f"{definition.kind}List",
@@ -209,7 +230,7 @@ def crd(definition: Definition) -> Json:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    **({"subresources": {"status": {}}} if definition.has_status else {}),
                     "additionalPrinterColumns": list(definition.columns),
                     "schema": {"openAPIV3Schema": object_schema(definition)},
                 }

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from aifactory.api.factory import NO_MIRRORS, Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.render.monitoring import endpoint
 from aifactory.render.quantity import canonical
@@ -15,19 +16,24 @@ OPTIONAL = ("PodMonitor",)
 
 
 def render(
-    cache: ModelCache, image: str, *, served: Collection[str], keep: Collection[str] = ()
+    cache: ModelCache,
+    image: str,
+    *,
+    served: Collection[str],
+    keep: Collection[str] = (),
+    mirrors: Mirrors = NO_MIRRORS,
 ) -> list[dict[str, Any]]:
     """Child objects in the order to apply them: plain dicts, complete, spelled as the API server stores them.
 
     `image` holds the downloader unless the spec names another; `served` are the optional kinds of the cluster; copies
-    in folders to `keep` stay in the volume.
+    in folders to `keep` stay in the volume; `mirrors` are for caches that name no endpoint.
     """
     children = [
         _claim(cache),
         _service_account(cache),
         _network_policy(cache),
         _pod_monitor(cache),
-        job(cache, cache.spec.download.image or image, keep),
+        job(cache, cache.spec.download.image or image, keep, mirrors),
     ]
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
 

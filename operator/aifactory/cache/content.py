@@ -19,7 +19,7 @@ SECRETS = {
 def folder(spec: ModelCacheSpec) -> str:
     """Folder of the volume for what the spec asks for; another source has another one, another Secret has not."""
     source = spec.source.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=SECRETS)
-    # Mirrors hold the same; a bucket is another one at another endpoint.
+    # Mirrors, an AIFactory's of S3 as well, hold the same; a bucket is another one at another endpoint of its cache.
     place = spec.endpoint if spec.source.s3 else None
     return f"copy-{digest([source, place])}"
 

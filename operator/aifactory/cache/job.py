@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from aifactory.api.download import GIVE_UP, Order
+from aifactory.api.factory import Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.render import egress
 from aifactory.render.container import pull_policy
@@ -25,18 +26,19 @@ RETRIES = 6
 _DOCKER_CONFIG = ".dockerconfigjson"
 
 
-def job(cache: ModelCache, image: str, keep: Collection[str]) -> dict[str, Any]:
+def job(cache: ModelCache, image: str, keep: Collection[str], mirrors: Mirrors) -> dict[str, Any]:
     """The Job for what the spec asks for, named after all that it does, as the pods of a Job cannot be changed.
 
     Copies in folders to `keep` are left in the volume; these are no part of the name.
     """
-    identity = digest(_spec(cache, image, ()))
+    identity = digest(_spec(cache, image, _order(cache, (), mirrors)))
     metadata = labels.metadata(cache, f"{cache.metadata.name}-{identity}")
     metadata["labels"] = {**metadata["labels"], labels.FOLDER: folder(cache.spec)}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": _spec(cache, image, keep)}
+    spec = _spec(cache, image, _order(cache, keep, mirrors))
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
-def _spec(cache: ModelCache, image: str, keep: Collection[str]) -> dict[str, Any]:
+def _spec(cache: ModelCache, image: str, order: str) -> dict[str, Any]:
     return {
         "backoffLimit": RETRIES,
         "podReplacementPolicy": "Failed",  # two pods must not write the same files
@@ -48,7 +50,7 @@ def _spec(cache: ModelCache, image: str, keep: Collection[str]) -> dict[str, Any
         },
         "template": {
             "metadata": {"labels": {**labels.child(cache), labels.FOLDER: folder(cache.spec)}},
-            "spec": _pod(cache, image, keep),
+            "spec": _pod(cache, image, order),
         },
     }
 
@@ -59,11 +61,10 @@ def _give_up(step: str) -> dict[str, Any]:
     return {"action": "FailJob", "onExitCodes": codes}
 
 
-def _pod(cache: ModelCache, image: str, keep: Collection[str]) -> dict[str, Any]:
+def _pod(cache: ModelCache, image: str, order: str) -> dict[str, Any]:
     wanted = cache.spec.download
     claimed = {"persistentVolumeClaim": {"claimName": labels.claim(cache)}}
     mounts = (Mount(name="weights", path=VOLUME, source=claimed), *egress.mounts(wanted.egress))
-    order = _order(cache, keep)
     fields = {
         "serviceAccountName": labels.download(cache),
         "automountServiceAccountToken": False,
@@ -114,12 +115,12 @@ def _container(cache: ModelCache, step: str, image: str, order: str, mounts: tup
     }
 
 
-def _order(cache: ModelCache, keep: Collection[str]) -> str:
+def _order(cache: ModelCache, keep: Collection[str], mirrors: Mirrors) -> str:
     """The task as one word; names of Secrets are of no use to the pod."""
     spec = cache.spec
     order = Order(
         source=spec.source,
-        endpoint=spec.endpoint,
+        endpoint=spec.endpoint or mirrors.of(spec.source),
         folder=folder(spec),
         keep=sorted(keep),
         capacity=whole(spec.storage.size),

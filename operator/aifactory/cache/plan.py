@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from aifactory.api.cachestatus import ContentStatus
+from aifactory.api.factory import NO_MIRRORS, Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.decide import selected
 from aifactory.render.drift import holds, stamp
@@ -46,19 +47,20 @@ def plan(
     *,
     served: Collection[str],
     monitor_labels: Mapping[str, str] = MappingProxyType({}),
+    mirrors: Mirrors = NO_MIRRORS,
 ) -> CachePlan:
     """Compare what is wanted with what is there at `now` (epoch seconds).
 
     `in_use` are folders that services read; `served` the optional kinds of the cluster, whose Prometheus selects
-    PodMonitors by `monitor_labels`. A claim is never deleted: its
+    PodMonitors by `monitor_labels`; `mirrors` are for caches that name no endpoint. A claim is never deleted: its
     name does not change.
     """
-    draft = render(cache, image, served=served)
+    draft = render(cache, image, served=served, mirrors=mirrors)
     job = next(child["metadata"]["name"] for child in draft if child["kind"] == "Job")
     content = settled(cache, observed, job)
     done = complete(cache, content)
     keep = {*in_use, *([content.folder] if content else [])} - {folder(cache.spec)}
-    children = render(cache, image, served=served, keep=keep)
+    children = render(cache, image, served=served, keep=keep, mirrors=mirrors)
     # Two pods must not write the same files.
     needed = not done and observed.download(job) is None and not observed.others(job)
     wanted = [selected(stamp(child), monitor_labels) for child in children if child["kind"] != "Job" or needed]

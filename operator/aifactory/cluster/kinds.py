@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aifactory.api import inferenceservice, modelcache
+from aifactory.api import factory, inferenceservice, modelcache
 from aifactory.cache import labels as cache_labels
 from aifactory.render import labels
 
@@ -13,7 +13,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A namespaced resource; `prefix` is the path before `/namespaces`."""
+    """A resource; `prefix` is the path before `/namespaces`. Those of the whole cluster have an empty namespace."""
 
     group: str
     version: str
@@ -24,8 +24,8 @@ class Resource:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def collection(self, namespace: str) -> str:
-        """Path of all objects of a namespace."""
-        return f"{self.prefix}/namespaces/{namespace}/{self.plural}"
+        """Path of all objects of a namespace, or, without one, of all."""
+        return f"{self.prefix}/namespaces/{namespace}/{self.plural}" if namespace else f"{self.prefix}/{self.plural}"
 
     def path(self, namespace: str, name: str, subresource: str = "") -> str:
         """Path of one object."""
@@ -59,6 +59,7 @@ class Family:
 
 INFERENCE_SERVICE = Resource("aifactory.dev", "v1alpha1", "inferenceservices")
 MODEL_CACHE = Resource("aifactory.dev", "v1alpha1", "modelcaches")
+AI_FACTORY = Resource("aifactory.dev", "v1alpha1", factory.PLURAL)
 EVENT = Resource("", "v1", "events")
 POD = Resource("", "v1", "pods")
 _SERVICE_ACCOUNT = {"ServiceAccount": Resource("", "v1", "serviceaccounts")}
@@ -101,4 +102,4 @@ FAMILIES = (SERVICES, CACHES)
 FOREIGN: Mapping[str, Resource] = {"DynamoWorkerMetadata": Resource("nvidia.com", "v1alpha1", "dynamoworkermetadatas")}
 CHILDREN: Mapping[str, Resource] = {**SERVICES.children, **CACHES.children}
 KINDS: Mapping[str, Resource] = {**SERVICES.kinds, **CACHES.kinds}
-"""All that is watched."""
+"""All that is watched for them."""

@@ -31,7 +31,7 @@ async def refresh(
 async def _refresh(
     client: Client, store: Objects[Any], kind: str, resource: Resource, namespace: str | None
 ) -> set[Key]:
-    path = resource.collection(namespace) if namespace else f"{resource.prefix}/{resource.plural}"
+    path = resource.collection(namespace or "")
     family = store.family
     query = {"limit": _PAGE} if kind == family.kind else {"limit": _PAGE, "labelSelector": family.label}
     changed: set[Key] = set()

@@ -28,6 +28,7 @@ from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected
 from aifactory.telemetry.metrics import Metrics
 
+from .factory import FactoryReader
 from .reconcile import REFUSED_RETRY_SECONDS
 from .reporter import Reporter
 
@@ -58,16 +59,18 @@ class CacheReconciler:
         self._reporter = Reporter(writer, settings.status_interval, clock)
         self._written: dict[Key, float] = {}
         self._served: frozenset[str] = frozenset()
+        self._factory = FactoryReader()
         self.readings: Mapping[Key, DownloadReading] = {}
 
     async def discover(self, client: Client) -> bool:
-        """Learn which optional kinds the cluster serves, and whether they are others than before.
+        """Learn which optional kinds the cluster serves and which mirrors it has; whether they are others than before.
 
         Raises:
             ApiError: if the cluster cannot be asked; nothing changes then.
         """
         before, self._served = self._served, await served_of(client, OPTIONAL)
-        return self._served != before
+        mirrored = await self._factory.read(client)
+        return mirrored or self._served != before
 
     def downloading(self) -> list[Key]:
         """Caches whose progress is of interest."""
@@ -107,6 +110,7 @@ class CacheReconciler:
             self._clock(),
             served=self._served,
             monitor_labels=self._settings.monitor_labels,
+            mirrors=self._factory.mirrors,
         )
         refused = await self._apply(observed, todo)
         seen = observed if todo.empty else self._store.observe(key)

@@ -120,13 +120,17 @@ class Operator:
             self.cache_queue.add(key)
 
     async def _discover_forever(self) -> None:
-        """Keep up with optional kinds that come and go."""
+        """Keep up with optional kinds that come and go, and with the AIFactory."""
+        changed = self.feed.factory
         while True:
-            await asyncio.sleep(self.settings.discovery)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.discovery):
+                    await changed.wait()
+            changed.clear()
             await self._insist("the cluster could not be asked for its kinds", self._discover)
 
     async def _discover(self) -> None:
-        """A kind that came or went changes what ours are made of."""
+        """A kind that came or went, or another mirror, changes what ours are made of."""
         if await self.reconciler.discover(self.client):
             for key in self.store.services():
                 self.queue.add(key)

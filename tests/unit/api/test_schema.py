@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aifactory.api.meta import Model
 from aifactory.api.schema import (
+    AI_FACTORY,
     INFERENCE_SERVICE,
     MODEL_CACHE,
     PRESERVE,
@@ -19,6 +20,7 @@ from pydantic import Field
 SPEC = object_schema(INFERENCE_SERVICE)["properties"]["spec"]
 STATUS = object_schema(INFERENCE_SERVICE)["properties"]["status"]
 CACHE_SPEC = object_schema(MODEL_CACHE)["properties"]["spec"]
+FACTORY_SPEC = object_schema(AI_FACTORY)["properties"]["spec"]
 CACHE_STATUS = object_schema(MODEL_CACHE)["properties"]["status"]
 
 
@@ -46,13 +48,20 @@ def has_bound(schema: dict[str, Any]) -> bool:
     return "maxLength" in schema
 
 
-@pytest.mark.parametrize("spec", [SPEC, CACHE_SPEC])
+@pytest.mark.parametrize("spec", [SPEC, CACHE_SPEC, FACTORY_SPEC])
 def test_every_list_map_and_string_of_the_spec_has_a_bound_so_that_rules_stay_cheap(spec: dict[str, Any]) -> None:
     assert [path for path, schema in nodes(spec, "spec") if not has_bound(schema)] == []
 
 
 @pytest.mark.parametrize(
-    ("schema", "name"), [(SPEC, "spec"), (STATUS, "status"), (CACHE_SPEC, "spec"), (CACHE_STATUS, "status")]
+    ("schema", "name"),
+    [
+        (SPEC, "spec"),
+        (STATUS, "status"),
+        (CACHE_SPEC, "spec"),
+        (CACHE_STATUS, "status"),
+        (FACTORY_SPEC, "spec"),
+    ],
 )
 def test_every_field_has_a_description(schema: dict[str, Any], name: str) -> None:
     assert [path for path, node in nodes(schema, name) if "[]" not in path and not node.get("description")] == []

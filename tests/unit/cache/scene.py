@@ -4,7 +4,8 @@ from typing import Any
 
 from aifactory.api.cachestatus import ModelCacheStatus
 from aifactory.api.conditions import Reason
-from aifactory.api.download import Outcome
+from aifactory.api.download import Order, Outcome
+from aifactory.api.factory import NO_MIRRORS
 from aifactory.api.modelcache import ModelCache
 from aifactory.api.status import Condition
 from aifactory.cache.children import OPTIONAL
@@ -41,6 +42,7 @@ class Life:
         self.downloads: dict[str, Download] = {}
         self.attempts: tuple[Attempt, ...] = ()
         self.todo = CachePlan("")
+        self.mirrors = NO_MIRRORS
 
     @property
     def cache(self) -> ModelCache:
@@ -54,6 +56,13 @@ class Life:
         return self.todo.job
 
     @property
+    def address(self) -> str | None:
+        """Where the Job that is there fetches from, None for the public address."""
+        (job,) = (child for (kind, _), child in self.children.items() if kind == "Job")
+        arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+        return Order.model_validate_json(arguments[arguments.index("--order") + 1]).endpoint
+
+    @property
     def folder(self) -> str:
         return folder(self.cache.spec)
 
@@ -64,7 +73,7 @@ class Life:
     def look(self, reading: DownloadReading | None = None, in_use: tuple[str, ...] = (), **more: Any) -> str:
         """Look, write and report; the result is status and reason of Ready."""
         self.now += 60
-        self.todo = plan(self.cache, self.observed, IMAGE, in_use, self.now, served=OPTIONAL)
+        self.todo = plan(self.cache, self.observed, IMAGE, in_use, self.now, served=OPTIONAL, mirrors=self.mirrors)
         for child in self.todo.delete:
             self._remove(child)
         for child in self.todo.apply:

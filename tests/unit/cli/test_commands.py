@@ -65,6 +65,14 @@ def test_render_prints_the_children_of_a_cache() -> None:
     assert "Deployment" in kinds
 
 
+def test_render_gives_a_cache_the_mirror_of_an_aifactory_beside_it() -> None:
+    manifests = [next(good for good in GOOD if good.kind == kind).manifest for kind in ("ModelCache", "AIFactory")]
+    code, output = run("render", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+    assert code == 0
+    assert '"endpoint":"https://hub.mirror.example.com"' in output
+    assert "AIFactory" not in output
+
+
 def test_version_is_a_version() -> None:
     code, output = run("version")
     assert code == 0

@@ -88,6 +88,12 @@ def test_a_clean_manifest_passes_beside_objects_of_other_kinds() -> None:
     assert (code, output) == (0, "2 InferenceServices: no problems\n")
 
 
+def test_kinds_are_counted_in_words() -> None:
+    factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
+    assert lint("-f", "-", stdin=yaml.safe_dump(factory)) == (0, "1 AIFactory: no problems\n")
+    assert lint("-f", "-", stdin=yaml.safe_dump_all([factory, factory])) == (0, "2 AIFactories: no problems\n")
+
+
 def test_a_null_is_a_field_left_out() -> None:
     assert problems({**SMALLEST, "spec": {**SMALLEST["spec"], "slo": None}}) == []
 
@@ -97,8 +103,8 @@ def test_a_null_is_a_field_left_out() -> None:
     [
         ("spec: [", "-:1: not YAML"),
         ("kind: InferenceService\nspec:\n  replicas: 1\n  replicas: 2\n", "-:4: the key 'replicas' is given twice"),
-        ("kind: ConfigMap\napiVersion: v1\n", "no InferenceService or ModelCache of aifactory.dev in -"),
-        ("", "no InferenceService or ModelCache of aifactory.dev in -"),
+        ("kind: ConfigMap\napiVersion: v1\n", "no InferenceService, ModelCache or AIFactory of aifactory.dev in -"),
+        ("", "no InferenceService, ModelCache or AIFactory of aifactory.dev in -"),
         ("- just\n- a list\n", "-:1: not an object"),
         ("? [a]\n: b\n", "-:1: a key must be a word"),
         ("spec: &a [*a]\n", "-: nested too deeply"),

@@ -113,6 +113,11 @@ def test_the_operator_reads_services_and_writes_nothing_of_them_but_status() -> 
         assert verbs(GROUP, f"{plural}/status") == {"patch"}
 
 
+def test_the_operator_only_reads_the_aifactory() -> None:
+    assert verbs(GROUP, "aifactories") == {"get", "list", "watch"}
+    assert verbs(GROUP, "aifactories/status") == set()
+
+
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_the_operator_may_keep_every_kind_of_child_and_delete_all_but_weights(kind: str) -> None:
     child = CHILDREN[kind]

@@ -1,0 +1,3 @@
+from tests.unit.cluster.conftest import client, server
+
+__all__ = ["client", "server"]
