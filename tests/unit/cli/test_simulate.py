@@ -115,7 +115,6 @@ def test_a_service_that_cannot_be_simulated_is_told_why(
 
 
 def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:
-    pytest.importorskip("matplotlib")
     code, _ = simulate(tmp_path, trace, "--policy", "aifactory", "--plot", str(tmp_path / "run.png"))
     assert code == 0
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
