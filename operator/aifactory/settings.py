@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     metrics_window: int = Field(
         default=60, ge=10, le=600, description="Window of rates; at least four scrape intervals."
     )
-    tick: float = Field(default=15.0, ge=1, le=300, description="Time between two readings of the signals.")
+    tick: float = Field(
+        default=15.0, ge=1, le=300, description="Time between two readings of the signals, and of the AIFactory."
+    )
     workers: int = Field(default=32, ge=1, le=256, description="Services reconciled at the same time.")
     discovery: float = Field(
         default=60.0,

@@ -48,6 +48,7 @@ class CacheReconciler:
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], float],
+        factory: FactoryReader,
     ) -> None:
         self._store = store
         self._services = services
@@ -59,18 +60,17 @@ class CacheReconciler:
         self._reporter = Reporter(writer, settings.status_interval, clock)
         self._written: dict[Key, float] = {}
         self._served: frozenset[str] = frozenset()
-        self._factory = FactoryReader()
+        self._factory = factory
         self.readings: Mapping[Key, DownloadReading] = {}
 
     async def discover(self, client: Client) -> bool:
-        """Learn which optional kinds the cluster serves and which mirrors it has; whether they are others than before.
+        """Learn which optional kinds the cluster serves, and whether they are others than before.
 
         Raises:
             ApiError: if the cluster cannot be asked; nothing changes then.
         """
         before, self._served = self._served, await served_of(client, OPTIONAL)
-        mirrored = await self._factory.read(client)
-        return mirrored or self._served != before
+        return self._served != before
 
     def downloading(self) -> list[Key]:
         """Caches whose progress is of interest."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import kopf
 
-from aifactory.cluster.kinds import AI_FACTORY, FAMILIES, KINDS, Key, Resource
+from aifactory.cluster.kinds import FAMILIES, KINDS, Key
 from aifactory.cluster.objects import Objects
 
 Enqueue = Callable[[Key, float], None]
@@ -25,21 +25,20 @@ class Feed:
     """Turns watch events into filled stores and due keys; each store comes with what makes a key of it due.
 
     `listed` is set for every object of the list that a watch begins with. Such a list says nothing of objects that
-    vanished since an earlier one. `factory` is set for every event of an AIFactory.
+    vanished since an earlier one.
     """
 
     def __init__(self, *stores: tuple[Objects[Any], Enqueue]) -> None:
         self._stores = stores
         self.listed = asyncio.Event()
-        self.factory = asyncio.Event()
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Add the login, and an event handler for every kind."""
         kopf.on.login(registry=registry, id="service-account")(kopf.login_with_service_account)
         kopf.on.login(registry=registry, id="kubeconfig")(kopf.login_with_kubeconfig)
         for kind, resource in KINDS.items():
-            _watch(registry, resource, self._event(kind))
-        _watch(registry, AI_FACTORY, self._factory_event)
+            selector = (resource.group, resource.version, resource.plural)
+            kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
 
     def _event(self, kind: str) -> Callable[..., Awaitable[None]]:
         fed = [(store, enqueue) for store, enqueue in self._stores if kind in store.family.kinds]
@@ -53,14 +52,6 @@ class Feed:
                     enqueue(key, 0.0 if kind == store.family.kind else CHILD_DELAY_SECONDS)
 
         return event
-
-    async def _factory_event(self, **_: Any) -> None:
-        self.factory.set()
-
-
-def _watch(registry: kopf.OperatorRegistry, resource: Resource, event: Callable[..., Awaitable[None]]) -> None:
-    selector = (resource.group, resource.version, resource.plural)
-    kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(event)
 
 
 def _learn(store: Objects[Any], kind: str, change: str | None, body: kopf.Body) -> bool:

@@ -23,6 +23,7 @@ from aifactory.telemetry.metrics import Metrics
 
 from . import handlers, lease
 from .caches import CacheReconciler
+from .factory import FactoryReader
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .tick import tick_forever, watch_downloads_forever
@@ -49,8 +50,16 @@ class Operator:
         self.cache_queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
         self.reconciler = Reconciler(self.store, self.caches, Writer(client, self.store), settings, metrics, time.time)
+        self.factory = FactoryReader()
         self.cache_reconciler = CacheReconciler(
-            self.caches, self.store, Writer(client, self.caches), self.queue.add, settings, metrics, time.time
+            self.caches,
+            self.store,
+            Writer(client, self.caches),
+            self.queue.add,
+            settings,
+            metrics,
+            time.time,
+            self.factory,
         )
         queues = (self.queue, self.cache_queue)
         metrics.watch_queue(lambda: sum(one.depth for one in queues), lambda: max(one.age for one in queues))
@@ -66,6 +75,7 @@ class Operator:
         """Watch, reconcile and scale until kopf is told to stop."""
         self.metrics.leading.set(1)
         await self._insist("the cluster could not be asked for its kinds", self._discover)
+        await self._insist("the AIFactory could not be read", self._read_factory)
         await self._insist("the cluster could not be listed", self._refresh)
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
@@ -76,6 +86,7 @@ class Operator:
             asyncio.create_task(self._tick()),
             asyncio.create_task(self._watch_downloads()),
             asyncio.create_task(self._discover_forever()),
+            asyncio.create_task(self._read_factory_forever()),
         ]
         watching = asyncio.create_task(
             kopf.operator(
@@ -120,21 +131,29 @@ class Operator:
             self.cache_queue.add(key)
 
     async def _discover_forever(self) -> None:
-        """Keep up with optional kinds that come and go, and with the AIFactory."""
-        changed = self.feed.factory
+        """Keep up with optional kinds that come and go."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.settings.discovery):
-                    await changed.wait()
-            changed.clear()
+            await asyncio.sleep(self.settings.discovery)
             await self._insist("the cluster could not be asked for its kinds", self._discover)
 
     async def _discover(self) -> None:
-        """A kind that came or went, or another mirror, changes what ours are made of."""
+        """A kind that came or went changes what ours are made of."""
         if await self.reconciler.discover(self.client):
             for key in self.store.services():
                 self.queue.add(key)
         if await self.cache_reconciler.discover(self.client):
+            for key in self.caches.owners():
+                self.cache_queue.add(key)
+
+    async def _read_factory_forever(self) -> None:
+        """Not watched: kopf ends the process when it may not watch a kind, and this one can be done without."""
+        while True:
+            await asyncio.sleep(self.settings.tick)
+            await self._insist("the AIFactory could not be read", self._read_factory)
+
+    async def _read_factory(self) -> None:
+        """Another mirror changes where caches fetch from."""
+        if await self.factory.read(self.client):
             for key in self.caches.owners():
                 self.cache_queue.add(key)
 

@@ -85,9 +85,3 @@ async def test_an_object_of_nobody_concerns_no_service(cluster):
     await cluster.tell("Deployment", body)
     await cluster.tell("Deployment", body, "DELETED")
     assert cluster.due == []
-
-
-async def test_news_of_the_aifactory_are_passed_on_and_make_no_service_due(cluster):
-    await cluster.feed._factory_event(type="ADDED", body={"metadata": {"name": "default"}})
-    assert cluster.feed.factory.is_set()
-    assert cluster.due == []

@@ -114,7 +114,7 @@ def test_the_operator_reads_services_and_writes_nothing_of_them_but_status() -> 
 
 
 def test_the_operator_only_reads_the_aifactory() -> None:
-    assert verbs(GROUP, "aifactories") == {"get", "list", "watch"}
+    assert verbs(GROUP, "aifactories") == {"get"}
     assert verbs(GROUP, "aifactories/status") == set()
 
 
