@@ -10,7 +10,8 @@ from typing import Any
 SMALLEST_SPECS: Mapping[str, Mapping[str, Any]] = {
     "InferenceService": {"model": {"name": "meta/llama-3.1-8b-instruct"}, "runtime": {"engine": "vllm"}},
     "ModelCache": {"source": {"huggingFace": {"repo": "meta-llama/Llama-3.1-8B"}}, "storage": {"size": "20Gi"}},
-    "AIFactory": {"mirrors": {"huggingFace": "https://hub.mirror.example.com"}},
+    # Not of the Hub, where caches of other tests come from: an AIFactory is for all of a cluster.
+    "AIFactory": {"mirrors": {"ngc": "https://ngc.mirror.example.com"}},
 }
 PLURALS = {"InferenceService": "inferenceservices", "ModelCache": "modelcaches", "AIFactory": "aifactories"}
 OF_THE_CLUSTER = {"AIFactory"}

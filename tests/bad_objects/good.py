@@ -310,12 +310,12 @@ GOOD = (
     ),
     Good("an AIFactory with a mirror", name="default", kind="AIFactory"),
     Good(
-        "an AIFactory with every mirror",
+        "an AIFactory with several mirrors",
         {
             "mirrors": {
                 "s3": "http://minio.storage:9000",
                 "oci": "https://registry.example.com",
-                "ngc": "https://mirror.example.com/ngc",
+                "ngc": "https://mirror.example.com:8443/ngc",
             }
         },
         name="default",

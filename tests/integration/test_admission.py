@@ -106,7 +106,7 @@ def test_kubectl_get_shows_the_mirrors(api: ControlPlane) -> None:
     header, row = (line.split() for line in api.kubectl("get", "aifactory").splitlines())
     api.kubectl("delete", "aif", "default")
     assert header == ["NAME", "HUGGINGFACE", "S3", "OCI", "NGC", "AGE"]
-    assert row[:2] == ["default", "https://hub.mirror.example.com"]
+    assert row[:2] == ["default", "https://ngc.mirror.example.com"]
 
 
 def _path(manifest: Any) -> str:

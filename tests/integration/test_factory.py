@@ -39,11 +39,15 @@ class Factory:
 
 
 @pytest.fixture
-def factory(kube: Kube) -> Iterator[Factory]:
-    """Not yet created."""
+def factory(kube: Kube, shared_operator: object) -> Iterator[Factory]:
+    """Not yet created; the shared operator knows that it is gone when the test is over."""
     made = Factory(kube)
     yield made
     made.delete()
+    probe = Cache(kube, SHARED_NAMESPACE, f"probe-{uuid.uuid4().hex[:6]}")
+    probe.apply()
+    probe.wait("the mirror is forgotten", lambda: addresses(probe) == [None])
+    probe.delete()
 
 
 @pytest.fixture

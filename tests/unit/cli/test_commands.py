@@ -66,10 +66,12 @@ def test_render_prints_the_children_of_a_cache() -> None:
 
 
 def test_render_gives_a_cache_the_mirror_of_an_aifactory_beside_it() -> None:
-    manifests = [next(good for good in GOOD if good.kind == kind).manifest for kind in ("ModelCache", "AIFactory")]
+    cache = next(good for good in GOOD if good.case == "a cache of an NGC model").manifest
+    factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
+    manifests = [cache, factory]
     code, output = run("render", "-f", "-", stdin=yaml.safe_dump_all(manifests))
     assert code == 0
-    assert '"endpoint":"https://hub.mirror.example.com"' in output
+    assert '"endpoint":"https://ngc.mirror.example.com"' in output
     assert "AIFactory" not in output
 
 
