@@ -103,7 +103,7 @@ def test_kubectl_get_shows_the_columns_of_a_cache(api: ControlPlane) -> None:
 def test_kubectl_get_shows_the_mirrors(api: ControlPlane) -> None:
     factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
     api.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(factory))
-    header, row = (line.split() for line in api.kubectl("get", "aifactory").splitlines())
+    header, row = (line.split() for line in api.kubectl("get", "aif").splitlines())
     api.kubectl("delete", "aif", "default")
     assert header == ["NAME", "HUGGINGFACE", "S3", "OCI", "NGC", "AGE"]
     assert row[:2] == ["default", "https://ngc.mirror.example.com"]
