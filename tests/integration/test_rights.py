@@ -125,6 +125,16 @@ def _granted_writes(plane: ControlPlane) -> set[str]:
     }
 
 
+def test_an_operator_of_one_namespace_is_refused_nothing(plane: ControlPlane) -> None:
+    kubeconfig = plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT)
+    settings = {"AIFACTORY_LEASE_NAMESPACE": SYSTEM, "AIFACTORY_NAMESPACES": "default"}
+    with OperatorProcess(kubeconfig, free_ports(1)[0], settings) as operator:
+        service = Service(plane, Kube(plane), "default", "limited")
+        service.become_ready()
+        service.delete()
+        assert "orbidden" not in operator.log.read_text()
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane) -> None:
     service = Service(plane, Kube(plane), "default", "survivor")
