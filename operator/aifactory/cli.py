@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 import yaml
-from rich.console import Console
 
 from aifactory.api import GROUP
 from aifactory.api.factory import KIND as FACTORY_KIND
@@ -157,6 +156,8 @@ def simulate(
     if as_json:
         typer.echo(json.dumps(report.as_json(results, oracle)))
     else:
+        from rich.console import Console  # 2 MiB that the operator need not hold
+
         Console(width=max(Console().width, report.WIDTH)).print(report.table(results, oracle))
 
 
