@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import time
+from asyncio import sslproto
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from typing import Any
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 WATCHES_BEGIN_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 CACHE_WORKERS = 4
+_TLS_BUFFER_BYTES = 32 * 1024
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -211,6 +213,7 @@ def run() -> None:
     """Entry point of `aifactory run`."""
     settings = Settings()
     _spare_the_collector()
+    _spare_tls_buffers()
     logs.configure(settings.log_level, settings.log_format)
     asyncio.run(operate(settings))
 
@@ -224,3 +227,11 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 100)
+
+
+def _spare_tls_buffers() -> None:
+    """Every TLS connection of asyncio has a buffer to read into, of 256 KiB (CPython, asyncio/sslproto.py).
+
+    With a connection for each watched kind these were 7 MiB.
+    """
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
