@@ -730,10 +730,10 @@ _ENGINES = (
         server_says="should match",
     ),
     Bad(
-        "a precision of a NIM without its profile",
-        _engine("nim", model={"precision": "fp8"}),
+        "int4 with a NIM",
+        _engine("nim", model={"precision": "int4"}),
         path="spec.model.precision",
-        says="name a profile in runtime.nimProfile",
+        says="must be auto, bf16, fp8, nvfp4 or mxfp4",
     ),
     Bad(
         "int4 with SGLang",

@@ -42,6 +42,10 @@ GOOD = (
         },
     ),
     Good(
+        "a NIM that chooses among its profiles of one precision",
+        {"model": {"precision": "nvfp4"}, "runtime": {"engine": "nim"}, "accelerator": {"count": 2}},
+    ),
+    Good(
         "a gated Hugging Face model on four named GPUs",
         {
             "model": {"source": {"huggingFace": {"repo": "meta-llama/Llama-3.1-70B", "tokenSecret": "hf-token"}}},

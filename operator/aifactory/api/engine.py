@@ -62,6 +62,7 @@ _NEEDED: Mapping[str, tuple[Engine, ...]] = {
 # Number formats that can be asked of an engine beside `auto`, which leaves the choice to the weights or the image.
 # Engines that are not named here take all.
 _PRECISIONS: Mapping[Engine, tuple[str, ...]] = {
+    Engine.NIM: ("bf16", "fp8", "nvfp4", "mxfp4"),
     Engine.SGLANG: ("bf16", "fp8", "nvfp4", "mxfp4"),
     Engine.TRTLLM: (),
     Engine.TRITON: (),
@@ -126,14 +127,6 @@ def engine_checks() -> tuple[Check, ...]:
             holds=lambda spec: spec.runtime.engine != Engine.TRITON or spec.runtime.port != TRITON_METRICS_PORT,
             message=f"{TRITON_METRICS_PORT} is where Triton has its metrics; use another port",
             field="runtime.port",
-        ),
-        Check(
-            cel="self.runtime.engine != 'nim' || self.model.precision == 'auto' || has(self.runtime.nimProfile)",
-            holds=lambda spec: (
-                spec.runtime.engine != Engine.NIM or spec.model.precision == "auto" or bool(spec.runtime.nim_profile)
-            ),
-            message="a NIM has the precision of its profile: leave it out, or name a profile in runtime.nimProfile",
-            field="model.precision",
         ),
         Check(
             cel="self.runtime.engine != 'nim' || !has(self.model.adapters) || "

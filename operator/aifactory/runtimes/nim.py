@@ -108,7 +108,7 @@ def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[st
         literal("OUTLINES_CACHE_DIR", "/tmp/outlines"),  # noqa: S108
         *((literal("NIM_MODEL_PATH", model_path),) if model_path else ()),
         *((literal("NIM_MAX_MODEL_LEN", runtime.context_length),) if runtime.context_length else ()),
-        *((literal("NIM_MODEL_PROFILE", runtime.nim_profile),) if runtime.nim_profile else ()),
+        *_profile(spec),
         *((literal("NIM_HEALTH_PORT", runtime.health_port),) if runtime.health_port else ()),
         *((literal("NIM_PEFT_SOURCE", ADAPTERS),) if spec.model.adapters else ()),
         *((literal("NIM_PASSTHROUGH_ARGS", shlex.join(_arguments(spec))),) if _arguments(spec) else ()),
@@ -116,6 +116,19 @@ def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[st
         *((secret("NGC_API_KEY", catalog.auth_secret),) if catalog and catalog.auth_secret else ()),
         *hub_token(spec),
     )
+
+
+def _profile(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:
+    """The profile that is named, else what the one that the NIM chooses for its GPUs must have.
+
+    Tags are those of NVIDIA's documentation ("Model Profiles and Selection"); its guides for Nemotron models on one's own
+    GPUs select by them in this form ("Deployment tuning parameters").
+    """
+    if spec.runtime.nim_profile:
+        return (literal("NIM_MODEL_PROFILE", spec.runtime.nim_profile),)
+    if precision := asked_precision(spec):
+        return (literal("NIM_TAGS_SELECTOR", f"precision={precision},tp={spec.accelerator.count}"),)
+    return ()
 
 
 def _arguments(spec: InferenceServiceSpec) -> tuple[str, ...]:

@@ -79,6 +79,19 @@ def test_the_precision_of_a_profile_is_reported_when_it_is_stated(precision, rep
     assert NIM().server(InferenceServiceSpec.model_validate(spec)).precision == reported
 
 
+def test_a_precision_limits_the_profiles_that_a_nim_chooses_from():
+    asked = server(model={"name": "m", "precision": "fp8"}, accelerator={"count": 2})
+    assert environment(asked)["NIM_TAGS_SELECTOR"] == "precision=fp8,tp=2"
+    assert asked.precision == "fp8"
+    assert "NIM_TAGS_SELECTOR" not in environment(server())
+
+
+def test_a_named_profile_is_taken_as_it_is():
+    named = server(model={"name": "m", "precision": "fp8"}, runtime={"nimProfile": "abc"})
+    assert "NIM_TAGS_SELECTOR" not in environment(named)
+    assert environment(named)["NIM_MODEL_PROFILE"] == "abc"
+
+
 def test_the_port_is_set_under_the_names_of_all_versions():
     variables = environment(server(runtime={"port": 9000}))
     assert variables["NIM_SERVER_PORT"] == variables["NIM_HTTP_API_PORT"] == "9000"
