@@ -121,8 +121,8 @@ def _env(spec: InferenceServiceSpec, model_path: str | None) -> tuple[Mapping[st
 def _profile(spec: InferenceServiceSpec) -> tuple[Mapping[str, Any], ...]:
     """The profile that is named, else what the one that the NIM chooses for its GPUs must have.
 
-    Tags are those of NVIDIA's documentation ("Model Profiles and Selection"); its guides for Nemotron models on one's own
-    GPUs select by them in this form ("Deployment tuning parameters").
+    Tags are those of NVIDIA's documentation ("Model Profiles and Selection"); its guides for Nemotron models select by
+    them in this form ("Deployment tuning parameters").
     """
     if spec.runtime.nim_profile:
         return (literal("NIM_MODEL_PROFILE", spec.runtime.nim_profile),)
