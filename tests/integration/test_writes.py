@@ -1,11 +1,14 @@
 """What the operator writes, by the API server's own record: its children, status, and nothing else."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.waiting import hold_true
 from tests.kind.controlplane import ControlPlane
+from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
 
 from .service import Service, operator_writes, target
@@ -32,6 +35,17 @@ def test_of_the_object_only_status_is_written(service: Service) -> None:
         if event["objectRef"]["resource"] == "inferenceservices"
     ]
     assert {target(event) for event in writes} == {STATUS}
+
+
+def test_the_applied_manifest_shows_no_difference_while_the_service_serves(service: Service, tmp_path: Path) -> None:
+    """As a GitOps tool compares; `kubectl diff` fails when there is any."""
+    manifest = tmp_path / "service.yaml"
+    manifest.write_text(json.dumps(service.manifest()))
+    service.become_ready()
+    assert service.api.kubectl("diff", "--server-side", "--field-manager=gitops", "-f", str(manifest)) == ""
+    manifest.write_text(json.dumps(service.manifest({"replicas": 2})))
+    with pytest.raises(StepFailedError):
+        service.api.kubectl("diff", "--server-side", "--field-manager=gitops", "-f", str(manifest))
 
 
 def test_a_new_service_costs_few_writes(service: Service) -> None:
