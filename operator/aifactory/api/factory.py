@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from .checks import Check
-from .inferenceservice import ObjectMeta
 from .meta import CheckedModel, Model
 from .modelcache import CacheSource, Endpoint
+from .owner import ObjectMeta
 
 KIND = "AIFactory"
 PLURAL = "aifactories"

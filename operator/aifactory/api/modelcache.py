@@ -1,18 +1,16 @@
 """The kind `ModelCache`: weights fetched once into a volume that services share."""
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from . import API_VERSION
 from .cachestatus import ModelCacheStatus
 from .checks import Check, Unique, count_set
 from .egress import EgressSpec
-from .inferenceservice import MAX_NAME_LENGTH, NAME_PATTERN, ObjectMeta
 from .meta import LABEL_KEYS, CheckedModel, LabelValue, Model, ObjectName, Quantity, UserId
 from .model import HubRepository
+from .owner import Owner, name_check
 from .podtemplate import Toleration
 
 KIND = "ModelCache"
@@ -176,42 +174,15 @@ class ModelCacheSpec(Model):
     download: DownloadSpec = Field(default=DownloadSpec(), description="The pod that downloads.")
 
 
-class ModelCache(CheckedModel):
+class ModelCache(Owner):
     """An object as read from the API server or a manifest.
 
     Raises:
         pydantic.ValidationError: from `model_validate`, with the path of each wrong field.
     """
 
-    metadata: ObjectMeta
+    kind: ClassVar[str] = KIND
     spec: ModelCacheSpec
     status: ModelCacheStatus = ModelCacheStatus()
 
-    checks = (
-        Check(
-            cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('{NAME_PATTERN}')",
-            holds=lambda cache: (
-                len(cache.metadata.name) <= MAX_NAME_LENGTH
-                and re.fullmatch(NAME_PATTERN, cache.metadata.name) is not None
-            ),
-            message=f"must be at most {MAX_NAME_LENGTH} lower-case letters, digits or '-', the first a letter and the "
-            "last not '-', because Jobs and pods are named after it",
-            field="metadata.name",
-        ),
-    )
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Namespace and name."""
-        return self.metadata.namespace, self.metadata.name
-
-    def owner_reference(self) -> dict[str, Any]:
-        """Reference that makes Kubernetes delete children with the cache."""
-        return {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "name": self.metadata.name,
-            "uid": self.metadata.uid,
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
+    checks = (name_check("Jobs and pods"),)

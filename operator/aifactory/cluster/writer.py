@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aifactory.api import API_VERSION
-from aifactory.api.inferenceservice import ObjectMeta
+from aifactory.api.owner import ObjectMeta
 from aifactory.status.transitions import Event
 
 from .client import ApiError, Client

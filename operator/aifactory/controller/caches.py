@@ -1,6 +1,5 @@
 """observe -> plan -> apply -> report, for one ModelCache at a time."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -8,8 +7,8 @@ from pydantic import ValidationError
 
 from aifactory.api.cachestatus import ModelCacheStatus
 from aifactory.api.conditions import Reason
-from aifactory.api.inferenceservice import ObjectMeta
 from aifactory.api.modelcache import ModelCache
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.schema import MODEL_CACHE
 from aifactory.cache.children import OPTIONAL
 from aifactory.cache.judge import CacheFacts, report
@@ -79,12 +78,7 @@ class CacheReconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """One round for one cache; the result is the time until the next, in seconds."""
-        started, outcome = time.monotonic(), "error"
-        try:
-            outcome, delay = await self._reconcile(key)
-        finally:
-            self._metrics.reconciles.labels(outcome).observe(time.monotonic() - started)
-        return delay
+        return await self._metrics.reconciled(self._reconcile(key))
 
     async def _reconcile(self, key: Key) -> tuple[str, float | None]:
         raw = self._store.owner(key)

@@ -1,6 +1,5 @@
 """observe -> decide -> apply -> report, for one service at a time."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from aifactory.api.conditions import Reason
-from aifactory.api.inferenceservice import InferenceService, ObjectMeta
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus
@@ -94,12 +94,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """One round for one service; the result is the time until the next, in seconds."""
-        started, outcome = time.monotonic(), "error"
-        try:
-            outcome, delay = await self._reconcile(key)
-        finally:
-            self._metrics.reconciles.labels(outcome).observe(time.monotonic() - started)
-        return delay
+        return await self._metrics.reconciled(self._reconcile(key))
 
     async def _reconcile(self, key: Key) -> tuple[str, float | None]:
         raw = self._store.service(key)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from aifactory.api.cachestatus import ModelCacheStatus
-from aifactory.api.inferenceservice import ObjectMeta
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.writer import Writer

@@ -1,6 +1,7 @@
 """Prometheus metrics of the operator process and of the services it looks after."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -54,6 +55,15 @@ class Metrics:
         self.leading = Gauge(
             "aifactory_leading", "1 while this process is the active operator.", registry=self.registry
         )
+
+    async def reconciled(self, work: Awaitable[tuple[str, float | None]]) -> float | None:
+        """Do one reconcile and time it by its outcome; the result is the time until the next, in seconds."""
+        started, outcome = time.monotonic(), "error"
+        try:
+            outcome, delay = await work
+        finally:
+            self.reconciles.labels(outcome).observe(time.monotonic() - started)
+        return delay
 
     def observe_request(self, method: str, resource: str, status: int, seconds: float) -> None:
         """Count a request to the API server; status 0 means that no answer came."""

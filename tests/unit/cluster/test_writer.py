@@ -1,7 +1,8 @@
 """What the operator writes, as the API server receives it."""
 
 import pytest
-from aifactory.api.inferenceservice import KIND, ObjectMeta
+from aifactory.api.inferenceservice import KIND
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.store import Store

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aifactory.api.inferenceservice import InferenceService, ObjectMeta
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.runtimes import MetricDialect, Role, dynamo, dynamo_workers, roles, vllm

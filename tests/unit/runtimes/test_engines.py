@@ -8,7 +8,8 @@ import modelserver.nim
 import modelserver.vllm
 import pytest
 from aifactory.api.engine import Engine
-from aifactory.api.inferenceservice import InferenceService, ObjectMeta
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.owner import ObjectMeta
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.runtimes import RUNTIMES, ModelServer, Role, roles
 from modelserver.settings import Settings
