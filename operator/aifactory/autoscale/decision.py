@@ -52,6 +52,49 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one replica can carry, as it was learned, and what is asked of all of them.
+
+    `per_replica` is the load, in prompt and output tokens per second, at which `signal` comes to its limit; `load` is
+    that of all replicas now. `confidence` is 0 to 1: below one half, the prior counts for more than what was seen.
+    """
+
+    per_replica: float
+    load: float
+    confidence: float
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The load (tokens per second of all replicas) expected within `horizon_seconds`.
+
+    `model` is the one that did best in its own back-test; `value` is the most that it expects, `upper` adds its usual
+    error, and `replicas` is what that takes. `error` is its mean error, as a share of the load.
+    """
+
+    model: str
+    horizon_seconds: float
+    value: float
+    upper: float
+    error: float
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A number of replicas that was not chosen, and why.
+
+    `ratio` is what `signal` is predicted to become with it: value / target.
+    """
+
+    replicas: int
+    reason: DecisionReason
+    signal: Signal | None = None
+    ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Replicas before and after, the cause, and facts about the service that became apparent.
 
@@ -70,6 +113,9 @@ class Decision:
     gpu_shortage: bool = False
     engine_stalled: bool = False
     overdue_pods: int = 0
+    capacity: Capacity | None = None
+    forecast: Forecast | None = None
+    rejected: tuple[Alternative, ...] = ()
 
     @property
     def changes(self) -> bool:
