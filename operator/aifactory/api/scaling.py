@@ -22,7 +22,9 @@ class ScaleUp(Model):
     """How fast replicas are added."""
 
     threshold: Annotated[Percent, between("1%", "100%")] = Field(
-        default=Decimal("0.55"), description="Observed / target above which replicas are added."
+        default=Decimal("0.90"),
+        description="Latency of the promised share of requests / target above which replicas are added, until what a "
+        "replica carries is learned; other signals reach their limit there.",
     )
     max_percent: int = Field(default=100, ge=1, le=1000, description="Most replicas added per period, % of current.")
     max_replicas: int = Field(default=4, ge=1, le=1000, description="Or this number, whichever is larger.")
@@ -44,14 +46,16 @@ class ScaleDown(Model):
     """How slowly replicas are removed."""
 
     threshold: Annotated[Percent, between("1%", "100%")] = Field(
-        default=Decimal("0.40"), description="Observed / target below which removing is considered."
+        default=Decimal("0.60"), description="The same ratio below which removing is considered."
     )
     stabilization_window: Annotated[Duration, within("0s", "1h")] = Field(
-        default=timedelta(minutes=5), description="The highest recommendation of this window counts."
+        default=timedelta(seconds=150),
+        description="The highest recommendation of this window counts; at least 1.25 start-ups, unless it is 0s.",
     )
-    max_replicas: int = Field(default=1, ge=1, le=1000, description="Most replicas removed per period.")
+    max_percent: int = Field(default=50, ge=1, le=100, description="Most replicas removed per period, % of current.")
+    max_replicas: int = Field(default=1, ge=1, le=1000, description="Or this number, whichever is larger.")
     period: Annotated[Duration, within("1s", "1h")] = Field(
-        default=timedelta(minutes=2), description="Length of that period."
+        default=timedelta(seconds=60), description="Length of that period."
     )
 
 

@@ -12,7 +12,8 @@ class Fleet:
 
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
-    longer than the startup timeout and are not counted on. `uncreated` do not exist yet.
+    longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
+    slowest took `startup_seconds` from creation to readiness, None if none is known.
     """
 
     replicas: int
@@ -23,6 +24,7 @@ class Fleet:
     overdue: int = 0
     uncreated: int = 0
     rolling_out: bool = False
+    startup_seconds: float | None = None
 
     @property
     def pending(self) -> int:
@@ -48,8 +50,15 @@ class Fleet:
             overdue=overdue,
             uncreated=max(0, replicas - existing),
             rolling_out=group.workload.rolling_out if group.workload else False,
+            startup_seconds=_slowest_start(group, startup_timeout),
         )
 
 
 def _started_at(pod: Pod) -> float:
     return max(pod.created_at, pod.ready_at or 0.0)
+
+
+def _slowest_start(group: Group, timeout: timedelta) -> float | None:
+    """A pod that was not ready for a while in between does not tell how long its start took."""
+    starts = (pod.ready_at - pod.created_at for pod in group.serving_pods if pod.ready_at is not None)
+    return max((start for start in starts if 0 < start <= timeout.total_seconds()), default=None)

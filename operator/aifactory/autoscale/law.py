@@ -6,20 +6,16 @@ once, within limits; fewer only after every signal has agreed for the whole stab
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 
 from aifactory.api.scaling import ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings, State
 
-from . import limits, sentences, sizing
+from . import explained, limits, sentences, sizing
 from .decision import Decision, DecisionReason, Recommendation
 from .fleet import Fleet
 from .memory import ALONE, Memory
 from .ratios import Measure, Thresholds, measure
-
-# A scale-down that was taken back is tried again before its time when load is this much lower.
-_REGRET_SHARE = 0.9
 
 
 def decide_replicas(
@@ -41,11 +37,14 @@ def decide_replicas(
     measures = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
     memory = memory.informed(measures, fleet, now, scaling.behavior)
     if readings and measures:
-        memory = memory.averaged(measures, readings, fleet.ready, scaling.behavior)
+        memory = memory.averaged(measures, readings, fleet, scaling.behavior)
         memory = memory.alarmed(readings, fleet, now, scaling.behavior)
-    tick = _Tick(scaling, fleet, readings, measures, now)
+    attainment = max((one.attainment for one in objectives), default=0.0)
+    tick = _Tick(scaling, fleet, readings, measures, attainment, now)
     answers = tick.answers(memory)
     choice, memory = tick.choose(answers, memory, adopted)
+    if readings is not None and choice.to < fleet.replicas:
+        memory = memory.left(readings.work)
     return tick.decision(choice, answers, memory), replace(memory, asked=choice.to)
 
 
@@ -65,6 +64,7 @@ class _Tick:
     fleet: Fleet
     readings: ServiceReadings | None
     measures: tuple[Measure, ...]
+    attainment: float
     now: float
 
     def choose(self, answers: Mapping[Signal, int], memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
@@ -76,8 +76,9 @@ class _Tick:
         if not answers:
             return self._uninformed(memory), memory
         signal = max(answers, key=lambda name: answers[name])
-        memory = memory.regretting(self.fleet, answers[signal], self.now, self.scaling.behavior)
-        wanted = max(answers[signal], self._fits(memory), self.scaling.min_replicas)
+        work = self.readings.work if self.readings else None
+        memory = memory.regretting(self.fleet, answers[signal], work, self.now, self.scaling.behavior)
+        wanted = max(answers[signal], memory.fits(work, current, self.now), self.scaling.min_replicas)
         memory = memory.recommending(wanted, self.now)
         if wanted > current:
             return self._up(wanted, signal, memory), memory
@@ -98,12 +99,39 @@ class _Tick:
             return None
         base = self._base(one, memory)
         bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
+        if one.signal in memory.knowledge.curves:
+            return self._carried(one, memory)
         if self._rising(one, memory) > bounds.up:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
         if highest < bounds.down:
             return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
         return self.fleet.replicas
+
+    def _carried(self, one: Measure, memory: Memory) -> int | None:
+        """Replicas that carry the load that there is or may come; None where the latency does not depend on load."""
+        load = self._load(memory)
+        limit = memory.knowledge.limit(one, self._each)
+        if load is None or limit is None:
+            return None
+        replicas = sizing.carrying(load, limit)
+        return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
+
+    @property
+    def _each(self) -> float:
+        """Tokens per second that come out of one replica."""
+        return (self.readings.tokens or 0.0) / self.fleet.ready if self.readings and self.fleet.ready else 0.0
+
+    def _alone(self, memory: Memory) -> bool:
+        """Requests run one at a time, so that more replicas would not make them faster."""
+        waiting, in_flight = self.readings.waiting.usable if self.readings else None, memory.averages.in_flight
+        return in_flight is not None and in_flight <= ALONE and waiting == 0
+
+    def _load(self, memory: Memory) -> float | None:
+        """Tokens per second to provide for."""
+        now = self.readings.load if self.readings else None
+        expected = memory.knowledge.expected(self.attainment, self.scaling.behavior, self.now)
+        return None if now is None else max(now, expected.upper if expected else now)
 
     def _rising(self, one: Measure, memory: Memory) -> float:
         """What has to be above the threshold: the average and the value now, so that neither noise nor the past counts.
@@ -115,25 +143,16 @@ class _Tick:
         return one.ratio if self.now < memory.panic_until else min(one.ratio, memory.averages.ratios[one.signal])
 
     def _more(self, one: Measure, bounds: Thresholds, memory: Memory) -> int:
-        waiting = self.readings.waiting.usable if self.readings else None
-        load = memory.averages.in_flight
         if one.signal is Signal.WAITING_REQUESTS and self.readings:
             completed, offered = self.readings.completed.usable or 0.0, self.readings.offered.usable or 0.0
             seconds = self.scaling.behavior.scale_up.period.total_seconds()
             return sizing.draining(
                 self.fleet, one.value or 0.0, one.target or 0.0, completed, offered - completed, seconds
             )
-        if one.latency and load is not None and load <= ALONE and waiting == 0:
+        if one.latency and self._alone(memory):
             return self.fleet.replicas
         wanted = sizing.grown(self.fleet, self._rising(one, memory), bounds.up)
         return min(wanted, max(self.fleet.replicas, self.fleet.ready + 1)) if one.vague else wanted
-
-    def _fits(self, memory: Memory) -> int:
-        """The replicas that keep clear of a load that was too much before, at most the present ones."""
-        regret, offered = memory.regret, memory.averages.offered
-        if regret is None or not regret.load or offered is None or self.now - regret.time > regret.seconds:
-            return 0
-        return ceil(min(offered / (_REGRET_SHARE * regret.load), self.fleet.replicas))
 
     def _up(self, wanted: int, signal: Signal, memory: Memory) -> _Choice:
         most, limit = limits.ceiling(self.scaling, self.fleet, memory, self.now)
@@ -213,4 +232,19 @@ class _Tick:
             gpu_shortage=memory.shortage_at == self.now,
             engine_stalled=limits.stalled(self.scaling.behavior, memory, self.now),
             overdue_pods=self.fleet.overdue,
+            capacity=explained.capacity(self.measures, self.readings, memory.knowledge),
+            forecast=explained.forecast(
+                self.measures, memory.knowledge, self.attainment, self.scaling.behavior, self.now
+            ),
+            rejected=tuple(
+                explained.rejected(
+                    choice.to,
+                    max(answers.values(), default=choice.to),
+                    choice.limited_by,
+                    self.scaling.min_replicas,
+                    self.measures,
+                    self._load(memory),
+                    memory.knowledge,
+                )
+            ),
         )

@@ -45,7 +45,7 @@ def refusal(
     now: float,
 ) -> DecisionReason | None:
     """Why no replica may be removed now, however quiet the signals are."""
-    window = scaling.behavior.scale_down.stabilization_window.total_seconds()
+    window = memory.knowledge.window(scaling.behavior)
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
         blindness(readings, measures): readings is None or any(measure.state.unknown for measure in measures),
@@ -63,7 +63,8 @@ def floor(scaling: ScalingSpec, fleet: Fleet, memory: Memory, now: float) -> int
     """The fewest replicas that the rate of scale-down allows now."""
     down = scaling.behavior.scale_down
     removed = memory.changed(down.period.total_seconds(), now, -1)
-    return max(scaling.min_replicas, fleet.replicas - max(0, down.max_replicas - removed))
+    step = max(down.max_replicas, (fleet.replicas + removed) * down.max_percent // 100)
+    return max(scaling.min_replicas, fleet.replicas - max(0, step - removed))
 
 
 def blindness(readings: ServiceReadings | None, measures: tuple[Measure, ...]) -> DecisionReason:

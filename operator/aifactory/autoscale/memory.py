@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import exp
+from math import ceil, exp
 
 from aifactory.api.scaling import ScalingBehavior, ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings
 
 from .fleet import Fleet
+from .knowledge import Knowledge
 from .ratios import Measure
 
 Basis = tuple[ScalingSpec, tuple[Objective, ...]]
@@ -17,10 +18,14 @@ Basis = tuple[ScalingSpec, tuple[Objective, ...]]
 ALONE = 0.5
 # The base latency follows slower prompts with this time constant; faster ones count at once.
 _BASE_SECONDS = 300.0
-# A scale-down that was taken back is tried again after this many stabilization windows, then after twice that, and so
-# on: a service with a cliff just below it would otherwise pay with its objective every time.
-_REGRET_WINDOWS = 6
+# A scale-down that was taken back is tried again after this many windows, then after twice that, and so on, or when
+# load is this much lower: what was learned must have been wrong, and would cost the objective every time.
+_TAKEN_BACK_WINDOWS = 3
+_REGRET_WINDOWS = 12
 _LONGEST_REGRET = 86_400.0
+_REGRET_SHARE = 0.9
+# Load that is this much higher than at the scale-down is the cause of the replicas that come back.
+_GROWN = 1.05
 # Without a decision for this long, what is remembered of the load is history.
 _ASLEEP_SECONDS = 120.0
 _MOST_ENTRIES = 64
@@ -36,14 +41,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Regret:
-    """A scale-down that had to be taken back at `time`; not to be repeated for `seconds` at that load.
+    """A scale-down that had to be taken back at `time` though load had not grown; not to be repeated for `seconds`.
 
-    `load` is requests per second per replica.
+    `work` of one replica (as of `ServiceReadings.work`) was too much.
     """
 
     time: float
     seconds: float
-    load: float
+    work: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,8 @@ class Averages:
     time: float | None = None
     ratios: Mapping[Signal, float] = field(default_factory=dict)
     in_flight: float | None = None  # requests per ready replica
-    offered: float | None = None  # requests per second of the service
 
-    def at(
-        self, now: float, window: float, ratios: Mapping[Signal, float], in_flight: float | None, offered: float | None
-    ) -> "Averages":
+    def at(self, now: float, window: float, ratios: Mapping[Signal, float], in_flight: float | None) -> "Averages":
         """With the values of this tick; the time constant is half the window, as noisy as a plain mean over it."""
         keep = 0.0 if self.time is None else exp(-max(0.0, now - self.time) / (window / 2))
 
@@ -68,7 +70,6 @@ class Averages:
             now,
             {signal: mixed(self.ratios.get(signal), ratio) for signal, ratio in ratios.items()},
             None if in_flight is None else mixed(self.in_flight, in_flight),
-            self.offered if offered is None else mixed(self.offered, offered),
         )
 
 
@@ -78,7 +79,8 @@ class Memory:
 
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
     and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
-    unloaded request takes. `stalled_since`: requests wait, no token comes out; replicas were `stalled_replicas` then.
+    unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`: requests wait,
+    no token comes out; replicas were `stalled_replicas` then.
     """
 
     basis: Basis | None = None
@@ -92,8 +94,10 @@ class Memory:
     recommended: tuple[tuple[float, int], ...] = ()
     averages: Averages = Averages()
     base: Mapping[Signal, float] = field(default_factory=dict)
-    light_since: float | None = None
+    knowledge: Knowledge = field(default_factory=Knowledge)
     regret: Regret | None = None
+    left_work: float | None = None
+    light_since: float | None = None
     panic_until: float = 0.0
     stalled_since: float | None = None
     stalled_replicas: int = 0
@@ -101,7 +105,8 @@ class Memory:
 
     def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
         """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
-        window = basis[0].behavior.scale_down.stabilization_window.total_seconds()
+        window = self.knowledge.window(basis[0].behavior)
+        kept = max(_longest_period(basis[0].behavior), _TAKEN_BACK_WINDOWS * window)
         changed = self.replicas is not None and fleet.replicas != self.replicas
         adopted = changed and fleet.replicas != self.asked
         asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
@@ -114,7 +119,7 @@ class Memory:
             watched_since=now if afresh else self.watched_since,
             informed_at=now if self.decided_at is None else self.informed_at,
             replicas=fleet.replicas,
-            changes=_merged(tuple(change for change in log if now - change.time < _longest_period(basis[0].behavior))),
+            changes=_merged(tuple(change for change in log if now - change.time < kept)),
             recommended=tuple(entry for entry in self.recommended if now - entry[0] <= window),
         )
         return memory, adopted
@@ -129,21 +134,20 @@ class Memory:
         return replace(memory, blind_since=None, watched_since=now if missed else self.watched_since)
 
     def averaged(
-        self, measures: tuple[Measure, ...], readings: ServiceReadings, ready: int, behavior: ScalingBehavior
+        self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
     ) -> "Memory":
-        """With this tick's readings in the averages, and what they teach about base latency."""
-        now, running, waiting = readings.time, readings.running.usable, readings.waiting.usable
+        """With this tick's readings in the averages, and what they teach."""
+        now, running, waiting, ready = readings.time, readings.running.usable, readings.waiting.usable, fleet.ready
         in_flight = None if running is None or waiting is None or not ready else (running + waiting) / ready
         ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
-        averages = self.averages.at(
-            now, behavior.averaging_window.total_seconds(), ratios, in_flight, readings.offered.usable
-        )
+        averages = self.averages.at(now, behavior.averaging_window.total_seconds(), ratios, in_flight)
         load = averages.in_flight
         light = load is not None and load <= ALONE and not waiting
         light_since = (now if self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
         return replace(
             self,
+            knowledge=self.knowledge.taught(measures, readings, fleet, behavior),
             averages=averages,
             light_since=light_since,
             base=self._base(measures, settled, now - (self.averages.time or now)),
@@ -183,17 +187,32 @@ class Memory:
         waited = since is not None and now - since >= behavior.gpu_shortage_after.total_seconds()
         return replace(self, shortage_at=now) if waited else self
 
-    def regretting(self, fleet: Fleet, wanted: int, now: float, behavior: ScalingBehavior) -> "Memory":
-        """If more are wanted soon after a scale-down, its load per replica was too much."""
-        window = behavior.scale_down.stabilization_window.total_seconds()
-        lately = [change for change in self.changes if now - change.time <= window]
+    def left(self, work: float | None) -> "Memory":
+        """With the work (as of `ServiceReadings.work`) for which replicas were removed."""
+        return replace(self, left_work=work)
+
+    def regretting(
+        self, fleet: Fleet, wanted: int, work: float | None, now: float, behavior: ScalingBehavior
+    ) -> "Memory":
+        """If more are wanted soon after a scale-down though work has not grown, it was too much for a replica."""
+        window = self.knowledge.window(behavior)
+        lately = [change for change in self.changes if now - change.time <= _TAKEN_BACK_WINDOWS * window]
         taken_back = wanted > fleet.replicas and fleet.ready and lately and lately[-1].by < 0
-        if not taken_back or self.averages.offered is None:
+        if not taken_back or not work or self.left_work is None or work > _GROWN * self.left_work:
             return self
         before = self.regret
         again = before is not None and now - before.time <= 2 * before.seconds
         seconds = min(2 * before.seconds, _LONGEST_REGRET) if before and again else _REGRET_WINDOWS * window
-        return replace(self, regret=Regret(now, seconds, self.averages.offered / fleet.ready))
+        too_much = work / fleet.ready
+        knowledge = self.knowledge.disproved(_REGRET_SHARE * too_much)
+        return replace(self, regret=Regret(now, seconds, too_much), knowledge=knowledge)
+
+    def fits(self, work: float | None, replicas: int, now: float) -> int:
+        """The replicas that keep clear of what was too much before, at most the present ones."""
+        regret = self.regret
+        if regret is None or not work or now - regret.time > regret.seconds:
+            return 0
+        return ceil(min(work / (_REGRET_SHARE * regret.work), replicas))
 
     def recommending(self, replicas: int, now: float) -> "Memory":
         """With this tick's recommendation; earlier ones that are not higher no longer matter."""
@@ -214,9 +233,7 @@ class Memory:
 
 
 def _longest_period(behavior: ScalingBehavior) -> float:
-    return max(
-        behavior.scale_up.period, behavior.scale_down.period, behavior.scale_down.stabilization_window
-    ).total_seconds()
+    return max(behavior.scale_up.period, behavior.scale_down.period).total_seconds()
 
 
 def _merged(changes: tuple[Change, ...]) -> tuple[Change, ...]:

@@ -81,8 +81,8 @@ def _latency(reading: ObjectiveReading) -> Measure:
     objective, value = reading.objective, reading.observed.usable
     if value is None:
         return _nothing(objective.signal, reading.observed, objective.target)
-    if reading.estimate is not None and 0 <= reading.estimate < inf:
-        value = reading.estimate
+    if reading.promised is not None and 0 <= reading.promised < inf:
+        value = reading.promised
     needed = 1 / (1 - (objective.percentile or 0) / 100)
     ratio = min(HIGHEST_RATIO, value / objective.target)
     return Measure(objective.signal, State.OK, value, objective.target, ratio, reading.observations < needed)

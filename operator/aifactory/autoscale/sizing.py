@@ -8,6 +8,11 @@ from .ratios import Thresholds
 MOST_REPLICAS = 10_000
 
 
+def carrying(load: float, each: float) -> int:
+    """Replicas for a load when each carries `each`, in the same unit; at least 1."""
+    return max(1, _up(load / each)) if each > 0 else MOST_REPLICAS
+
+
 def grown(fleet: Fleet, ratio: float, threshold: float) -> int:
     """Replicas that bring `ratio` down to `threshold`, never fewer than now.
 

@@ -69,6 +69,24 @@ class Histogram:
         index = bisect_right(self.edges, target)
         return self.edges[index - 1] if index else None
 
+    def share_above(self, value: float, observations: float) -> float | None:
+        """The share of `observations` (0 to 1) above `value`; None without any.
+
+        Inside a bucket it falls exponentially, as tails of latencies do, and to half an observation if none is above
+        the bucket. Above the highest finite edge it is what lies beyond that edge.
+        """
+        if self.total <= 0 or not self.edges:
+            return None
+        index = bisect_left(self.edges, value)
+        if index == len(self.edges):
+            return 1 - self.counts[-1] / self.total
+        low, below = (self.edges[index - 1], self.counts[index - 1]) if index else (min(0.0, self.edges[0]), 0.0)
+        at_low, at_high = 1 - below / self.total, 1 - self.counts[index] / self.total
+        if at_low <= 0:
+            return 0.0
+        part = (value - low) / (self.edges[index] - low)
+        return at_low * min(1.0, max(at_high, 0.5 / max(observations, 1.0)) / at_low) ** part if part < 1 else at_high
+
     def share_within(self, target: float) -> float | None:
         """The share of observations (0 to 1) surely within the target: counted at `edge_below`."""
         edge = self.edge_below(target)

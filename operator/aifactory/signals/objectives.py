@@ -28,12 +28,14 @@ class Objective:
     """One promise.
 
     A latency objective has a percentile (50 to 99) and a target in seconds that must not be exceeded; throughput has no
-    percentile and a target in output tokens per second that must be reached while requests wait.
+    percentile and a target in output tokens per second that must be reached while requests wait. `attainment` is the
+    share (0 to 1) of requests that the service promises to keep within the target.
     """
 
     signal: Signal
     target: float
     percentile: int | None = None
+    attainment: float = 0.99
 
     @property
     def text(self) -> str:
@@ -48,7 +50,7 @@ def resolve(slo: SLOSpec) -> tuple[Objective, ...]:
     asked = slo.in_force
     latencies = (asked.time_to_first_token, asked.inter_token_latency, asked.end_to_end_latency)
     found = [
-        Objective(signal, latency.target.total_seconds(), latency.percentile)
+        Objective(signal, latency.target.total_seconds(), latency.percentile, float(slo.attainment))
         for signal, latency in zip(LATENCIES, latencies, strict=True)
         if latency
     ]

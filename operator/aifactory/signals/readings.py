@@ -7,6 +7,9 @@ from math import inf
 
 from .objectives import Objective
 
+# Nothing that is measured over a window tells of faster growth.
+_MOST_GROWTH = 10.0
+
 
 class State(StrEnum):
     """How far a value can be trusted; only OK and IDLE are facts about the service."""
@@ -44,7 +47,8 @@ class ObjectiveReading:
     """An objective as seen now.
 
     `observed` is in the target's unit, a percentile as `histogram_quantile` has it, from `observations` requests or
-    tokens of the window; `estimate` is nearer to the truth where buckets are wide. Attainment is the share (0 to 1)
+    tokens of the window; `promised` is the latency within which the promised share of requests stays, as near to the
+    truth as buckets allow, and `missed` the share (0 to 1) beyond the target. Attainment is the share (0 to 1)
     within the target over the window, five minutes and one hour; it is counted at `edge`, the highest histogram edge
     (seconds) that is not above the target, and is None where nothing was observed or no edge is that low. `edges` are
     all finite edges seen.
@@ -53,7 +57,8 @@ class ObjectiveReading:
     objective: Objective
     observed: Reading = Reading()
     observations: float = 0.0
-    estimate: float | None = None
+    promised: float | None = None
+    missed: float | None = None
     attainment: float | None = None
     attainment_5m: float | None = None
     attainment_1h: float | None = None
@@ -97,6 +102,25 @@ class ServiceReadings:
     generation_tokens: Reading = Reading()
     pods: Mapping[str, PodReading] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def tokens(self) -> float | None:
+        """Prompt and output tokens per second of the whole service."""
+        prompt, output = self.prompt_tokens.usable, self.generation_tokens.usable
+        return None if prompt is None or output is None else prompt + output
+
+    @property
+    def work(self) -> float | None:
+        """What comes out: tokens per second, or requests per second of an engine that does not count prompt tokens."""
+        return self.completed.usable if self.tokens is None else self.tokens
+
+    @property
+    def load(self) -> float | None:
+        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait."""
+        tokens, completed, offered = self.tokens, self.completed.usable, self.offered.usable
+        if not tokens or not completed or not offered or not self.waiting.usable:
+            return tokens
+        return tokens * min(_MOST_GROWTH, max(1.0, offered / completed))
 
     @property
     def idle(self) -> bool:

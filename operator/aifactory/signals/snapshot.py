@@ -111,11 +111,13 @@ class _View:
             return ObjectiveReading(objective, self._rate("generation_tokens"))
         name = HISTOGRAM_OF[objective.signal]
         histogram = self._histogram(name)
+        observations = histogram.total * self.snapshot.window_seconds if histogram else 0.0
         return ObjectiveReading(
             objective=objective,
             observed=self._latency(name, histogram, objective.percentile / 100),
-            estimate=self._estimate(name, histogram, objective.percentile / 100),
-            observations=histogram.total * self.snapshot.window_seconds if histogram else 0.0,
+            promised=self._estimate(name, histogram, _promised(objective, observations)),
+            missed=histogram.share_above(objective.target, observations) if histogram else None,
+            observations=observations,
             attainment=_share(histogram, objective),
             attainment_5m=_share(self._histogram(f"{name}_5m"), objective),
             attainment_1h=_share(self._histogram(f"{name}_1h"), objective),
@@ -183,6 +185,12 @@ class _View:
 
 def _share(histogram: Histogram | None, objective: Objective) -> float | None:
     return histogram.share_within(objective.target) if histogram else None
+
+
+def _promised(objective: Objective, observations: float) -> float:
+    """The share of requests that is promised, or the largest that so many observations can tell."""
+    known = 1 - 1 / observations if observations > 1 else 0.0
+    return max((objective.percentile or 0) / 100, min(objective.attainment, known))
 
 
 def _tally(histogram: Histogram | None, objective: Objective) -> Tally:

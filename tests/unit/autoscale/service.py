@@ -2,8 +2,11 @@
 
 import random
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
-from aifactory.api.scaling import ScalingSpec
+from aifactory.api.scaling import ScaleDown, ScaleUp, ScalingBehavior, ScalingSpec
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
@@ -12,6 +15,16 @@ from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 
 TTFT = Objective(Signal.TTFT, 0.5, 95)
+# One replica at a time, long after the load has gone: numbers of steps are easy to tell.
+SLOW = ScalingBehavior(
+    scale_up=ScaleUp(threshold=Decimal("0.55")),
+    scale_down=ScaleDown(
+        threshold=Decimal("0.40"),
+        stabilization_window=timedelta(minutes=5),
+        max_percent=1,
+        period=timedelta(minutes=2),
+    ),
+)
 TICK = 15.0
 WINDOW = 60.0
 
@@ -31,9 +44,13 @@ def readings(
     completed: float = 5.0,
     offered: float | None = None,
     tokens: float = 500.0,
+    prompts: float | None = None,
     objective: Objective = TTFT,
 ) -> ServiceReadings:
-    """A healthy service unless told otherwise; None is a series that is missing."""
+    """A healthy service unless told otherwise; None is a series that is missing, or that the engine lacks: `prompts`.
+
+    Without prompt tokens the law cannot learn what a replica carries.
+    """
     return ServiceReadings(
         time=now,
         window_seconds=WINDOW,
@@ -44,13 +61,18 @@ def readings(
         kv_cache_usage_worst=ok(kv) if kv is not None else Reading(),
         completed=ok(completed),
         offered=ok(completed if offered is None else offered),
-        prompt_tokens=ok(tokens),
+        prompt_tokens=ok(prompts) if prompts is not None else Reading(None, State.UNSUPPORTED),
         generation_tokens=ok(tokens),
         pods={f"pod-{index}": PodReading(running / pods, waiting / pods, kv) for index in range(pods)},
     )
 
 
-SCALING = ScalingSpec(max_replicas=10)
+def spec(**bounds: Any) -> ScalingSpec:
+    """With the constants of `SLOW`."""
+    return ScalingSpec(**{"behavior": SLOW} | bounds)
+
+
+SCALING = spec(max_replicas=10)
 
 
 class Watch:
@@ -86,6 +108,7 @@ class Service:
     noise: float = 0.0
     seed: int = 0
     cliff: bool = False
+    learns: bool = False
     gpus: int = 10_000
     replicas: int = 1
     ready_at: list[float] = field(default_factory=lambda: [0.0])
@@ -127,6 +150,7 @@ class Service:
             completed=completed,
             offered=self.noisy(offered),
             tokens=100 * completed,
+            prompts=1000 * completed if self.learns else None,
         )
 
     def noisy(self, value: float) -> float:

@@ -6,9 +6,9 @@ import pytest
 from aifactory.api.scaling import ScalingSpec
 from aifactory.autoscale.decision import Decision, DecisionReason
 
-from tests.unit.autoscale.service import TICK, Service, run
+from tests.unit.autoscale.service import TICK, Service, run, spec
 
-SCALING = ScalingSpec(max_replicas=20)
+SCALING = spec(max_replicas=20)
 MINUTE = 60.0
 HOUR = 3600.0
 
@@ -86,3 +86,43 @@ def test_missing_gpus_do_not_churn() -> None:
     assert decisions[-1].gpu_shortage
     assert all(decision.to > decision.from_ for decision in changes)
     assert len(changes) <= 3
+
+
+LEARNS = ScalingSpec(max_replicas=20)
+
+
+@pytest.mark.parametrize("load", [8.0, 15.0, 22.0, 30.0, 45.0])
+def test_what_a_replica_carries_is_learned(load: float) -> None:
+    service = Service(learns=True)
+    run(service, LEARNS, (HOUR, load))
+    before = service.breached
+    run(service, LEARNS, (4 * HOUR, load))
+    # 0.075 s alone and a limit of 0.45 s: a replica carries 5 x (1 - 0.075 / 0.45) = 4.2 requests per second
+    assert service.replicas <= load / 4.2 + 2
+    assert service.breached - before <= 0.03 * 4 * HOUR  # what trying fewer replicas costs
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("load", [3.0, 8.0, 15.0, 22.0, 30.0, 45.0])
+def test_noise_does_not_make_it_flap_either_when_it_learns(load: float, seed: int) -> None:
+    service = Service(noise=0.4, seed=seed, learns=True)
+    run(service, LEARNS, (HOUR, load))
+    assert reversals(run(service, LEARNS, (3 * HOUR, load))) <= 6
+
+
+def test_a_cliff_is_tried_ever_less_often_when_it_learns() -> None:
+    service = Service(cliff=True, learns=True)
+    run(service, LEARNS, (HOUR, 14.0))
+    first = reversals(run(service, LEARNS, (6 * HOUR, 14.0)))
+    later = reversals(run(service, LEARNS, (6 * HOUR, 14.0)))
+    assert later <= max(2, first // 2)
+
+
+def test_load_that_falls_takes_replicas_along_in_few_steps_when_it_learns() -> None:
+    service = Service(learns=True)
+    run(service, LEARNS, (30 * MINUTE, 20.0))
+    breached = service.breached
+    decisions = run(service, LEARNS, (HOUR, 0.5))
+    assert service.replicas == 1
+    assert len([decision for decision in decisions if decision.changes]) <= 4
+    assert service.breached == breached

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aifactory.api.scaling import ScalingFallback, ScalingSpec
+from aifactory.api.scaling import ScalingFallback
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
@@ -15,7 +15,7 @@ from aifactory.signals.histogram import Histogram
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
-from tests.unit.autoscale.service import SCALING, TTFT, Watch, readings, steady
+from tests.unit.autoscale.service import SCALING, TTFT, Watch, readings, spec, steady
 
 QUIET = {"ttft": 0.02, "waiting": 0.0, "running": 1.0, "kv": 0.01, "completed": 0.5}
 BUSY = {"ttft": 0.9, "waiting": 30.0, "running": 100.0, "kv": 0.5}
@@ -49,14 +49,14 @@ def test_rule_01_a_snapshot_older_than_the_window_is_no_signal() -> None:
 
 @pytest.mark.parametrize(("replicas", "bounded"), [(0, 2), (1, 2), (12, 10)])
 def test_rule_01_bounds_hold_without_signals(replicas: int, bounded: int) -> None:
-    decision = Watch(steady(replicas), ScalingSpec(min_replicas=2, max_replicas=10)).see(None)
+    decision = Watch(steady(replicas), spec(min_replicas=2, max_replicas=10)).see(None)
     assert (decision.to, decision.reason) == (bounded, DecisionReason.BOUNDS_CHANGED)
 
 
 @pytest.mark.parametrize(("replicas", "expected"), [(2, 5), (7, 7)])
 def test_rule_01_the_fallback_only_raises_and_only_after_its_time(replicas: int, expected: int) -> None:
     fallback = ScalingFallback(replicas=5, after=timedelta(minutes=10))
-    watch = Watch(steady(replicas), ScalingSpec(max_replicas=10, fallback=fallback))
+    watch = Watch(steady(replicas), spec(max_replicas=10, fallback=fallback))
     watch.see(readings(pods=replicas))
     assert watch.see(with_state(State.ERROR), 570).to == replicas
     assert watch.see(with_state(State.ERROR), 60).to == expected
@@ -96,7 +96,7 @@ def test_rule_05_no_scale_down_in_the_first_window() -> None:
 def test_rule_05_a_changed_spec_begins_a_new_window() -> None:
     watch = Watch(steady(3))
     watch.see(readings(pods=3, **QUIET), 300)
-    watch.scaling = ScalingSpec(min_replicas=1, max_replicas=9)
+    watch.scaling = spec(min_replicas=1, max_replicas=9)
     assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
 
 

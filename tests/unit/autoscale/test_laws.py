@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from aifactory.api.scaling import ScalingSpec
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -13,13 +12,15 @@ from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, Se
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.autoscale.service import spec
+
 OBJECTIVES = (
     Objective(Signal.TTFT, 0.5, 95),
     Objective(Signal.ITL, 0.05, 95),
     Objective(Signal.E2E, 10.0, 99),
     Objective(Signal.THROUGHPUT, 1000.0),
 )
-SCALING = ScalingSpec(min_replicas=2, max_replicas=30)
+SCALING = spec(min_replicas=2, max_replicas=30)
 
 values = st.one_of(st.floats(0, 5), st.floats(0, 1e3), st.just(1e9), st.just(0.0))
 garbage = st.one_of(values, st.floats(), st.none())

@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aifactory.api.scaling import ScaleDown, ScalingBehavior, ScalingSpec
+from aifactory.api.scaling import ScaleDown
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
-from tests.unit.autoscale.service import TICK, Watch, ok, readings, steady
+from tests.unit.autoscale.service import SLOW, TICK, Watch, ok, readings, spec, steady
 
 ROOMY: dict[str, Any] = {"ttft": 0.05, "waiting": 0.0, "kv": 0.05}
 
@@ -95,7 +95,7 @@ def test_a_base_latency_is_unlearned_at_once_when_requests_are_faster() -> None:
 
 
 def test_what_is_over_does_not_scale_up() -> None:
-    watch = Watch(steady(2), ScalingSpec(max_replicas=2))
+    watch = Watch(steady(2), spec(max_replicas=2))
     watch.see(readings(pods=2, **{**ROOMY, "ttft": 3.0}), 300)
     decision = watch.see(readings(pods=2, **{**ROOMY, "ttft": 0.22}))
     assert next(one.replicas for one in decision.recommendations if one.signal is Signal.TTFT) == 2
@@ -108,8 +108,10 @@ def test_one_reading_above_the_threshold_is_noise() -> None:
 
 
 def test_a_burst_of_arrivals_counts_at_once_and_holds_replicas() -> None:
-    short = ScalingBehavior(scale_down=ScaleDown(stabilization_window=timedelta(0)))
-    watch = Watch(steady(2), ScalingSpec(max_replicas=10, behavior=short))
+    short = SLOW.model_copy(
+        update={"scale_down": ScaleDown(threshold=SLOW.scale_down.threshold, stabilization_window=timedelta(0))}
+    )
+    watch = Watch(steady(2), spec(max_replicas=10, behavior=short))
     watch.see(readings(pods=2, **{**ROOMY, "ttft": 0.22}), 300)
     burst = readings(pods=2, **{**ROOMY, "ttft": 0.31, "offered": 20.0})
     assert watch.see(burst).to == 3
@@ -125,7 +127,7 @@ def test_no_replica_leaves_during_a_rollout() -> None:
 
 def test_the_estimate_counts_where_buckets_are_wide() -> None:
     seen = readings(pods=2, **{**ROOMY, "ttft": 0.49})
-    near = replace(seen, objectives=(replace(seen.objectives[0], estimate=0.26),))
+    near = replace(seen, objectives=(replace(seen.objectives[0], promised=0.26),))
     assert Watch(steady(2)).see(near).to == 2
 
 
@@ -135,6 +137,6 @@ def test_the_message_has_the_numbers() -> None:
 
 
 def test_a_limit_is_named() -> None:
-    decision = Watch(steady(2), ScalingSpec(max_replicas=2)).see(readings(pods=2, **{**ROOMY, "ttft": 0.62}))
+    decision = Watch(steady(2), spec(max_replicas=2)).see(readings(pods=2, **{**ROOMY, "ttft": 0.62}))
     assert (decision.reason, decision.limited_by) == (DecisionReason.AT_MAXIMUM, DecisionReason.AT_MAXIMUM)
     assert decision.message.endswith("ratio 1.24; maxReplicas is reached")

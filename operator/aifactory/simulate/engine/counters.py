@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log
 
+from .batching import Sequence
 from .edges import BETWEEN_TOKENS_VLLM, FIRST_TOKEN_VLLM, REQUEST_VLLM
 
 # Beside the engine's histograms, inter-token latencies are kept in steps of half a percent for exact percentiles.
 STEPS_PER_E = 200
+# Beside the latencies of the operator, of which the time between tokens is the mean of each request, an engine has that
+# of every token.
+TOKENS = "each_token"
 
 
 class Buckets:
@@ -51,9 +55,17 @@ class Counters:
     generation_tokens: int = 0
     intervals: dict[int, int] = field(default_factory=dict)
 
+    def finished(self, sequence: Sequence) -> None:
+        """A request got its last token."""
+        first, last = sequence.first_token_at or 0.0, sequence.finished_at or 0.0
+        self.completed += 1
+        self.histograms["end_to_end_latency"].observe(last - sequence.arrived_at)
+        if sequence.output_tokens > 1:
+            self.histograms["inter_token_latency"].observe((last - first) / (sequence.output_tokens - 1))
+
     def between_tokens(self, first: float, times: int = 1, count: int = 1, growth: float = 0.0) -> None:
         """`times` iterations of `first`, `first + growth`, ... seconds; `count` sequences got a token in each."""
-        buckets = self.histograms["inter_token_latency"]
+        buckets = self.histograms[TOKENS]
         last, mean = first + growth * (times - 1), first + growth * (times - 1) / 2
         if bisect_left(buckets.edges, first) == bisect_left(buckets.edges, last):
             buckets.observe(mean, times * count)
@@ -70,6 +82,7 @@ def histogram_edges(own: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[
     return {
         "time_to_first_token": FIRST_TOKEN_VLLM,
         "inter_token_latency": BETWEEN_TOKENS_VLLM,
+        TOKENS: BETWEEN_TOKENS_VLLM,
         "end_to_end_latency": REQUEST_VLLM,
         **own,
     }

@@ -113,6 +113,5 @@ class Replica:
             else:
                 counted.between_tokens(since)
         for sequence in finished:
-            counted.completed += 1
-            counted.histograms["end_to_end_latency"].observe(now - sequence.arrived_at)
+            counted.finished(sequence)
             self._on_finished(sequence)

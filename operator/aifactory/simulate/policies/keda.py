@@ -7,6 +7,7 @@ from statistics import fmean
 
 from aifactory.signals.objectives import Signal
 from aifactory.signals.queries import HISTOGRAM_OF
+from aifactory.simulate.engine.counters import TOKENS
 
 from .base import Choice, Seen
 from .hpa import SYNC_SECONDS, Behavior, Rules
@@ -50,7 +51,8 @@ class KedaSLO:
     def _share(self, seen: Seen) -> float:
         shares = [0.0]
         for signal, target in self._targets.items():
-            histogram = seen.prometheus.histogram(HISTOGRAM_OF[signal], seen.now, WINDOW_SECONDS)
+            name = TOKENS if signal is Signal.ITL else HISTOGRAM_OF[signal]
+            histogram = seen.prometheus.histogram(name, seen.now, WINDOW_SECONDS)
             quantile = histogram.quantile(QUANTILE) if histogram else None
             shares.append((quantile or 0.0) / target)
         return max(shares)

@@ -1,0 +1,112 @@
+"""How a latency depends on load, learned while serving.
+
+An engine with continuous batching spends each iteration on a fixed part and on tokens. With x tokens per second and w
+seconds of work per token, an iteration, and with it every latency that consists of iterations, takes L0 / (1 - w x).
+So 1 / latency falls on a straight line with load, which few observations determine.
+"""
+
+from dataclasses import dataclass, replace
+from math import exp, inf
+
+# The slope is remembered for this long; the level, which follows the lengths of requests, for this long.
+_SLOPE_SECONDS = 3600.0
+_LEVEL_SECONDS = 120.0
+# Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
+_PRIOR_BUSY = 0.6
+# The prior counts for as much as this many observations of a load that varies by this share.
+_PRIOR_OBSERVATIONS = 8.0
+_PRIOR_SPREAD = 0.2
+# Beyond the highest load that went well the line is believed up to this, and not below that: in small steps, what the
+# line does not know is tried.
+_BEYOND = 2.0
+_STEP = 1.1
+# However slow it is, a replica is not taken to carry less than this share of its load: queues make it look worse.
+_LEAST = 0.45
+# A slope below this share of the prior's is no slope: load does not explain this latency.
+_FLAT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Exponentially weighted moments of load (tokens per second of one replica) and 1 / latency (per second).
+
+    The latency is that of the promised share of requests. `proven` is the highest load at which it was kept.
+    """
+
+    time: float
+    load: float
+    speed: float
+    proven: float
+    weight: float = 1.0
+    mean_load: float = 0.0
+    mean_speed: float = 0.0
+    variance: float = 0.0
+    covariance: float = 0.0
+
+    @classmethod
+    def begin(cls, load: float, latency: float, now: float) -> "Curve":
+        """From one observation (tokens per second, seconds) at `now` (epoch seconds)."""
+        return cls(now, load, 1 / latency, load, mean_load=load, mean_speed=1 / latency)
+
+    def observed(self, load: float, latency: float, target: float, now: float) -> "Curve":
+        """With one more observation; `target` (seconds) is what has to be kept."""
+        passed, speed = max(0.0, now - self.time), 1 / latency
+        level = 1 - exp(-passed / _LEVEL_SECONDS)
+        keep = exp(-passed / _SLOPE_SECONDS)
+        weight = keep * self.weight + 1
+        from_load, from_speed = load - self.mean_load, speed - self.mean_speed
+        kept = keep * self.weight / weight
+        return replace(
+            self,
+            time=now,
+            load=self.load + level * (load - self.load),
+            speed=self.speed + level * (speed - self.speed),
+            weight=weight,
+            mean_load=self.mean_load + from_load / weight,
+            mean_speed=self.mean_speed + from_speed / weight,
+            variance=kept * (self.variance + from_load**2 / weight),
+            covariance=kept * (self.covariance + from_load * from_speed / weight),
+        )._proved(load, latency, target)
+
+    def _proved(self, load: float, latency: float, target: float) -> "Curve":
+        """A load is proven by one observation, and disproved by those of some time."""
+        if 1 / self.speed > target:
+            return replace(self, proven=min(self.proven, self.load))
+        return replace(self, proven=max(self.proven, load)) if latency <= target else self
+
+    @property
+    def confidence(self) -> float:
+        """0 to 1: the part of the slope that was seen and not assumed."""
+        seen = self.weight * self.variance
+        return seen / (seen + self._prior_weight) if seen else 0.0
+
+    @property
+    def slope(self) -> float:
+        """By how much 1 / latency falls for each token per second, at least 0."""
+        seen = -self.covariance / self.variance if self.variance else 0.0
+        return max(0.0, self.confidence * seen + (1 - self.confidence) * self._prior_slope)
+
+    def limit(self, target: float) -> float | None:
+        """Tokens per second of one replica at which the latency comes to `target` (seconds).
+
+        None if it is above already, and load does not explain it.
+        """
+        room = self.speed - 1 / target
+        if self.slope <= _FLAT * self._prior_slope:
+            return _BEYOND * self.proven if room >= 0 else None
+        line = self.load + room / self.slope
+        return max(_LEAST * self.load, line) if room < 0 else min(max(line, _STEP * self.proven), _BEYOND * self.proven)
+
+    def latency_at(self, load: float) -> float:
+        """Seconds, predicted for another load; infinite beyond what a replica can carry."""
+        speed = self.speed - self.slope * (load - self.load)
+        return 1 / speed if speed > 0 else inf
+
+    @property
+    def _prior_slope(self) -> float:
+        """Of an engine that is busy for `_PRIOR_BUSY` of its time at the present load."""
+        return self.speed / self.load * _PRIOR_BUSY / (1 - _PRIOR_BUSY) if self.load else 0.0
+
+    @property
+    def _prior_weight(self) -> float:
+        return _PRIOR_OBSERVATIONS * (_PRIOR_SPREAD * max(self.mean_load, self.proven)) ** 2

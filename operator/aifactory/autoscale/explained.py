@@ -1,0 +1,73 @@
+"""What a decision says about what was learned: capacity, forecast and the numbers of replicas that were rejected."""
+
+from collections.abc import Iterator
+
+from aifactory.api.scaling import ScalingBehavior
+from aifactory.signals.readings import ServiceReadings
+
+from .decision import Alternative, Capacity, DecisionReason, Forecast
+from .knowledge import Knowledge
+from .ratios import Measure
+from .sizing import carrying
+
+_HIGHEST_PREDICTED = 100.0
+
+
+def capacity(measures: tuple[Measure, ...], readings: ServiceReadings | None, knowledge: Knowledge) -> Capacity | None:
+    """What one replica carries by the signal that limits it most; None before anything was learned."""
+    limits = _limits(measures, knowledge)
+    if not limits or readings is None or readings.load is None:
+        return None
+    limit, one = min(limits, key=lambda found: found[0])
+    return Capacity(limit, readings.load, knowledge.curves[one.signal].confidence, one.signal)
+
+
+def forecast(
+    measures: tuple[Measure, ...], knowledge: Knowledge, attainment: float, behavior: ScalingBehavior, now: float
+) -> Forecast | None:
+    """The load to provide for, and what that takes; None before anything was learned."""
+    limits, expected = _limits(measures, knowledge), knowledge.expected(attainment, behavior, now)
+    if not limits or expected is None:
+        return None
+    return Forecast(
+        model=expected.model,
+        horizon_seconds=knowledge.startup_seconds,
+        value=expected.value,
+        upper=expected.upper,
+        error=knowledge.demand.shortfall / expected.value if expected.value else 0.0,
+        replicas=carrying(expected.upper, min(limit for limit, _ in limits)),
+    )
+
+
+def rejected(
+    chosen: int,
+    wanted: int,
+    limited_by: DecisionReason | None,
+    fewest: int,
+    measures: tuple[Measure, ...],
+    load: float | None,
+    knowledge: Knowledge,
+) -> Iterator[Alternative]:
+    """What all signals wanted, if something stood in the way, and one replica fewer, with what it would have led to."""
+    if limited_by is not None and wanted != chosen:
+        yield Alternative(wanted, limited_by)
+    if chosen - 1 < fewest or load is None:
+        return
+    found = [(_predicted(one, load / (chosen - 1), knowledge), one) for one in _known(measures, knowledge)]
+    if found and chosen > 1:
+        ratio, one = max(found, key=lambda item: item[0])
+        yield Alternative(chosen - 1, DecisionReason.CONSOLIDATION_REFUSED, one.signal, ratio)
+
+
+def _known(measures: tuple[Measure, ...], knowledge: Knowledge) -> list[Measure]:
+    return [one for one in measures if one.signal in knowledge.curves and one.target]
+
+
+def _limits(measures: tuple[Measure, ...], knowledge: Knowledge) -> list[tuple[float, Measure]]:
+    found = ((knowledge.limit(one), one) for one in _known(measures, knowledge))
+    return [(limit, one) for limit, one in found if limit]
+
+
+def _predicted(one: Measure, load: float, knowledge: Knowledge) -> float:
+    """Latency / target under another load; far beyond what a replica carries it has no sensible value."""
+    return min(_HIGHEST_PREDICTED, knowledge.curves[one.signal].latency_at(load) / (one.target or 1.0))
