@@ -17,8 +17,8 @@ from aifactory.render import labels, naming
 from aifactory.runtimes import BETWEEN, Role
 
 Child = dict[str, Any]
-# The longest that Kubernetes takes (int32), and what it takes for no deadline: no former pod is removed before a new one
-# has been ready for so long.
+# The longest that Kubernetes takes (int32), and what it takes for no deadline: no former pod is removed before a new
+# one has been ready for so long.
 _FOREVER = 2**31 - 2
 _WAITING = {"minReadySeconds": _FOREVER, "progressDeadlineSeconds": 2**31 - 1}
 

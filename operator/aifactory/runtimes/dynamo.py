@@ -93,9 +93,9 @@ def _one_generation(frontends: Role, workers: tuple[Role, ...]) -> tuple[Role, .
 
     Frontends refuse workers of a namespace that differ from those they found first, which would make a rollout an
     outage; and what a prefill worker computed is for a decode worker of its own generation. A frontend that sees the
-    first workers of a generation come, or the last ones go, loses the requests of that moment (release 1.6.1: the
-    prefill router is activated after the decode workers count; a request in prefill finds no decode worker). So each
-    generation has frontends of its own, which find it whole when they start.
+    last workers of a generation go answers requests with 503 that are in prefill then (seen with release 1.6.1: their
+    decode worker is "already removed"). So each generation has frontends of its own, which find it whole when they
+    start and leave before it does.
     """
     servers = [(role.name, role.server.image, role.server.command, role.server.args) for role in workers]
     generation = hashlib.sha256(repr(servers).encode()).hexdigest()[:8]
