@@ -75,9 +75,16 @@ class Cluster:
             any(pod.generation == generation and pod.ready_at is not None for pod in self.of(role)) for role in WORKERS
         )
 
-    def serves(self, frontend: Server) -> bool:
+    def known(self, frontend: Server) -> set[str]:
+        """Generations that a frontend serves with."""
         known = {pod.generation for pod in self.pods} if frontend.generation == BETWEEN else {frontend.generation}
-        return any(map(self.whole, known))
+        return set(filter(self.whole, known))
+
+    def enough(self, frontend: Server) -> bool:
+        """It finds as many workers of each kind as there should be."""
+        known = self.known(frontend)
+        found = [pod.role for pod in self.pods if pod.generation in known and pod.ready_at and pod.left_at is None]
+        return all(found.count(role) >= self.replicas[role] for role in WORKERS)
 
     def observed(self) -> Observed:
         groups = {}
@@ -97,15 +104,17 @@ class Cluster:
 
     def second(self) -> None:
         self.now += 1
+        before = {pod.name: self.known(pod) for pod in self.of(FRONTEND, leaving=True) if pod.ready_at}
         self.pods = [pod for pod in self.pods if pod.left_at is None or self.now < pod.left_at + LEAVES]
         for pod in self.pods:
-            late = pod.role is not FRONTEND or self.serves(pod)
-            if pod.ready_at is None and self.now >= pod.created + pod.ready_after and late:
+            starts = pod.role is not FRONTEND or self.known(pod)
+            if pod.ready_at is None and self.now >= pod.created + pod.ready_after and starts:
                 pod.ready_at = self.now
         for role in (FRONTEND, *WORKERS):
             self._roll(role)
-        for pod in self.of(FRONTEND, leaving=True):
-            assert pod.ready_at is None or self.serves(pod), f"{self.now}: {pod} has nobody\n{self.pods}"
+        for pod in self.of(FRONTEND, leaving=True) if self.args else ():
+            assert before.get(pod.name, self.known(pod)) == self.known(pod), f"{self.now}: {pod} sees others come or go"
+            assert not pod.ready_at or self.enough(pod), f"{self.now}: {pod} has too few workers"
 
     def _roll(self, role: RoleName) -> None:
         """What the Deployment controller does with one pod more than wanted, and none less."""
