@@ -17,6 +17,7 @@ from aifactory.render.drift import holds, stamp
 from aifactory.render.template import marked
 from aifactory.runtimes import Role, roles
 from aifactory.several import chosen, kept_for_now, lasting, restarted
+from aifactory.succession import freed, paced, succession
 
 Child = dict[str, Any]
 _Id = tuple[str, str]
@@ -82,16 +83,20 @@ def plan(
     counts = {role.name: stable.get(role.name, role.spec.initial_replicas) for role in parts}
     exchanges = {role.name: chosen(role, observed, counts[role.name], in_flight) for role in parts}
     numbers = {name: exchange.have for name, exchange in exchanges.items()}
-    rendered = render(service, stable, served=lasting(served, observed), canary=canary, numbers=numbers)
+    step = succession(parts, observed, counts, now)
+    rendered = render(
+        service, stable, served=lasting(served, observed), canary=canary, numbers=numbers, between=step.between
+    )
     names = {_id(child) for child in rendered}
     held = _held(parts[0], staged) if staged else frozenset()
     wanted = [
         selected(stamp(marked(child)), monitor_labels)
-        for child in rendered
+        for child in paced(step, parts, rendered)
         if _id(child) not in held or _id(child) not in observed.children
     ]
     sizes = _sizes(service, stable, canary)
-    apply = tuple(child for child in wanted if not _in_place(observed, child, sizes))
+    changed = tuple(child for child in wanted if not _in_place(observed, child, sizes))
+    apply = (*changed, *freed(step, parts, observed, rendered))
     resized = {one: count for one, count in sizes.items() if one in names and _size(observed, one) not in (None, count)}
     kept = names.union(*(kept_for_now(role, observed, counts[role.name], exchanges[role.name]) for role in parts))
     return Plan(

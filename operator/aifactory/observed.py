@@ -11,7 +11,8 @@ from aifactory.api.role import RoleName
 class Pod:
     """A model-server pod. `last_exit` says how a container of it failed last, empty if none did.
 
-    `template` is the fingerprint of the pod template of a canary's pod.
+    `template` is the fingerprint of the pod template of a canary's pod; pods that find each other serve with those of
+    their `generation`.
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
     `began_at` the start of its container, which ended last at `ended_at`; it was told to leave at `left_at`.
@@ -30,6 +31,7 @@ class Pod:
     last_exit: str = ""
     template_hash: str = ""
     template: str = ""
+    generation: str = ""
     replica: str = ""
     nodes: int = 1
     leader: bool = True

@@ -41,6 +41,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         restarts=sum(container.get("restartCount", 0) for container in containers),
         last_exit=next(filter(None, map(_exit, containers)), ""),
         template=(metadata.get("annotations") or {}).get(labels.TEMPLATE, ""),
+        generation=own.get(labels.GENERATION, ""),
         template_hash=next(filter(None, map(own.get, _TEMPLATE_LABELS)), ""),
         scheduled=scheduled.get("status") == "True",
         uid=metadata.get("uid", ""),

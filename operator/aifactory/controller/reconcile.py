@@ -35,6 +35,7 @@ from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected, report
 from aifactory.status.rollout import events
 from aifactory.status.transitions import Event
+from aifactory.succession import succession
 from aifactory.telemetry.metrics import Metrics
 
 from .known import Known
@@ -155,7 +156,7 @@ class Reconciler:
         if known.refused is not None:
             return False
         now = self._clock()
-        if known.converged == (state := (self._state(known, observed, now), replicas, staged)):
+        if known.converged == (state := (self._state(known, observed, replicas, now), replicas, staged)):
             return False
         todo = plan(
             known.service,
@@ -181,13 +182,14 @@ class Reconciler:
             known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
         return not todo.empty
 
-    def _state(self, known: Known, observed: Observed, now: float) -> object:
+    def _state(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> object:
         """Equal when there is nothing to compare again."""
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
         ready = tuple(group.members and group.pods for group in observed.groups.values())
-        parts = (one.role for one in known.roles)
+        parts = tuple(one.role for one in known.roles)
         restart = frozenset(pod.uid for pod in restarted(parts, observed, now))
-        return known.service.metadata.generation, self._served, versions, ready, restart
+        step = succession(parts, observed, replicas, now)
+        return known.service.metadata.generation, self._served, versions, ready, restart, step
 
     async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
         namespace, _ = service.key

@@ -33,14 +33,16 @@ def render(
     served: Collection[str],
     canary: int | None = None,
     numbers: Mapping[RoleName, Collection[int]] | None = None,
+    between: bool = False,
 ) -> list[dict[str, Any]]:
     """Child objects in the order to apply them: plain dicts, complete, spelled as the API server stores them.
 
     A role that `replicas` does not name gets those that it begins with. `served` are the optional kinds of the cluster.
     With `canary` replicas, the spec is also tried beside the first role. `numbers` are those of the replicas that
-    StatefulSets keep, if they are not the lowest.
+    StatefulSets keep, if they are not the lowest. `between` is said where the first role serves with two generations of
+    the others.
     """
-    parts, picker = roles(service), endpoint_picker(service) if POOL in served else None
+    parts, picker = _parts(service, between), endpoint_picker(service) if POOL in served else None
     children = [cluster_service(parts[0])]
     children += discovery(parts)
     for role in parts:
@@ -52,6 +54,11 @@ def render(
         children += pool(parts[0], picker)
     children += exposure(parts[0], pooled=picker is not None)
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
+
+
+def _parts(service: InferenceService, between: bool) -> tuple[Role, ...]:
+    first, *others = roles(service)
+    return (replace(first, server=first.between) if between and first.between else first, *others)
 
 
 def _children(role: Role, replicas: int, served: Collection[str], numbers: Collection[int]) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ NODES = f"{GROUP}/nodes"
 REPLICA = f"{GROUP}/replica"
 # Of the Service of all replicas with several pods: how many there should be.
 REPLICAS = f"{GROUP}/replicas"
+# Of pods that find each other: with which others they serve.
+GENERATION = f"{GROUP}/generation"
 COMPONENT = "app.kubernetes.io/component"
 # Fingerprint of the pod template that a workload was given.
 TEMPLATE = f"{GROUP}/template"

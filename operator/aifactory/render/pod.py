@@ -21,6 +21,7 @@ def pod_template(role: Role, member: Member | None = None) -> dict[str, Any]:
     """Metadata and spec of the pods, without fields that are empty; of one `member` where a replica has several."""
     template, server = role.spec.pod_template or PodTemplate(), role.server
     own = (pod_labels(role, member) if member else labels.child(role)) | {labels.TRACK: role.track.value}
+    own |= {labels.GENERATION: server.generation} if server.generation else {}
     scraped = {labels.METRICS_PATH: metrics_path(role), labels.METRICS_PORT: naming.scraped_port(server)}
     annotations = {
         **(template.annotations or {}),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 
-from .base import Discovery, MetricDialect, ModelServer, Mount, Role, Runtime
+from .base import BETWEEN, Discovery, MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
 from .dynamo import Dynamo
 from .llamacpp import LlamaCpp
@@ -55,6 +55,7 @@ def _measurable(role: Role) -> Role:
 
 
 __all__ = [
+    "BETWEEN",
     "ENGINE_DIALECTS",
     "RUNTIMES",
     "Discovery",

@@ -9,6 +9,9 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 from aifactory.api.spec import InferenceServiceSpec
 
+BETWEEN = "between"
+"""The generation of pods that serve with two generations of others."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricDialect:
@@ -60,7 +63,7 @@ class ModelServer:
     A leaving pod keeps serving for `pre_stop_seconds`; then it gets SIGTERM and `shutdown_seconds` to finish. Metrics
     and health are on the port of the API unless `metrics_port` and `health_port` say otherwise. `sequences` is how many
     requests it works on at a time, where nothing else tells how busy it is. `worker_args` go to the pods of a replica
-    other than its leader.
+    other than its leader. Pods that find each other serve together with those of their `generation`.
     """
 
     image: str
@@ -85,6 +88,7 @@ class ModelServer:
     config: EngineConfig | None = None
     sequences: int | None = None
     worker_args: tuple[str, ...] = ()
+    generation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Role:
     `dialects` are the metric names that its pods may speak. `accelerated` pods get GPUs and hold the model. Replicas
     that try a new spec beside the others are of the track `canary`. Replicas that scale follow the objectives that
     `follows` names as spec.slo.objectives does; None: all of them. With `discovery` pods talk to those of the other
-    roles on ports of their own choice.
+    roles on ports of their own choice. `between` is what pods run that serve with two generations of the other roles.
     """
 
     name: RoleName
@@ -121,6 +125,7 @@ class Role:
     track: Track = Track.STABLE
     follows: tuple[str, ...] | None = None
     discovery: Discovery | None = None
+    between: ModelServer | None = None
 
     @property
     def spec(self) -> InferenceServiceSpec:

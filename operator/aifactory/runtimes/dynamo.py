@@ -17,7 +17,7 @@ from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.topology import WorkersSpec
 
 from . import dynamo_workers
-from .base import Discovery, MetricDialect, ModelServer, Role
+from .base import BETWEEN, Discovery, MetricDialect, ModelServer, Role
 from .dynamo_workers import WORKERS
 from .parts import (
     ENDPOINT_PROPAGATION_SECONDS,
@@ -63,6 +63,8 @@ DIALECT = MetricDialect(
 request. dynamo_frontend_queued_requests would count requests in prefill as waiting; these wait for a worker.
 """
 
+# Workers that a request may go on with when it loses its own: one that is chosen just when it is told to leave refuses.
+_MIGRATIONS = 3
 _PREFILL_FOLLOWS = ("timeToFirstToken",)
 _DECODE_FOLLOWS = ("interTokenLatency", "endToEndLatency", "throughput")
 
@@ -83,19 +85,50 @@ class Dynamo:
                 _workers(service, RoleName.PREFILL, _part(service.spec, split.prefill), _PREFILL_FOLLOWS),
                 _workers(service, RoleName.DECODE, _part(service.spec, split.decode), _DECODE_FOLLOWS),
             )
-        return (_frontends(service), *_one_generation(workers))
+        return _one_generation(_frontends(service), workers)
 
 
-def _one_generation(workers: tuple[Role, ...]) -> tuple[Role, ...]:
-    """Workers with a name for what all of them run, in their namespace of Dynamo.
+def _one_generation(frontends: Role, workers: tuple[Role, ...]) -> tuple[Role, ...]:
+    """All roles, with a name for what the workers run, in their namespace of Dynamo.
 
     Frontends refuse workers of a namespace that differ from those they found first, which would make a rollout an
-    outage; and what a prefill worker computed is for a decode worker of its own generation.
+    outage; and what a prefill worker computed is for a decode worker of its own generation. A frontend that sees the
+    last workers of a generation go answers requests with 503 that are in prefill then (seen with release 1.6.1: their
+    decode worker is "already removed"). So each generation has frontends of its own, which find it whole when they
+    start and leave before it does.
     """
     servers = [(role.name, role.server.image, role.server.command, role.server.args) for role in workers]
     generation = hashlib.sha256(repr(servers).encode()).hexdigest()[:8]
-    suffix = literal("DYN_NAMESPACE_WORKER_SUFFIX", generation)
-    return tuple(replace(role, server=replace(role.server, env=(*role.server.env, suffix))) for role in workers)
+    name = frontends.service.metadata.name
+    return (
+        replace(
+            frontends,
+            server=_with(frontends.server, generation, literal("DYN_NAMESPACE", f"{name}-{generation}")),
+            between=_with(
+                frontends.server,
+                BETWEEN,
+                literal("DYN_NAMESPACE", name),
+                literal("DYN_NAMESPACE_PREFIX", name),
+                literal("DYN_NAMESPACE_PREFIX_STRICT", "true"),
+            ),
+        ),
+        *(
+            replace(
+                role,
+                server=_with(
+                    role.server,
+                    generation,
+                    literal("DYN_NAMESPACE", name),
+                    literal("DYN_NAMESPACE_WORKER_SUFFIX", generation),
+                ),
+            )
+            for role in workers
+        ),
+    )
+
+
+def _with(server: ModelServer, generation: str, *variables: Mapping[str, Any]) -> ModelServer:
+    return replace(server, generation=generation, env=(*server.env, *variables))
 
 
 def _dynamo(spec: InferenceServiceSpec) -> DynamoSpec:
@@ -124,7 +157,12 @@ def _frontends(service: InferenceService) -> Role:
         image=_image(spec),
         command=("python3", "-m", "dynamo.frontend"),
         args=("--http-port", str(spec.runtime.port), "--router-mode", dynamo.router.value),
-        env=(*_env(service), literal("DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", drain), *_routing(dynamo)),
+        env=(
+            *_env(service),
+            literal("DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS", drain),
+            literal("DYN_MIGRATION_LIMIT", _MIGRATIONS),
+            *_routing(dynamo),
+        ),
         mounts=(*writable(HOME), *model_mounts(spec)),
         startup_path=f"/v1/models/{spec.model.name}",
         liveness_path="/live",
@@ -190,19 +228,13 @@ def _image(spec: InferenceServiceSpec) -> str:
 
 
 def _env(service: InferenceService) -> tuple[Mapping[str, Any], ...]:
-    """Processes that name the same DYN_NAMESPACE belong together; they look for each other in their own namespace.
-
-    A frontend takes workers of every generation of it, and of no service whose name begins alike.
-    """
+    """Processes of one namespace of Dynamo belong together; they look for each other in their own of Kubernetes."""
     return (
         literal("HOME", HOME),
         literal("USER", "dynamo"),
         from_pod("POD_NAME", "metadata.name"),
         from_pod("POD_NAMESPACE", "metadata.namespace"),
         from_pod("POD_UID", "metadata.uid"),
-        literal("DYN_NAMESPACE", service.metadata.name),
-        literal("DYN_NAMESPACE_PREFIX", service.metadata.name),
-        literal("DYN_NAMESPACE_PREFIX_STRICT", "true"),
         literal("DYN_DISCOVERY_BACKEND", "kubernetes"),
         literal("DYN_REQUEST_PLANE", "tcp"),
         literal("DYN_EVENT_PLANE", "zmq"),

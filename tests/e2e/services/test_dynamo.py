@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from aifactory.runtimes.dynamo import DISCOVERY
 
 from tests.e2e.conftest import Serve
+from tests.e2e.install import GPU, GPUS
 from tests.e2e.kube import Object, path
 from tests.e2e.service import MODEL, SERVICE_LABEL, Service, scaling
 from tests.e2e.waiting import History
@@ -98,16 +100,32 @@ def test_a_changed_spec_replaces_prefill_and_decode_workers_and_nobody_notices(s
     roles = split()
     service = roles.service
     service.wait_ready()
-    load = service.load("3@300s", "--output-tokens", "40")
+    load = service.load("10@300s", "--output-tokens", "40")
     load.wait_running()
     before = _names(service)
 
     service.edit({"runtime": {"args": ["--max-num-seqs", "128"], "dynamo": {"frontendReplicas": 2}}})
-    service.wait("workers are replaced", lambda: len(_names(service)) == 4 and len(_names(service) & before) == 1, 120)
+    service.wait("all pods are replaced", lambda: len(_names(service) - before) == len(_all_pods(service)) == 4, 180)
     service.wait_ready(60)
-    service.wait("the former ones are gone", lambda: len(_all_pods(service)) == 4, 60)
     service.edit({"runtime": {"dynamo": {"frontendReplicas": 1}}})
     service.wait("a frontend leaves", lambda: len(_all_pods(service)) == 3, 60)
+    _nobody_noticed(load.stop(), roles)
+
+
+@pytest.mark.slow
+def test_workers_stay_until_all_of_the_next_generation_are_there(split: Callable[..., Roles]) -> None:
+    roles = split()
+    service = roles.service
+    service.wait_ready()
+    load = service.load("10@300s", "--output-tokens", "40")
+    load.wait_running()
+    before = _names(service)
+
+    service.edit({"runtime": {"args": ["--max-num-seqs", "128"]}, "topology": _decode_gpus(GPUS + 1)})
+    service.wait("the next prefill worker serves", lambda: _ready_pods(service, "prefill") == 2, 60)
+    service.hold("the former ones stay", lambda: before <= _names(service), DISCOVERY.seconds + 10)
+    service.edit({"topology": _decode_gpus(None)})
+    service.wait("all pods are replaced", lambda: len(_names(service) - before) == len(_all_pods(service)) == 3, 180)
     _nobody_noticed(load.stop(), roles)
 
 
@@ -150,6 +168,17 @@ def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Calla
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("prefill") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
+
+
+def _decode_gpus(count: int | None) -> Object:
+    accelerator = None if count is None else {"resourceName": GPU, "count": count}
+    return {"disaggregated": {"decode": {"accelerator": accelerator}}}
+
+
+def _ready_pods(service: Service, role: str) -> int:
+    pods = [pod for pod in service.pods if pod["metadata"]["labels"]["aifactory.dev/role"] == role]
+    ready = [one for pod in pods for one in pod["status"].get("conditions", []) if one["type"] == "Ready"]
+    return sum(one["status"] == "True" for one in ready)
 
 
 def _names(service: Service) -> set[str]:

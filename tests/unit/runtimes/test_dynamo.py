@@ -1,7 +1,7 @@
 """What Dynamo's frontends and workers are told, and what of their metrics is read."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.api.spec import InferenceServiceSpec
-from aifactory.runtimes import MetricDialect, Role, dynamo, dynamo_workers, roles, vllm
+from aifactory.runtimes import BETWEEN, MetricDialect, Role, dynamo, dynamo_workers, roles, vllm
 from prometheus_client.parser import text_string_to_metric_families
 
 RECORDINGS = Path(__file__).parents[2] / "dynamo" / "data"
@@ -132,7 +132,8 @@ def test_limits_become_the_flags_of_each_backend(backend: str, flags: str) -> No
 def test_all_pods_of_a_service_look_for_each_other_under_its_name(disaggregated: Any) -> None:
     for role in service("mocker", disaggregated).values():
         told = environment(role)
-        assert told["DYN_NAMESPACE"] == "chat"
+        suffix = told.get("DYN_NAMESPACE_WORKER_SUFFIX")
+        assert "-".join(filter(None, (told["DYN_NAMESPACE"], suffix))) == f"chat-{role.server.generation}"
         assert (told["DYN_DISCOVERY_BACKEND"], told["DYN_EVENT_PLANE"]) == ("kubernetes", "zmq")
         assert told["POD_UID"]["fieldRef"]["fieldPath"] == "metadata.uid"
         assert role.discovery == dynamo.DISCOVERY
@@ -149,9 +150,17 @@ def test_workers_that_differ_do_not_meet_in_one_generation_and_those_of_one_spec
     assert "DYN_NAMESPACE_WORKER_SUFFIX" not in environment(service()[FRONTEND])
 
 
-def test_frontends_take_workers_of_every_generation_of_their_own_service() -> None:
-    told = environment(service()[FRONTEND])
+def test_frontends_take_workers_of_one_generation_or_while_it_changes_of_all_of_their_own_service() -> None:
+    role = service()[FRONTEND]
+    assert "DYN_NAMESPACE_PREFIX" not in environment(role)
+    assert role.between is not None
+    told = environment(replace(role, server=role.between))
     assert (told["DYN_NAMESPACE_PREFIX"], told["DYN_NAMESPACE_PREFIX_STRICT"]) == ("chat", "true")
+    assert role.between.generation == BETWEEN != role.server.generation
+
+
+def test_a_request_that_a_leaving_worker_refuses_goes_to_another() -> None:
+    assert int(environment(service()[FRONTEND])["DYN_MIGRATION_LIMIT"]) > 0
 
 
 def test_frontends_that_route_by_caches_share_what_they_know() -> None:
