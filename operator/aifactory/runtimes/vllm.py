@@ -51,7 +51,9 @@ vLLM reads the format, of whichever tool, from the checkpoint.
 
 DIALECT = MetricDialect(
     time_to_first_token="vllm:time_to_first_token_seconds",  # noqa: S106
-    inter_token_latency="vllm:inter_token_latency_seconds",  # noqa: S106
+    # The mean of each request, which is what a user notices; vllm:inter_token_latency_seconds has every token, so that
+    # one long prompt beside them makes tokens late long before it makes answers slow.
+    inter_token_latency="vllm:request_time_per_output_token_seconds",  # noqa: S106
     end_to_end_latency="vllm:e2e_request_latency_seconds",
     running="vllm:num_requests_running",
     waiting="vllm:num_requests_waiting",

@@ -43,7 +43,7 @@ def test_two_names_of_one_signal_are_alternatives_per_service_and_never_added() 
     older = replace(VLLM, inter_token_latency="vllm:time_per_output_token_seconds")
     text = build(VLLM, older).histograms["inter_token_latency"]
     new, old = text.split(" or on (namespace, inferenceservice) ")
-    assert "vllm:inter_token_latency_seconds_bucket" in new
+    assert "vllm:request_time_per_output_token_seconds_bucket" in new
     assert "vllm:time_per_output_token_seconds_bucket" in old
 
 
