@@ -12,7 +12,8 @@ class Fleet:
 
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
-    longer than the startup timeout and are not counted on. `uncreated` do not exist yet.
+    longer than the startup timeout and are not counted on. `uncreated` do not exist yet. While no replica serves, an
+    `activator` holds requests.
     """
 
     replicas: int
@@ -23,6 +24,7 @@ class Fleet:
     overdue: int = 0
     uncreated: int = 0
     rolling_out: bool = False
+    activator: bool = False
 
     @property
     def pending(self) -> int:
@@ -48,6 +50,7 @@ class Fleet:
             overdue=overdue,
             uncreated=max(0, replicas - existing),
             rolling_out=group.workload.rolling_out if group.workload else False,
+            activator=group.activator,
         )
 
 

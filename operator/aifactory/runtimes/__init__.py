@@ -6,6 +6,7 @@ from dataclasses import replace
 from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 
+from .activator import Activation, activator
 from .base import Discovery, MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
 from .dynamo import Dynamo
@@ -57,12 +58,14 @@ def _measurable(role: Role) -> Role:
 __all__ = [
     "ENGINE_DIALECTS",
     "RUNTIMES",
+    "Activation",
     "Discovery",
     "MetricDialect",
     "ModelServer",
     "Mount",
     "Role",
     "Runtime",
+    "activator",
     "endpoint_picker",
     "roles",
 ]
