@@ -29,5 +29,5 @@ def holding(model: Role, observed: Observed, wanted: int, now: float) -> Holding
         return Holding(True, not wanted or not group.serving_pods)
     if activator_id(model.service.metadata.name) not in observed.children:
         return Holding()
-    settled = any(now - (pod.ready_at or now) >= FAREWELL_SECONDS for pod in group.serving_pods)
+    settled = any(now - (pod.ready_at or pod.created_at) >= FAREWELL_SECONDS for pod in group.serving_pods)
     return Holding(not settled, not group.serving_pods)

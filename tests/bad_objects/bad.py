@@ -1139,13 +1139,13 @@ _FACTORIES = (
 )
 
 BAD = (
-    *_ASLEEP,
     *_NAMES,
     *_TYPES,
     *_MISSING,
     *_WORDS,
     *_BOUNDS,
     *_CONTRADICTIONS,
+    *_ASLEEP,
     *_INTRUSIONS,
     *_ENGINES,
     *_GROUPS,

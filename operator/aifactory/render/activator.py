@@ -42,17 +42,17 @@ def activation_of(deployment: Mapping[str, Any] | None) -> Activation | None:
 def activation_children(model: Role, activation: Activation, *, asleep: bool) -> list[dict[str, Any]]:
     """Everything that the activator consists of, in the order to apply it."""
     role = holder(model, activation)
-    return [_network_policy(role), direct(model, asleep=asleep), _deployment(role), pod_monitor(role)]
+    return [_network_policy(role), _direct(role, model, asleep=asleep), _deployment(role), pod_monitor(role)]
 
 
-def direct(model: Role, *, asleep: bool) -> dict[str, Any]:
+def _direct(role: Role, model: Role, *, asleep: bool) -> dict[str, Any]:
     """The Service by which the activator reaches replicas.
 
     Nobody is behind it while they sleep: a Service all of whose pods are about to end still sends requests there, and
     some engines would cut these.
     """
     selector = labels.nobody(model) if asleep else labels.selector(model)
-    return cluster_service(model, naming.direct(model.service), selector)
+    return cluster_service(role, naming.direct(model.service), selector)
 
 
 def _network_policy(role: Role) -> dict[str, Any]:
