@@ -176,9 +176,10 @@ def test_a_request_brings_a_replica_back_and_is_held_until_it_serves(
 
 def test_nobody_but_its_own_activator_wakes_a_service(sleeper: Sleeper, watched: OperatorProcess) -> None:
     sleeper.serve()
-    sleeper.fall_asleep()
     sleeper.start(ACTIVATOR, ELSEWHERE)
     sleeper.wait("its address is known", lambda: wake(watched, sleeper.name) == 403)
+    sleeper.fall_asleep()
+    assert wake(watched, sleeper.name) == 403
     assert wake(watched, "nobody") == 403
     assert sleeper.deployment()["spec"]["replicas"] == 0
 
