@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,13 @@ from tests.e2e.kube import MERGE, Object, path
 from tests.kind.controlplane import ControlPlane
 from tests.operator_process import OperatorProcess
 
-from .conftest import new_operator
+from .conftest import OPERATOR, new_operator
 from .kube import Kube
 from .service import Service, operator_writes
+from .test_plan import diff
 
 NAMESPACE = "asleep"
+IMAGE = "registry.example.com/aifactory:1"
 ACTIVATOR, MODEL = "activator", "model-server"
 SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 2, "scaleToZero": {"after": "1s"}}}
 # The operator knows an activator by its address, and the test asks from this one.
@@ -64,7 +67,8 @@ def prometheus() -> Prometheus:
 def watched(api: ControlPlane, kube: Kube, prometheus: Prometheus) -> Iterator[OperatorProcess]:
     """An operator that reads signals every second."""
     kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    with serve(prometheus) as url, new_operator(api, NAMESPACE, AIFACTORY_PROMETHEUS_URL=url) as process:
+    settings = {"AIFACTORY_DOWNLOAD_IMAGE": IMAGE, "AIFACTORY_OPERATOR_URL": "http://operator.example.svc:9000"}
+    with serve(prometheus) as url, new_operator(api, NAMESPACE, AIFACTORY_PROMETHEUS_URL=url, **settings) as process:
         yield process
 
 
@@ -182,6 +186,15 @@ def test_nobody_but_its_own_activator_wakes_a_service(sleeper: Sleeper, watched:
     assert wake(watched, sleeper.name) == 403
     assert wake(watched, "nobody") == 403
     assert sleeper.deployment()["spec"]["replicas"] == 0
+
+
+def test_a_sleeping_service_is_as_its_manifest_says(sleeper: Sleeper, tmp_path: Path) -> None:
+    """To whoever compares it, without knowing the operator's settings."""
+    sleeper.serve()
+    sleeper.fall_asleep()
+    title = f"InferenceService {NAMESPACE}/{sleeper.name}"
+    kubeconfig = sleeper.api.kubeconfig_for(OPERATOR)
+    assert diff(kubeconfig, sleeper.manifest(SLEEPS), tmp_path / "chat.yaml") == (0, f"{title}: no changes\n")
 
 
 def test_a_paused_service_is_not_woken(sleeper: Sleeper, watched: OperatorProcess) -> None:
