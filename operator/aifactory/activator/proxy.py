@@ -5,7 +5,8 @@ While no replica can be reached, health checks and the list of models are answer
 Every other method counts as somebody who wants something of the model.
 
 Bodies are not read before there is somebody to read them, but for what the buffer of a connection takes; that bounds
-memory without refusing large ones.
+memory without refusing large ones. A client that leaves while the rest of its body waits is noticed when its time is
+over, as TCP tells the end of a stream only after all of it.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from .network import cluster_service
 from .pod import TEARDOWN_SECONDS, security_context
 
 _PORTS = {naming.PORT_NAME: ACTIVATOR_PORT, naming.METRICS_PORT_NAME: ACTIVATOR_METRICS_PORT}
-# Measured: 60 MiB at rest, and a third of a MiB for each request that is held.
+# Measured: 57 MiB at rest, 65 MiB with 500 small requests held. Buffers of large ones take up to 128 MiB more.
 _RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
 
 
