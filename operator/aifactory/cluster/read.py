@@ -72,7 +72,9 @@ def _member(
 
 
 def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
-    """IP addresses of a pod, of either family."""
+    """IP addresses of a pod, of either family; those of one that ended may be another's by now."""
+    if status.get("phase") in _ENDED:
+        return ()
     return tuple(address["ip"] for address in status.get("podIPs") or [] if "ip" in address)
 
 

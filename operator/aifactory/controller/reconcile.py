@@ -119,6 +119,8 @@ class Reconciler:
         return await self._metrics.reconciled(self._reconcile(key))
 
     async def _reconcile(self, key: Key) -> tuple[str, float | None]:
+        asked_for = key in self._asked_for
+        self._asked_for.discard(key)
         raw = self._store.service(key)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._known.pop(key, None)
@@ -135,8 +137,7 @@ class Reconciler:
         observed = self._store.observe(key)
         self._find_weights(known, observed)
         known.decide(self.snapshot, observed, self._clock())
-        if key in self._asked_for:
-            self._asked_for.discard(key)
+        if asked_for:
             known.activate(observed)
         replicas = known.replicas(observed)
         staged = known.stage(observed, replicas, self._clock())
