@@ -73,7 +73,7 @@ class Burst:
         kube.apply(self._where, {**_pod(name, command), "metadata": {"name": name}})
 
     def answers(self, seconds: float = 90) -> list[tuple[int, str | None]]:
-        """Status and Retry-After of each request, as they came; status 0 where there was no answer."""
+        """Status and Retry-After of each request, in no order; status 0, and why, where there was no answer."""
         ended = ("Succeeded", "Failed")
         wait_until("the burst ends", lambda: self._kube.get(self._where)["status"]["phase"] in ended, seconds, str)
         log = self._kube.send("GET", f"{self._where}/log")
@@ -81,22 +81,23 @@ class Burst:
 
 
 _BURST = """
-import json, sys, threading, urllib.error, urllib.request
+import json, sys, urllib.error, urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
-def ask():
+def ask(_):
     body = json.dumps({"model": "simulated", "prompt": "hello", "max_tokens": 2}).encode()
     request = urllib.request.Request(sys.argv[1], body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=80) as answer:
-            found = {"status": answer.status if json.load(answer)["choices"] else 0, "retryAfter": None}
+            return {"status": answer.status if json.load(answer)["choices"] else 0, "retryAfter": None}
     except urllib.error.HTTPError as error:
-        found = {"status": error.code, "retryAfter": error.headers["Retry-After"]}
+        return {"status": error.code, "retryAfter": error.headers["Retry-After"]}
     except Exception as error:
-        found = {"status": 0, "retryAfter": None, "error": repr(error)}
-    print(json.dumps(found), flush=True)
+        return {"status": 0, "retryAfter": repr(error)}
 
-for _ in range(int(sys.argv[2])):
-    threading.Thread(target=ask).start()
+count = int(sys.argv[2])
+for found in ThreadPoolExecutor(count).map(ask, range(count)):
+    print(json.dumps(found))
 """
 
 
