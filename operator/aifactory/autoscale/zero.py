@@ -33,11 +33,12 @@ class Rest:
     def seen(self, fleet: Fleet, readings: ServiceReadings | None, now: float) -> "Rest":
         """After a tick with at least one replica.
 
-        Counters tell of requests that came and went between two readings no further apart than their window.
+        Counters, of tokens where requests are not counted, tell of requests that came and went between two readings no
+        further apart than their window.
         """
         if readings is None or now - readings.time > readings.window_seconds or _unclear(readings, fleet):
             return self
-        if not readings.idle:
+        if not readings.idle or readings.prompt_tokens.value or readings.generation_tokens.value:
             return Rest()
         unbroken = self.idle_since is not None and now - self.idle_at <= readings.window_seconds
         return Rest(self.idle_since if unbroken else now, now)

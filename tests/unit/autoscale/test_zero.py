@@ -40,8 +40,8 @@ def test_rule_10_the_last_replica_goes_when_nobody_has_asked_for_long_enough_and
 
 @pytest.mark.parametrize(
     "busy",
-    [{"running": 1.0}, {"waiting": 1.0}, {"completed": 0.02}],
-    ids=["runs", "waits", "came and went between two readings"],
+    [{"running": 1.0}, {"waiting": 1.0}, {"completed": 0.02}, {"tokens": 0.5}],
+    ids=["runs", "waits", "came and went between two readings", "of an engine that counts only tokens"],
 )
 def test_rule_10_one_request_begins_a_new_wait(busy: dict[str, float]) -> None:
     seen = watch()
