@@ -1,6 +1,7 @@
 """What clients get of a service that has no replica, on real sockets."""
 
 import asyncio
+import gzip
 import json
 from io import BytesIO
 
@@ -62,6 +63,25 @@ async def test_the_request_arrives_as_it_was_sent_and_the_answer_as_it_was_given
     assert (status, method, path, body) == (200, "POST", "/v1/completions?trace=a%2Fb", b'{"n": 1}')
     assert headers.items() <= arrived.items()
     assert (answered["Content-Type"], answered["X-Request-Id"]) == ("text/event-stream", "one")
+
+
+async def test_a_compressed_request_stays_compressed(activate, replica):
+    await replica.start()
+    activator = await activate()
+    headers = {"Content-Encoding": "gzip"}
+    assert (await activator.ask(data=gzip.compress(b"prompt" * 100), headers=headers))[0] == 200
+    assert replica.seen[0][2] == b"prompt" * 100, "the replica unpacked it"
+
+
+async def test_a_request_of_unknown_length_is_forwarded(activate, replica):
+    async def parts():
+        yield b"one "
+        yield b"two"
+
+    await replica.start()
+    activator = await activate()
+    assert (await activator.ask(data=parts()))[0] == 200
+    assert replica.seen[0][2] == b"one two"
 
 
 async def test_an_error_of_the_replica_is_the_clients_to_see(activate, replica):
