@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Serve
+from tests.e2e.kube import path
 from tests.e2e.service import TTFT_ONLY, Service, runtime, scaling
 
 LOADING_SECONDS = 8
@@ -26,11 +27,9 @@ def sleeper(serve: Serve, **fields: Any) -> Service:
 
 
 def model_servers(service: Service) -> list[str]:
-    return [
-        pod["metadata"]["name"]
-        for pod in service.pods
-        if pod["metadata"]["labels"]["aifactory.dev/role"] == "model-server"
-    ]
+    """Pods that serve, or still finish what they do."""
+    found = service.kube.items(f"{path(service.namespace, 'pods')}?labelSelector=aifactory.dev/role%3Dmodel-server")
+    return [pod["metadata"]["name"] for pod in found]
 
 
 def test_requests_wake_a_service_and_all_are_answered(serve: Serve) -> None:
