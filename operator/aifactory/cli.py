@@ -26,6 +26,7 @@ from aifactory.lint import problems
 from aifactory.manifest import Document, ManifestError, read_documents
 from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
+from aifactory.runtimes.activator import ACTIVATOR_METRICS_PORT, ACTIVATOR_PORT
 from aifactory.settings import Settings
 
 Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
@@ -80,7 +81,9 @@ def _children(manifest: dict[str, Any], served: Collection[str], mirrors: Mirror
     if manifest["kind"] == CACHE_KIND:
         image = Settings().download_image
         return render_cache(ModelCache.model_validate(manifest), image, served=served, mirrors=mirrors)
-    return render_children(InferenceService.model_validate(manifest), {}, served=served)
+    service = InferenceService.model_validate(manifest)
+    activation = Settings().activation if service.spec.may_sleep else None
+    return render_children(service, {}, served=served, activation=activation)
 
 
 @app.command()
@@ -108,8 +111,9 @@ def diff(filename: Files) -> None:
 
     documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
     _refuse(documents)
+    manifests = [document.data for document in documents]
     try:
-        found = asyncio.run(connected(lambda client: compare(client, [document.data for document in documents])))
+        found = asyncio.run(connected(lambda client: compare(client, manifests, Settings().activation)))
     except CannotConnectError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
@@ -181,6 +185,25 @@ def download(
     from aifactory.download.program import run as run_download
 
     raise typer.Exit(run_download(step, Order.model_validate_json(order), volume, message))
+
+
+@app.command(hidden=True)
+def activate(
+    upstream: Annotated[str, typer.Option(help="URL of the replicas.")],
+    wake: Annotated[str, typer.Option(help="URL where the operator is asked for a replica.")],
+    max_held: Annotated[int, typer.Option(help="Most requests that wait.")],
+    max_hold: Annotated[float, typer.Option(help="Longest wait of a request, in seconds.")],
+    drain: Annotated[float, typer.Option(help="Time for requests to end when the process is told to, in seconds.")],
+    model: Annotated[list[str], typer.Option(help="Name of a model that replicas serve.")],
+    health: Annotated[list[str], typer.Option(help="Path that replicas answer health checks on.")],
+    port: Annotated[int, typer.Option(help="Port of requests.")] = ACTIVATOR_PORT,
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics and /healthz.")] = ACTIVATOR_METRICS_PORT,
+) -> None:
+    """The program of a service's activator pod."""
+    from aifactory.activator.program import Options  # aiohttp is of no use to the rest
+    from aifactory.activator.program import run as run_activator
+
+    run_activator(Options(upstream, wake, max_held, max_hold, drain, model, health, port, metrics_port))
 
 
 @app.command()

@@ -11,16 +11,18 @@ from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
 from aifactory.canary import Staged
+from aifactory.holding import holding
 from aifactory.observed import Group, Observed
 from aifactory.render import OF_TEMPLATE, naming, render
 from aifactory.render.drift import holds, stamp
 from aifactory.render.template import marked
-from aifactory.runtimes import Role, roles
+from aifactory.runtimes import Activation, Role, roles
 from aifactory.several import chosen, kept_for_now, lasting, restarted
 from aifactory.succession import freed, paced, succession
 
 Child = dict[str, Any]
 _Id = tuple[str, str]
+_ACTIVATION = Activation()
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
 _LEAVES_FIRST = -1_000_000
 
@@ -51,12 +53,12 @@ def wanted_replicas(
 ) -> int:
     """Replicas for the workload of a role whose spec this is: fixed, `decided` by the law, or as they are.
 
-    A lost workload comes back at its last size, which the status `before` remembers.
+    A lost workload comes back at its last size, which the status `before` remembers, and awake.
     """
     if spec.scaling is None:
         return spec.initial_replicas
     if group.workload is None:
-        return _within(before.desired if before else 0, spec.scaling)
+        return max(spec.initial_replicas, _within(before.desired if before else 0, spec.scaling))
     return _within(group.workload.replicas, spec.scaling) if decided is None else decided
 
 
@@ -69,13 +71,14 @@ def plan(
     served: Collection[str],
     staged: Staged | None = None,
     monitor_labels: Mapping[str, str] = MappingProxyType({}),
+    activation: Activation = _ACTIVATION,
     now: float = 0.0,
 ) -> Plan:
     """Compare what is rendered for `replicas` of each role with what is there.
 
     `in_flight` maps pods to the requests they hold; `served` are the optional kinds that the cluster has; `staged` is
     what a canary means for the first role, of which `replicas` names stable ones and canary together; a Prometheus
-    selects PodMonitors by `monitor_labels`; `now` is in epoch seconds.
+    selects PodMonitors by `monitor_labels`; `activation` is what activators run; `now` is in epoch seconds.
     """
     parts = roles(service)
     stable = replicas if staged is None else {**replicas, parts[0].name: staged.split.stable}
@@ -84,15 +87,23 @@ def plan(
     exchanges = {role.name: chosen(role, observed, counts[role.name], in_flight) for role in parts}
     numbers = {name: exchange.have for name, exchange in exchanges.items()}
     step = succession(parts, observed, counts, now)
+    held = holding(parts[0], observed, counts[parts[0].name], now)
     rendered = render(
-        service, stable, served=lasting(served, observed), canary=canary, numbers=numbers, between=step.between
+        service,
+        stable,
+        served=lasting(served, observed),
+        canary=canary,
+        numbers=numbers,
+        between=step.between,
+        activation=activation if held.activator else None,
+        asleep=held.asleep,
     )
     names = {_id(child) for child in rendered}
-    held = _held(parts[0], staged) if staged else frozenset()
+    untouched = _held(parts[0], staged) if staged else frozenset()
     wanted = [
         selected(stamp(marked(child)), monitor_labels)
         for child in paced(step, parts, rendered)
-        if _id(child) not in held or _id(child) not in observed.children
+        if _id(child) not in untouched or _id(child) not in observed.children
     ]
     sizes = _sizes(service, stable, canary)
     changed = tuple(child for child in wanted if not _in_place(observed, child, sizes))

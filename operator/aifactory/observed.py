@@ -16,6 +16,7 @@ class Pod:
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
     `began_at` the start of its container, which ended last at `ended_at`; it was told to leave at `left_at`.
+    `addresses` are the IP addresses of an activator, from which it asks for a replica.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Pod:
     began_at: float | None = None
     ended_at: float | None = None
     left_at: float | None = None
+    addresses: tuple[str, ...] = ()
 
     @property
     def grouped(self) -> bool:
@@ -83,13 +85,14 @@ class Group:
     """The pods of one role, and the workload that keeps them.
 
     Several pods that serve together are one of `pods`, and each one of `members`; `departed` are members that were
-    there until just now.
+    there until just now. An `activator` holds requests while none of the pods serves.
     """
 
     workload: Workload | None = None
     pods: tuple[Pod, ...] = ()
     members: tuple[Pod, ...] = ()
     departed: tuple[Pod, ...] = ()
+    activator: bool = False
 
     @property
     def serving_pods(self) -> tuple[Pod, ...]:

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aifactory.api.meta import LabelKey, LabelValue
+from aifactory.runtimes.activator import OPERATOR_IMAGE, OPERATOR_URL, Activation
 
 
 def _words(value: object) -> object:
@@ -55,7 +56,10 @@ class Settings(BaseSettings):
         default=(), description="Namespaces served, with commas between them; all when empty."
     )
     download_image: str = Field(
-        default="aifactory/operator:dev", description="Image of download pods: the operator's own."
+        default=OPERATOR_IMAGE, description="Image of download pods and activators: the operator's own."
+    )
+    operator_url: str = Field(
+        default=OPERATOR_URL, description="Where activators of services without replicas ask the operator for one."
     )
     port: int = Field(default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz.")
     lease_namespace: str | None = Field(
@@ -65,3 +69,8 @@ class Settings(BaseSettings):
     stuck_after: float = Field(default=120.0, ge=10, description="/healthz fails when a key waits longer than this.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
+
+    @property
+    def activation(self) -> Activation:
+        """What activators run and whom they ask."""
+        return Activation(self.download_image, self.operator_url)

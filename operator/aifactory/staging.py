@@ -1,5 +1,7 @@
 """From what the cluster holds of a service to where its canary goes next."""
 
+from dataclasses import replace
+
 from aifactory.api.engine import Engine
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
@@ -42,6 +44,8 @@ def stage(
 def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wanted: int | None = None) -> Group:
     """A role with its canary; `wanted` replicas, by default as many as the status says were wanted last."""
     stable = observed.group(role)
+    if observed.group(RoleName.ACTIVATOR).serving_pods:
+        stable = replace(stable, activator=True)
     if observed.canary.workload is None:
         return stable
     desired = before.replicas.desired if before.replicas else None

@@ -215,9 +215,27 @@ _BOUNDS = (
     ),
     Bad("a drain of two hours", {"drain": {"timeout": "2h"}}, path="spec.drain.timeout", says="to 1h"),
     Bad(
-        "a minimum of no replicas",
-        _scaling(minReplicas=0),
+        "a minimum below no replicas",
+        _scaling(minReplicas=-1),
         path="spec.scaling.minReplicas",
+        says="greater than or equal to 0",
+    ),
+    Bad(
+        "a last replica that goes at once",
+        _scaling(minReplicas=0, scaleToZero={"after": "0s"}),
+        path="spec.scaling.scaleToZero.after",
+        says="from 1s to 24h",
+    ),
+    Bad(
+        "a request that waits for two hours",
+        _scaling(minReplicas=0, scaleToZero={"maxHoldTime": "2h"}),
+        path="spec.scaling.scaleToZero.maxHoldTime",
+        says="from 1s to 1h",
+    ),
+    Bad(
+        "no request that may wait",
+        _scaling(minReplicas=0, scaleToZero={"maxHeldRequests": 0}),
+        path="spec.scaling.scaleToZero.maxHeldRequests",
         says="greater than or equal to 1",
     ),
     Bad(
@@ -433,6 +451,48 @@ _CONTRADICTIONS = (
         _volume(mountPath="/dev/shm", emptyDir={}),
         path="spec.podTemplate.volumes[0].mountPath",
         says="sharedMemory",
+    ),
+)
+
+_ASLEEP = (
+    Bad(
+        "a last replica that goes and stays",
+        _scaling(minReplicas=1, scaleToZero={}),
+        path="spec.scaling.scaleToZero",
+        says="set minReplicas 0, or remove it",
+    ),
+    Bad(
+        "no replicas of llm-d",
+        {"runtime": {"engine": "llmd"}, **_scaling(minReplicas=0)},
+        path="spec.scaling.minReplicas",
+        says="must be at least 1: with runtime.engine dynamo or llmd",
+    ),
+    Bad(
+        "no replicas of Dynamo",
+        {"runtime": {"engine": "dynamo"}, **_scaling(minReplicas=0)},
+        path="spec.scaling.minReplicas",
+        says="must be at least 1: with runtime.engine dynamo or llmd",
+    ),
+    Bad(
+        "no prefill workers",
+        {
+            "runtime": {"engine": "dynamo"},
+            "topology": {"disaggregated": {"prefill": _scaling(minReplicas=0)}},
+        },
+        path="spec.topology.disaggregated.prefill.scaling.minReplicas",
+        says="must be at least 1: one part of a service",
+    ),
+    Bad(
+        "no replicas of several pods",
+        {"accelerator": {"nodes": 2}, **_scaling(minReplicas=0)},
+        path="spec.scaling.minReplicas",
+        says="must be at least 1: with accelerator.nodes above 1",
+    ),
+    Bad(
+        "a canary of no replicas",
+        {**_canary(), **_scaling(minReplicas=0)},
+        path="spec.scaling.minReplicas",
+        says="must be at least 1: with rollout.canary",
     ),
 )
 
@@ -1085,6 +1145,7 @@ BAD = (
     *_WORDS,
     *_BOUNDS,
     *_CONTRADICTIONS,
+    *_ASLEEP,
     *_INTRUSIONS,
     *_ENGINES,
     *_GROUPS,

@@ -252,6 +252,17 @@ GOOD = (
             },
         },
     ),
+    Good("a service that sleeps while nobody asks", {"scaling": {"minReplicas": 0, "maxReplicas": 2}}),
+    Good(
+        "a service that sleeps, with every knob",
+        {
+            "scaling": {
+                "minReplicas": 0,
+                "maxReplicas": 2,
+                "scaleToZero": {"after": "30m", "maxHeldRequests": 50, "maxHoldTime": "15m"},
+            }
+        },
+    ),
     Good("weights of a cache", {"model": {"source": {"modelCache": {"name": "llama", "path": "gguf/llama.gguf"}}}}),
     Good("the smallest cache", name="weights", kind="ModelCache"),
     Good(

@@ -63,6 +63,44 @@ class Load:
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
+class Burst:
+    """A pod that sends requests all at once, each on a connection of its own."""
+
+    def __init__(self, kube: Kube, namespace: str, name: str, url: str, count: int) -> None:
+        self._kube = kube
+        self._where = path(namespace, "pods", name)
+        command = ["python3", "-c", _BURST, f"{url}/v1/completions", str(count)]
+        kube.apply(self._where, {**_pod(name, command), "metadata": {"name": name}})
+
+    def answers(self, seconds: float = 90) -> list[tuple[int, str | None]]:
+        """Status and Retry-After of each request, in no order; status 0, and why, where there was no answer."""
+        ended = ("Succeeded", "Failed")
+        wait_until("the burst ends", lambda: self._kube.get(self._where)["status"]["phase"] in ended, seconds, str)
+        log = self._kube.send("GET", f"{self._where}/log")
+        return [(found["status"], found["retryAfter"]) for found in map(json.loads, log.splitlines())]
+
+
+_BURST = """
+import json, sys, urllib.error, urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+def ask(_):
+    body = json.dumps({"model": "simulated", "prompt": "hello", "max_tokens": 2}).encode()
+    request = urllib.request.Request(sys.argv[1], body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=80) as answer:
+            return {"status": answer.status if json.load(answer)["choices"] else 0, "retryAfter": None}
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "retryAfter": error.headers["Retry-After"]}
+    except Exception as error:
+        return {"status": 0, "retryAfter": repr(error)}
+
+count = int(sys.argv[2])
+for found in ThreadPoolExecutor(count).map(ask, range(count)):
+    print(json.dumps(found))
+"""
+
+
 def _pod(name: str, command: Sequence[str]) -> Object:
     container = {
         "name": "load",

@@ -6,7 +6,7 @@ from typing import Any
 
 from .install import GPU
 from .kube import Kube, KubeError, Object, path
-from .load import Load
+from .load import Burst, Load
 from .waiting import History, T, hold_true, wait_until
 
 SERVICE_LABEL = "aifactory.dev/inferenceservice"
@@ -55,6 +55,7 @@ class Service:
         self.name = name
         self._where = path(namespace, "inferenceservices", name)
         self._loads: list[Load] = []
+        self._bursts = 0
         self.statuses = History(kube.watch(path(namespace, "inferenceservices"), name))
         self.sizes = History(kube.watch(path(namespace, "deployments"), name))
         manifest = {"apiVersion": "aifactory.dev/v1alpha1", "kind": "InferenceService", "metadata": {"name": name}}
@@ -141,6 +142,11 @@ class Service:
         load = Load(self.kube, self.namespace, f"load-{len(self._loads)}", url or f"http://{self.name}", shape, options)
         self._loads.append(load)
         return load
+
+    def burst(self, count: int) -> Burst:
+        """Send so many requests at once."""
+        self._bursts += 1
+        return Burst(self.kube, self.namespace, f"burst-{self._bursts}", f"http://{self.name}", count)
 
     def wait(self, what: str, check: Callable[[], T], seconds: float) -> T:
         """`wait_until` with an explanation."""

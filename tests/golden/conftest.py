@@ -5,7 +5,7 @@ A case is one role of such a service.
 `pytest tests/golden --update-golden` writes rendered/ anew; read the difference before committing it.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render
-from aifactory.runtimes import Role, roles
+from aifactory.runtimes import Activation, Role, roles
 
 HERE = Path(__file__).parent
 MANIFESTS = HERE.parents[1] / "manifests"
@@ -124,7 +124,8 @@ def _cases(name: str, path: Path) -> Iterator[Case]:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
     served = [kind for kind in OPTIONAL if kind != "LeaderWorkerSet" or not name.endswith(NATIVE)]
-    children = tuple(render(service, dict.fromkeys(RoleName, REPLICAS), served=served))
+    activation = Activation() if service.spec.may_sleep else None
+    children = tuple(render(service, dict.fromkeys(RoleName, REPLICAS), served=served, activation=activation))
     for number, role in enumerate(roles(service)):
         yield Case(name, role, number == 0, children)
 
@@ -175,6 +176,27 @@ def pooled(request: pytest.FixtureRequest) -> Case:
     """Those with an endpoint picker."""
     found: Case = request.param
     return found
+
+
+@dataclass(frozen=True)
+class Sleeper:
+    """A service that may have no replica: its children while it is awake, and while it sleeps, by kind and name."""
+
+    service: InferenceService
+    awake: Mapping[tuple[str, str], dict[str, Any]]
+    asleep: Mapping[tuple[str, str], dict[str, Any]]
+
+
+@pytest.fixture
+def sleeper() -> Sleeper:
+    (case,) = _cases("vllm-scale-to-zero", HERE / "cases" / "vllm-scale-to-zero.yaml")
+    replicas = {RoleName.MODEL_SERVER: 0}
+    asleep = render(case.service, replicas, served=OPTIONAL, activation=Activation(), asleep=True)
+    return Sleeper(case.service, _by_id(case.children), _by_id(asleep))
+
+
+def _by_id(children: Iterable[dict[str, Any]]) -> Mapping[tuple[str, str], dict[str, Any]]:
+    return {(child["kind"], child["metadata"]["name"]): child for child in children}
 
 
 @pytest.fixture

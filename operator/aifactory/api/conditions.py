@@ -38,6 +38,8 @@ class Reason(StrEnum):
     WAITING_FOR_REPLICAS = "WaitingForReplicas"
     MODEL_LOADING = "ModelLoading"
     SCALED_TO_ZERO = "ScaledToZero"
+    COLD_STARTING = "ColdStarting"
+    ACTIVATOR_NOT_READY = "ActivatorNotReady"
     PAUSED = "Paused"
     PLAN_ONLY = "PlanOnly"
     RECONCILING = "Reconciling"

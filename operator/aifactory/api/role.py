@@ -10,4 +10,5 @@ class RoleName(StrEnum):
     FRONTEND = "frontend"  # takes requests and gives them to others
     PREFILL = "prefill"  # computes prompts
     DECODE = "decode"  # generates tokens
+    ACTIVATOR = "activator"  # holds requests while no model server runs
     ENDPOINT_PICKER = "epp"  # says which replica is to answer a request; a Service's name has room for no more

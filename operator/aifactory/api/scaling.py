@@ -107,6 +107,20 @@ class ScalingFallback(Model):
     )
 
 
+class ScaleToZero(Model):
+    """Nobody asks: the last replica goes. Somebody asks again: an activator holds the requests until one serves."""
+
+    after: Annotated[Duration, within("1s", "24h")] = Field(
+        default=timedelta(minutes=10), description="Without a request for this long, the last replica goes, 1s to 24h."
+    )
+    max_held_requests: int = Field(
+        default=100, ge=1, le=10_000, description="Most requests that wait for a replica; further ones get status 503."
+    )
+    max_hold_time: Annotated[Duration, within("1s", "1h")] = Field(
+        default=timedelta(minutes=10), description="A request that has waited for this long gets status 503, 1s to 1h."
+    )
+
+
 class ScalingSpec(CheckedModel):
     """Replicas follow the objectives between two bounds."""
 
@@ -123,9 +137,26 @@ class ScalingSpec(CheckedModel):
             message="fallback.replicas must not be above maxReplicas",
             field="fallback.replicas",
         ),
+        Check(
+            cel="!has(self.scaleToZero) || self.minReplicas == 0",
+            holds=lambda scaling: scaling.scale_to_zero is None or scaling.min_replicas == 0,
+            message="says how the last replica goes, which minReplicas keeps: set minReplicas 0, or remove it",
+            field="scaleToZero",
+        ),
     )
-    min_replicas: int = Field(default=1, ge=1, le=10_000, description="Fewest replicas.")
+    min_replicas: int = Field(
+        default=1,
+        ge=0,
+        le=10_000,
+        description="Fewest replicas. 0: none while nobody asks; requests wait until one serves.",
+    )
     max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
     mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
     behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
     fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
+    scale_to_zero: ScaleToZero | None = Field(default=None, description="With minReplicas 0: when, and who may wait.")
+
+    @property
+    def to_zero(self) -> ScaleToZero | None:
+        """How the last replica goes, None where one stays."""
+        return None if self.min_replicas else self.scale_to_zero or ScaleToZero()

@@ -1,8 +1,9 @@
 """`InferenceService.spec`: what a user asks for."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -176,6 +177,36 @@ OWNED_ENV = (
 )
 
 
+# What a service without replicas cannot be, and why: CEL, the same in Python, a clause.
+_NEVER_ASLEEP: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    (
+        "self.runtime.engine in ['dynamo', 'llmd']",
+        lambda spec: spec.runtime.engine in (Engine.DYNAMO, Engine.LLMD),
+        "with runtime.engine dynamo or llmd, requests reach replicas past the Service that would hold them",
+    ),
+    (
+        "self.accelerator.nodes > 1",
+        lambda spec: spec.accelerator.nodes > 1,
+        "with accelerator.nodes above 1, replicas of several pods are not woken by requests",
+    ),
+    (
+        "has(self.rollout.canary)",
+        lambda spec: spec.rollout.canary is not None,
+        "with rollout.canary, a changed spec needs replicas to be compared with",
+    ),
+)
+
+
+def _stays(cel: str, applies: Callable[[Any], bool], why: str) -> Check:
+    """At least one replica of such a service stays."""
+    return Check(
+        cel=f"!has(self.scaling) || self.scaling.minReplicas > 0 || !({cel})",
+        holds=lambda spec: spec.scaling is None or spec.scaling.min_replicas > 0 or not applies(spec),
+        message=f"must be at least 1: {why}",
+        field="scaling.minReplicas",
+    )
+
+
 class InferenceServiceSpec(CheckedModel):
     """A model, the engine that serves it, its GPUs, its objectives, its scaling."""
 
@@ -210,6 +241,7 @@ class InferenceServiceSpec(CheckedModel):
             message="set replicas or scaling of prefill and of decode here, not of the service",
             field="topology.disaggregated",
         ),
+        *(_stays(cel, applies, why) for cel, applies, why in _NEVER_ASLEEP),
         *engine_checks(),
     )
     mode: Mode = Field(
@@ -231,10 +263,15 @@ class InferenceServiceSpec(CheckedModel):
 
     @property
     def initial_replicas(self) -> int:
-        """Replicas of a service that has not been measured yet."""
+        """Replicas of a service that has not been measured yet: at least one, so that mistakes show at once."""
         if self.scaling:
-            return self.scaling.min_replicas
+            return max(1, self.scaling.min_replicas)
         return 1 if self.replicas is None else self.replicas
+
+    @property
+    def may_sleep(self) -> bool:
+        """There need not be a replica while nobody asks."""
+        return self.scaling is not None and self.scaling.to_zero is not None
 
     @property
     def scales(self) -> bool:

@@ -29,6 +29,12 @@ class WorkersSpec(CheckedModel):
             message="GPUs of one node, all tensor-parallel: remove nodes and parallelism",
             field="accelerator",
         ),
+        Check(
+            cel="!has(self.scaling) || self.scaling.minReplicas > 0",
+            holds=lambda workers: workers.scaling is None or workers.scaling.min_replicas > 0,
+            message="must be at least 1: one part of a service cannot be woken by requests",
+            field="scaling.minReplicas",
+        ),
     )
     accelerator: AcceleratorSpec | None = Field(default=None, description="GPUs of one. Default: spec.accelerator.")
     args: Annotated[list[FreeText], Field(max_length=64)] | None = Field(

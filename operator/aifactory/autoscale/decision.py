@@ -33,6 +33,10 @@ class DecisionReason(StrEnum):
     PANIC = "Panic"
     GPU_SHORTAGE = "GPUShortage"
     ENGINE_STALLED = "EngineStalled"
+    SCALED_TO_ZERO = "ScaledToZero"  # the last replica goes, or has gone
+    LAST_REPLICA = "LastReplica"  # it stays until nobody has asked for long enough
+    ACTIVATED = "Activated"  # requests wait for the first replica
+    ACTIVATOR_NOT_READY = "ActivatorNotReady"
 
 
 @dataclass(frozen=True, slots=True)

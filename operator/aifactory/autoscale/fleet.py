@@ -13,7 +13,8 @@ class Fleet:
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
     longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
-    slowest took `startup_seconds` from creation to readiness, None if none is known.
+    slowest took `startup_seconds` from creation to readiness, None if none is known. While no replica serves, an
+    `activator` holds requests.
     """
 
     replicas: int
@@ -25,6 +26,7 @@ class Fleet:
     uncreated: int = 0
     rolling_out: bool = False
     startup_seconds: float | None = None
+    activator: bool = False
 
     @property
     def pending(self) -> int:
@@ -51,6 +53,7 @@ class Fleet:
             uncreated=max(0, replicas - existing),
             rolling_out=group.workload.rolling_out if group.workload else False,
             startup_seconds=_slowest_start(group, startup_timeout),
+            activator=group.activator,
         )
 
 

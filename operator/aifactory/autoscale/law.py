@@ -11,7 +11,7 @@ from aifactory.api.scaling import ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings, State
 
-from . import explained, limits, sentences, sizing
+from . import explained, limits, sentences, sizing, zero
 from .decision import Decision, DecisionReason, Recommendation
 from .fleet import Fleet
 from .memory import ALONE, Memory
@@ -30,6 +30,26 @@ def decide_replicas(
 
     `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`.
     """
+    if zero.asleep(scaling, fleet):
+        memory, _ = memory.opened((zero.awake(scaling), objectives), fleet, now)
+        rest = memory.rest.unattended(fleet, now)
+        decision = zero.sleeping(rest, now)
+        return decision, replace(memory, rest=rest, asked=decision.to)
+    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, now)
+    memory = replace(memory, rest=memory.rest.seen(fleet, readings, now))
+    decision = zero.last_replica(scaling, fleet, decision, memory.rest, now)
+    return decision, replace(memory, asked=decision.to)
+
+
+def _decide(
+    scaling: ScalingSpec,
+    objectives: tuple[Objective, ...],
+    fleet: Fleet,
+    readings: ServiceReadings | None,
+    memory: Memory,
+    now: float,
+) -> tuple[Decision, Memory]:
+    """Of a service that has a replica, or should have one."""
     memory, adopted = memory.opened((scaling, objectives), fleet, now)
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
@@ -45,7 +65,7 @@ def decide_replicas(
     choice, memory = tick.choose(answers, memory, adopted)
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(readings.work)
-    return tick.decision(choice, answers, memory), replace(memory, asked=choice.to)
+    return tick.decision(choice, answers, memory), memory
 
 
 @dataclass(frozen=True, slots=True)

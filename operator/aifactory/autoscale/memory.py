@@ -11,6 +11,7 @@ from aifactory.signals.readings import ServiceReadings
 from .fleet import Fleet
 from .knowledge import Knowledge
 from .ratios import Measure
+from .zero import Rest
 
 Basis = tuple[ScalingSpec, tuple[Objective, ...]]
 
@@ -102,6 +103,7 @@ class Memory:
     stalled_since: float | None = None
     stalled_replicas: int = 0
     shortage_at: float | None = None
+    rest: Rest = field(default_factory=Rest)
 
     def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
         """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""

@@ -27,6 +27,10 @@ _WHY = {
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
     DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",
+    DecisionReason.SCALED_TO_ZERO: "nobody asks; the next request brings a replica back",
+    DecisionReason.LAST_REPLICA: "one is enough, and stays until nobody has asked for scaleToZero.after",
+    DecisionReason.ACTIVATED: "requests wait for a replica",
+    DecisionReason.ACTIVATOR_NOT_READY: "the activator, which would hold requests without a replica, is not ready",
 }
 
 

@@ -9,7 +9,8 @@ from aifactory.cache.service import copy_for, reference, with_copy
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
-from aifactory.runtimes import roles
+from aifactory.render.activator import activation_of, activator_id
+from aifactory.runtimes import Activation, roles
 from aifactory.staging import stage, whole
 from aifactory.status.rollout import recalled
 
@@ -21,12 +22,17 @@ from .listing import refresh
 from .store import Store
 
 Manifest = Mapping[str, Any]
+_ACTIVATION = Activation()
 # Applying a manifest ends no step of a canary, however long it has been measured.
 _NEVER = 0.0
 
 
-async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, PlanStatus]:
+async def compare(
+    client: Client, manifests: Iterable[Manifest], activation: Activation = _ACTIVATION
+) -> dict[Key, PlanStatus]:
     """What each service would change, in the order of the manifests; replicas of those that scale stay as they are.
+
+    New activators run `activation`; those that are there already run what the operator gave them.
 
     Raises:
         ApiError: if the cluster cannot be read.
@@ -38,10 +44,12 @@ async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, Pl
     await refresh(client, store, SERVICES.kinds, namespaces)
     await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces)
     optional = await served_of(client, OPTIONAL)
-    return {service.key: _compare(service, store, caches, optional) for service in services}
+    return {service.key: _compare(service, store, caches, optional, activation) for service in services}
 
 
-def _compare(service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str]) -> PlanStatus:
+def _compare(
+    service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str], activation: Activation
+) -> PlanStatus:
     live = store.service(service.key) or {"metadata": {"uid": ""}}
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
     service = service.model_copy(update={"metadata": metadata})
@@ -57,5 +65,6 @@ def _compare(service: InferenceService, store: Store, caches: CacheStore, option
     }
     first = roles(service)[0]
     staged = stage(first, observed, replicas[first.name], recalled(before.rollout), None, _NEVER)
-    todo = plan(service, observed, replicas, {}, served=optional, staged=staged)
+    given = activation_of(observed.children.get(activator_id(service.metadata.name))) or activation
+    todo = plan(service, observed, replicas, {}, served=optional, staged=staged, activation=given)
     return preview(service, observed, todo, replicas)

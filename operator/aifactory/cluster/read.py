@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from aifactory.api.role import RoleName
 from aifactory.observed import Pod
 from aifactory.render import labels
 from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
@@ -45,6 +46,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         template_hash=next(filter(None, map(own.get, _TEMPLATE_LABELS)), ""),
         scheduled=scheduled.get("status") == "True",
         uid=metadata.get("uid", ""),
+        addresses=_addresses(status) if own.get(labels.ROLE) == RoleName.ACTIVATOR else (),
         **(_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
     )
 
@@ -68,6 +70,13 @@ def _member(
         "ended_at": max(filter(None, ended), default=None),
         "left_at": None if deleted is None else deleted - (metadata.get("deletionGracePeriodSeconds") or 0),
     }
+
+
+def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """IP addresses of a pod, of either family; those of one that ended may be another's by now."""
+    if status.get("phase") in _ENDED:
+        return ()
+    return tuple(address["ip"] for address in status.get("podIPs") or [] if "ip" in address)
 
 
 def _waiting(containers: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

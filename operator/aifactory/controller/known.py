@@ -1,7 +1,7 @@
 """What is remembered of a service between two reconciles; losing it costs nothing but a scale-down window."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
@@ -12,6 +12,7 @@ from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedSta
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.role import decide_role
+from aifactory.autoscale.zero import Rest, activated
 from aifactory.canary import Staged
 from aifactory.decide import wanted_replicas
 from aifactory.observed import Group, Observed
@@ -90,6 +91,14 @@ class Known:
         self.snapshot = snapshot
         for one in self.roles:
             one.decide(snapshot, whole(one.role.name, observed, self.status), now)
+
+    def activate(self, observed: Observed) -> None:
+        """Requests wait for the first replica: it is made at once, whatever signals there are."""
+        one = self.roles[0]
+        group = observed.group(one.role.name)
+        if one.role.spec.scales and group.workload is not None and group.workload.replicas == 0:
+            one.decision = activated()
+            one.memory = replace(one.memory, asked=one.decision.to, rest=Rest())
 
     def replicas(self, observed: Observed) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""

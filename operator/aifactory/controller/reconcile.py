@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from aifactory.cluster.kinds import FOREIGN, Key
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan, plan
+from aifactory.holding import holding
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.preview import preview
@@ -72,6 +74,7 @@ class Reconciler:
         self._clock = clock
         self._known: dict[Key, Known] = {}
         self._served: frozenset[str] = frozenset()
+        self._asked_for: set[Key] = set()
         self.snapshot: Snapshot | None = None
 
     async def discover(self, client: Client) -> bool:
@@ -93,11 +96,32 @@ class Reconciler:
         complete = all(key in self._known for key in self._store.services())
         return known if complete else both(EVERYTHING, known)
 
+    def wake(self, key: Key, address: str) -> HTTPStatus:
+        """An activator at an IP address has requests for a service; ACCEPTED when its next reconcile makes a replica.
+
+        FORBIDDEN if it is not the service's own; OK where nothing needs to be done, as there is a replica or will be;
+        CONFLICT where nothing may be done.
+        """
+        known, observed = self._known.get(key), self._store.observe(key)
+        activators = observed.group(RoleName.ACTIVATOR).pods
+        if known is None or address not in {one for pod in activators for one in pod.addresses}:
+            return HTTPStatus.FORBIDDEN
+        role = known.roles[0].role
+        workload = observed.group(role.name).workload
+        if workload is None or workload.replicas or not role.spec.may_sleep:
+            return HTTPStatus.OK
+        if not role.spec.scales:
+            return HTTPStatus.CONFLICT
+        self._asked_for.add(key)
+        return HTTPStatus.ACCEPTED
+
     async def reconcile(self, key: Key) -> float | None:
         """One round for one service; the result is the time until the next, in seconds."""
         return await self._metrics.reconciled(self._reconcile(key))
 
     async def _reconcile(self, key: Key) -> tuple[str, float | None]:
+        asked_for = key in self._asked_for
+        self._asked_for.discard(key)
         raw = self._store.service(key)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._known.pop(key, None)
@@ -114,6 +138,8 @@ class Reconciler:
         observed = self._store.observe(key)
         self._find_weights(known, observed)
         known.decide(self.snapshot, observed, self._clock())
+        if asked_for:
+            known.activate(observed)
         replicas = known.replicas(observed)
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)
@@ -156,7 +182,9 @@ class Reconciler:
         if known.refused is not None:
             return False
         now = self._clock()
-        if known.converged == (state := (self._state(known, observed, replicas, now), replicas, staged)):
+        held = holding(known.roles[0].role, observed, replicas[known.roles[0].role.name], now)
+        state = (self._state(known, observed, replicas, now), replicas, staged, held)
+        if known.converged == state:
             return False
         todo = plan(
             known.service,
@@ -167,6 +195,7 @@ class Reconciler:
             staged=staged,
             now=now,
             monitor_labels=self._settings.monitor_labels,
+            activation=self._settings.activation,
         )
         if known.service.spec.mode is Mode.PLAN:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)

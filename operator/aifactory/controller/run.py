@@ -7,6 +7,7 @@ import time
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
+from http import HTTPStatus
 from typing import Any
 
 import kopf
@@ -46,6 +47,7 @@ class Operator:
         self.settings = settings
         self.client = client
         self.metrics = metrics
+        self.leading = False
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.caches = CacheStore()
@@ -68,6 +70,15 @@ class Operator:
         metrics.watch_services(self.store.objects)
         metrics.watch_caches(self.caches.objects)
 
+    def wake(self, key: Key, address: str) -> HTTPStatus:
+        """A pod at an IP address says that requests wait for a service; only the leader knows, and does, anything."""
+        if not self.leading:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        answer = self.reconciler.wake(key, address)
+        if answer is HTTPStatus.ACCEPTED:
+            self.queue.add(key)
+        return answer
+
     def healthy(self) -> str | None:
         """Liveness: what is wrong, or None."""
         age = max(self.queue.age, self.cache_queue.age)
@@ -81,6 +92,7 @@ class Operator:
         await self._insist("the cluster could not be listed", self._refresh)
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
+        self.leading = True
         background = [
             asyncio.create_task(self._refresh_forever()),
             asyncio.create_task(self.queue.run(self.reconciler.reconcile, self.settings.workers, self._failed)),
@@ -104,6 +116,7 @@ class Operator:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+        self.leading = False
         self.metrics.leading.set(0)
         for task in done:
             task.result()
@@ -198,7 +211,7 @@ async def operate(settings: Settings) -> None:
     metrics = Metrics()
     client = await Client.connect(metrics.observe_request)
     operator = Operator(settings, client, metrics)
-    runner = await http.serve(metrics.registry, settings.port, operator.healthy, lambda: None)
+    runner = await http.serve(metrics.registry, settings.port, operator.healthy, lambda: None, operator.wake)
     try:
         if settings.lease_namespace is None:
             await operator.work()

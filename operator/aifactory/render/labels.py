@@ -34,6 +34,11 @@ def selector(role: Role) -> dict[str, str]:
     return {SERVICE: role.service.metadata.name, ROLE: role.name.value}
 
 
+def nobody(role: Role) -> dict[str, str]:
+    """Labels that no pod has."""
+    return {SERVICE: role.service.metadata.name, ROLE: "none"}
+
+
 def whole_service(role: Role) -> dict[str, str]:
     """Labels that find the pods of all roles of its service."""
     return {SERVICE: role.service.metadata.name}

@@ -6,6 +6,7 @@ from aifactory.api.rollout import Track
 from aifactory.runtimes import ModelServer, Role
 
 CONTAINER = "model-server"
+ACTIVATOR_CONTAINER = "activator"
 PICKER_CONTAINER = "endpoint-picker"
 PORT_NAME = "http"
 METRICS_PORT_NAME = "metrics"
@@ -56,6 +57,11 @@ def entry(service: InferenceService) -> str:
     return service.metadata.name
 
 
+def direct(service: InferenceService) -> str:
+    """Name of the Service by which the activator reaches replicas."""
+    return f"{service.metadata.name}-direct"
+
+
 def discovery(service: InferenceService) -> str:
     """Name of the Service, Role and RoleBinding by which pods find each other."""
     return f"{service.metadata.name}-discovery"
@@ -64,6 +70,11 @@ def discovery(service: InferenceService) -> str:
 def service_account(role: Role) -> str:
     """Name of the ServiceAccount, kept apart from one that an application of the same name may have."""
     return f"{workload(role.service.metadata.name, role.name)}-server"
+
+
+def model_account(service: InferenceService) -> str:
+    """Name of the ServiceAccount of the model servers, where they are the first role."""
+    return f"{workload(service.metadata.name, RoleName.MODEL_SERVER)}-server"
 
 
 def url(service: InferenceService) -> str:

@@ -1,5 +1,6 @@
 """How requests reach the pods: one Service, one port."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aifactory.runtimes import Role
@@ -7,15 +8,20 @@ from aifactory.runtimes import Role
 from . import labels, naming
 
 
-def service(role: Role) -> dict[str, Any]:
-    """The Service behind `naming.url`."""
+def service(role: Role, answering: Role) -> dict[str, Any]:
+    """The Service behind `naming.url`; requests go to the pods of the role `answering`."""
+    return cluster_service(role, naming.entry(role.service), labels.selector(answering))
+
+
+def cluster_service(role: Role, name: str, selector: Mapping[str, str]) -> dict[str, Any]:
+    """A Service that leads to the API of the pods that have the labels of `selector`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": labels.metadata(role, naming.entry(role.service)),
+        "metadata": labels.metadata(role, name),
         "spec": {
             "type": "ClusterIP",
-            "selector": labels.selector(role),
+            "selector": dict(selector),
             "ports": [
                 {
                     "name": naming.PORT_NAME,

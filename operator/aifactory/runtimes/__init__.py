@@ -6,6 +6,7 @@ from dataclasses import replace
 from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 
+from .activator import Activation, activator
 from .base import BETWEEN, Discovery, MetricDialect, ModelServer, Mount, Role, Runtime
 from .custom import Custom, dialect
 from .dynamo import Dynamo
@@ -58,12 +59,14 @@ __all__ = [
     "BETWEEN",
     "ENGINE_DIALECTS",
     "RUNTIMES",
+    "Activation",
     "Discovery",
     "MetricDialect",
     "ModelServer",
     "Mount",
     "Role",
     "Runtime",
+    "activator",
     "endpoint_picker",
     "roles",
 ]

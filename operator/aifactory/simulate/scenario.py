@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingSpec
+from aifactory.autoscale.zero import awake
 from aifactory.runtimes import Role, roles
 from aifactory.runtimes.buckets import edges
 from aifactory.signals.objectives import Objective, Signal, resolve
@@ -61,7 +62,7 @@ def scenario(
     Raises:
         ScenarioError: if it is not made of equal pods that scale, or has no latency objective.
     """
-    parts = [role for role in roles(service) if role.accelerated]
+    parts = [role for role in roles(_awake(service)) if role.accelerated]
     if len(parts) != 1:
         raise ScenarioError("spec.runtime: only services of equal model servers can be simulated yet")
     spec, scaling = parts[0].spec, parts[0].spec.scaling
@@ -80,6 +81,14 @@ def scenario(
         startup=startup,
         seed=seed,
     )
+
+
+def _awake(service: InferenceService) -> InferenceService:
+    """With a last replica that stays: nobody holds requests here."""
+    scaling = service.spec.scaling
+    if scaling is None:
+        return service
+    return service.model_copy(update={"spec": service.spec.model_copy(update={"scaling": awake(scaling)})})
 
 
 def _limits(role: Role, limits: Limits) -> Limits:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aifactory.api.conditions import Reason
+from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
@@ -91,12 +91,22 @@ class Facts:
     def required(self, one: RoleFacts) -> int:
         """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has."""
         asked = one.role.spec.initial_replicas
-        return min(asked, one.workload.replicas) if self.frozen else asked
+        return min(asked, one.workload.replicas) if self.frozen or one.role.spec.may_sleep else asked
 
     @property
     def frozen(self) -> Reason | None:
         """Why the workload is left as it is, or None."""
         return {Mode.PAUSED: Reason.PAUSED, Mode.PLAN: Reason.PLAN_ONLY}.get(self.service.spec.mode)
+
+    def asleep(self, one: RoleFacts) -> bool:
+        """There is no replica until a request comes."""
+        return one.role.spec.may_sleep and one.group.workload is not None and one.workload.replicas == 0
+
+    def cold(self, one: RoleFacts) -> bool:
+        """The first replica since the service slept has not served yet."""
+        known = (condition.reason for condition in self.before.conditions if condition.type == ConditionType.READY)
+        slept = any(reason in (Reason.SCALED_TO_ZERO, Reason.COLD_STARTING) for reason in known)
+        return slept and one.role.spec.may_sleep and one.workload.replicas > 0 and not one.group.serving_pods
 
     @property
     def canary(self) -> RolloutStatus | None:

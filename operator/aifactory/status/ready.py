@@ -1,11 +1,15 @@
 """`Ready`, computed in this one place."""
 
 from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.role import RoleName
 
 from . import rollout
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
-from .pods import lacks_gpus, unschedulable
+from .pods import lacks_gpus, trouble, unschedulable
+
+ASLEEP = "no replica runs; the next request is held until one serves"
+COLD_STARTING = "requests are held while the first replica loads the model"
 
 
 def ready(facts: Facts) -> Verdict:
@@ -25,10 +29,10 @@ def _judge(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
 def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     available, total = one.workload.available, facts.required(one)
     serving = f"{available} of {total} required replicas serve"
-    trouble = facts.refused or facts.trouble_of(one)
-    if trouble is not None:
+    cause = facts.refused or facts.trouble_of(one)
+    if cause is not None:
         kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
-        return False, trouble.reason, trouble.message + kept
+        return False, cause.reason, cause.message + kept
     if facts.held is not None:
         kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
         return facts.held.status, facts.held.reason, facts.held.message + kept
@@ -39,6 +43,8 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return None, Reason.ROLLING_OUT, f"{updated}; serving: {available}"
     if facts.frozen and available >= total:
         return True, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is changed; serving: {available}"
+    if facts.asleep(one):
+        return _asleep(facts)
     if total == 0 and one.workload.replicas == 0:
         return True, Reason.SCALED_TO_ZERO, "0 replicas are asked for; no request is answered"
     if available >= total:
@@ -46,9 +52,21 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     waiting = unschedulable(one.group.pods)
     if waiting:
         return False, _shortage(one), f"{serving}; {waiting[0].unschedulable_message}"
+    if facts.cold(one) and not any(pod.restarts for pod in one.group.pending_pods):
+        return None, Reason.COLD_STARTING, f"{serving}; {COLD_STARTING}"
     if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
         return False, Reason.WAITING_FOR_REPLICAS, serving
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
+
+
+def _asleep(facts: Facts) -> tuple[bool | None, Reason, str]:
+    """Healthy, as long as somebody holds the request that ends it."""
+    activator = facts.observed.group(RoleName.ACTIVATOR)
+    if activator.serving_pods:
+        return True, Reason.SCALED_TO_ZERO, ASLEEP
+    cause = trouble(activator)
+    why = f": {cause.message}" if cause else ""
+    return False, Reason.ACTIVATOR_NOT_READY, f"no replica runs, and no activator holds requests{why}"
 
 
 def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:

@@ -16,6 +16,7 @@ from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, unschedulable
+from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
 
 T = ConditionType
@@ -81,6 +82,10 @@ def _model(facts: Facts) -> Iterator[Verdict]:
     absent = [one for one in facts.roles if not one.group.serving_pods]
     if not absent:
         yield Verdict(T.MODEL_READY, True, Reason.AVAILABLE, "the model is loaded and answers")
+    elif facts.asleep(absent[0]):
+        yield Verdict(T.MODEL_READY, False, Reason.SCALED_TO_ZERO, ASLEEP)
+    elif facts.cold(absent[0]):
+        yield Verdict(T.MODEL_READY, False, Reason.COLD_STARTING, COLD_STARTING)
     elif all(one.workload.replicas == 0 for one in absent):
         yield Verdict(T.MODEL_READY, False, Reason.SCALED_TO_ZERO, facts.about(absent[0], "0 replicas are asked for"))
     else:
@@ -205,6 +210,8 @@ def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return False, facts.frozen, f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
     if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
         return False, Reason.RECOMMEND_ONLY, "spec.scaling.mode is Recommend: decisions are only reported"
+    if facts.asleep(one):
+        return True, Reason.SCALED_TO_ZERO, ASLEEP
     if not one.group.serving_pods:
         return None, Reason.MODEL_LOADING, "no replica serves yet"
     if unknown:

@@ -222,3 +222,15 @@ def test_the_newest_of_two_workloads_counts_and_the_other_is_being_replaced():
     assert seen is not None
     assert (seen.replicas, seen.updated, seen.available, seen.total) == (2, 0, 2, 2)
     assert seen.rolling_out
+
+
+def addressed(role: str, **status: Any) -> tuple[str, ...]:
+    raw = pod(podIP="10.1.2.3", podIPs=[{"ip": "10.1.2.3"}, {"ip": "fd00::3"}], **status)
+    raw["metadata"]["labels"][labels.ROLE] = role
+    return pod_of(raw).addresses
+
+
+def test_activators_are_known_by_their_addresses_as_long_as_these_are_theirs():
+    assert addressed("activator", phase="Running") == ("10.1.2.3", "fd00::3")
+    assert addressed("activator", phase="Failed") == ()
+    assert addressed("model-server", phase="Running") == (), "nobody asks, and every change would be news"

@@ -5,6 +5,7 @@ from typing import Any
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.controller.known import Known
+from aifactory.observed import Group, Observed, Workload
 from aifactory.runtimes.dynamo import DISCOVERY
 
 OBJECTIVES = {
@@ -52,3 +53,33 @@ def test_only_pods_that_look_for_each_other_need_a_kind_for_it() -> None:
     assert lacking is not None
     assert DISCOVERY.kind in lacking.message
     assert "manifests/dynamo" in lacking.message
+
+
+SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 4}}
+
+
+def woken(replicas: int, **spec: Any) -> int:
+    """Replicas after a request came."""
+    service = known("vllm", **(spec or SLEEPS))
+    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=replicas))})
+    service.activate(observed)
+    return service.replicas(observed)[RoleName.MODEL_SERVER]
+
+
+def test_a_request_wakes_a_sleeping_service_whatever_signals_say() -> None:
+    assert woken(0) == 1
+
+
+def test_a_request_changes_nothing_of_a_service_that_is_awake_or_not_to_be_scaled() -> None:
+    assert woken(3) == 3
+    assert woken(0, **SLEEPS, mode="Paused") == 0
+    assert woken(0, scaling={**SLEEPS["scaling"], "mode": "Recommend"}) == 0
+
+
+def test_a_replica_that_was_asked_for_by_a_request_is_nobody_elses_change() -> None:
+    service = known("vllm", **SLEEPS)
+    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=0))})
+    service.activate(observed)
+    (one,) = service.roles
+    assert one.decision is not None
+    assert one.memory.asked == one.decision.to

@@ -169,11 +169,25 @@ def test_every_network_policy_selects_pods_that_are_installed() -> None:
 
 
 def test_the_operator_asks_the_prometheus_that_is_installed_beside_it() -> None:
-    (service,) = objects("Service")
+    (service,) = (each for each in objects("Service") if each["metadata"]["name"] == "prometheus")
     address = f"http://{service['metadata']['name']}.aifactory-system.svc:{service['spec']['ports'][0]['port']}"
     (generator,) = yaml.safe_load((MANIFESTS / "operator" / "kustomization.yaml").read_text())["configMapGenerator"]
     assert f"AIFACTORY_PROMETHEUS_URL={address}" in generator["literals"]
     assert Settings().prometheus_url == address
+
+
+def test_activators_find_the_operator_where_it_listens_and_is_let_in() -> None:
+    (service,) = (each for each in objects("Service") if each["metadata"]["name"] == "aifactory-operator")
+    (deployment,) = (each for each in objects("Deployment") if each["metadata"]["name"] == "aifactory-operator")
+    (policy,) = (each for each in objects("NetworkPolicy") if each["metadata"]["name"] == "aifactory-operator")
+    template, (port,) = deployment["spec"]["template"], service["spec"]["ports"]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    reached = {each["name"]: each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
+    assert {"port": reached[port["targetPort"]], "protocol": "TCP"} in policy["spec"]["ingress"][0]["ports"]
+    address = f"http://{service['metadata']['name']}.aifactory-system.svc:{port['port']}"
+    (generator,) = yaml.safe_load((MANIFESTS / "operator" / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert f"AIFACTORY_OPERATOR_URL={address}" in generator["literals"]
+    assert Settings().operator_url == address
 
 
 def test_downloads_run_the_operators_own_image() -> None:

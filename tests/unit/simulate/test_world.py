@@ -115,3 +115,10 @@ def test_the_worst_five_minutes_are_found_wherever_they_begin() -> None:
     answers = [Answer(float(second), 0.1, 0.01, good=not 450 <= second < 600) for second in range(1800)]
     assert worst_share(answers, 1800.0) == pytest.approx(0.5, abs=0.03)
     assert worst_share(answers[:100], 100.0) == 1.0
+
+
+@pytest.mark.parametrize("policy", ["aifactory", "hpa-queue", "kpa", "dynamo"])
+def test_a_last_replica_stays_as_nobody_holds_requests_here(policy: str) -> None:
+    requests = [*poisson(2, 60), *poisson(2, 60, start=1500)]
+    record = run_policy(policy, scene(requests, minReplicas=0), capacity()).record
+    assert min(moment.replicas for moment in record.moments) == 1

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.role import RoleName
 from aifactory.api.status import Condition, InferenceServiceStatus
 from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.observed import Group, Observed, Pod, Workload
@@ -17,6 +18,7 @@ from aifactory.status.transitions import Event, transitions
 NOON = 1767268800.0  # 2026-01-01T12:00:00Z
 UNSCHEDULABLE_SINCE = NOON - 300
 NO_GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 8}}
 SCALING = {"scaling": {"minReplicas": 1, "maxReplicas": 8}}
 
 
@@ -97,7 +99,9 @@ class Life:
         derived = resolved(role, resolve(self.service.spec.slo))
         group = Group(deployment, pods)
         seen = RoleFacts(role, derived, group, more.pop("decision", None), more.pop("readings", None))
-        observed = Observed({}, {role.name: group}, more.pop("canary", Group()))
+        activator = more.pop("activator", Group())
+        groups = {role.name: group, RoleName.ACTIVATOR: activator}
+        observed = Observed({}, groups, more.pop("canary", Group()))
         facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)
         after = report(facts)
         self.events = list(transitions(self.status.conditions, after.conditions))

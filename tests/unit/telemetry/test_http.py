@@ -1,6 +1,7 @@
 """What Prometheus and the kubelet get from the operator, over HTTP."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 
 import aiohttp
 import pytest
@@ -18,6 +19,12 @@ class Process:
         self.metrics = Metrics()
         self.sick: str | None = None
         self.busy: str | None = None
+        self.answer = HTTPStatus.ACCEPTED
+        self.woken: list[tuple[tuple[str, str], str]] = []
+
+    def wake(self, key: tuple[str, str], address: str) -> HTTPStatus:
+        self.woken.append((key, address))
+        return self.answer
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ Get = Callable[[str], Awaitable[tuple[int, str]]]
 @pytest_asyncio.fixture
 async def get(process: Process) -> AsyncIterator[Get]:
     """Ask the process for a path: status and text."""
-    runner = await http.serve(process.metrics.registry, 0, lambda: process.sick, lambda: process.busy)
+    runner = await http.serve(process.metrics.registry, 0, lambda: process.sick, lambda: process.busy, process.wake)
     port = port_of(runner)
     async with aiohttp.ClientSession() as session:
 
@@ -66,10 +73,27 @@ async def test_a_process_that_is_not_ready_stays_alive(process, get):
 
 
 async def test_a_taken_port_is_an_error(process, get):
-    first = await http.serve(process.metrics.registry, 0, lambda: None, lambda: None)
+    first = await http.serve(process.metrics.registry, 0, lambda: None, lambda: None, process.wake)
     with pytest.raises(OSError, match="address already in use"):
-        await http.serve(process.metrics.registry, port_of(first), lambda: None, lambda: None)
+        await http.serve(process.metrics.registry, port_of(first), lambda: None, lambda: None, process.wake)
     await first.cleanup()
+
+
+@pytest.mark.parametrize("answer", [HTTPStatus.ACCEPTED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE])
+async def test_who_asks_for_a_replica_is_known_by_the_address_of_its_connection(process, answer):
+    process.answer = answer
+    runner = await http.serve(process.metrics.registry, 0, lambda: None, lambda: None, process.wake)
+    url = f"http://127.0.0.1:{port_of(runner)}/wake/chat/llama"
+    headers = {"X-Forwarded-For": "10.1.2.3", "Forwarded": "for=10.1.2.3"}
+    async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as response:
+        assert response.status == answer
+    assert process.woken == [(("chat", "llama"), "127.0.0.1")]
+    await runner.cleanup()
+
+
+async def test_looking_wakes_nobody(process, get):
+    assert (await get("/wake/chat/llama"))[0] == 405
+    assert process.woken == []
 
 
 async def samples(get: Get) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
