@@ -30,6 +30,11 @@ _WHY = {
 }
 
 
+def why(reason: str) -> str:
+    """A reason in words; empty where the numbers say it, or for one of another version."""
+    return _WHY.get(DecisionReason(reason), "") if reason in set(DecisionReason) else ""
+
+
 def message(
     from_: int,
     to: int,
