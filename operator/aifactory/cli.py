@@ -1,8 +1,10 @@
-"""The command line: `aifactory run | crds | render | lint | diff | simulate | version`."""
+"""The command line: `aifactory run | crds | render | lint | diff | explain | simulate | version`."""
 
 import asyncio
 import json
+import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.metadata import version as installed_version
@@ -119,6 +121,32 @@ def diff(filename: Files) -> None:
 
 
 @app.command()
+def explain(
+    service: Annotated[str, typer.Argument(help="NAMESPACE/NAME of an InferenceService.", metavar="NAMESPACE/NAME")],
+) -> None:
+    """Say in sentences why a service in the cluster of the kubeconfig is as it is: load, objectives, replicas, trouble.
+
+    Exit code 1 when there is no such service, 2 when the cluster cannot be read.
+    """
+    from aifactory.cluster.connect import CannotConnectError, connected  # as for diff
+    from aifactory.cluster.single import NotFoundError
+    from aifactory.cluster.single import service as read
+    from aifactory.explain import explain as explained
+
+    named = re.fullmatch(_KEY, service)
+    if named is None:
+        _fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama")
+    try:
+        found = asyncio.run(connected(lambda client: read(client, (named[1], named[2]))))
+    except NotFoundError as error:
+        _fail(str(error))
+    except CannotConnectError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(explained(found, time.time()))
+
+
+@app.command()
 def simulate(
     filename: Files,
     trace: Annotated[
@@ -189,6 +217,7 @@ def version() -> None:
     typer.echo(installed_version("aifactory-operator"))
 
 
+_KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
 _SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
 
 
