@@ -11,6 +11,7 @@ from .role import RoleName
 from .rollout import RolloutStatus
 
 Text = Annotated[str, Field(max_length=512)]
+LEARNED = 48
 
 
 class Condition(Model):
@@ -148,6 +149,9 @@ class ScalingStatus(Model):
     last_scale_time: Text | None = Field(default=None, description="When replicas last changed.")
     history: Annotated[list[DecisionStatus], Field(max_length=10)] = Field(
         default=[], description="Last changes, newest first."
+    )
+    learned: Annotated[dict[str, Text], Field(max_length=LEARNED)] = Field(
+        default={}, description="What scaling has learned of the service, for the operator after a restart."
     )
 
 

@@ -24,6 +24,7 @@ _LONGEST_REGRET = 86_400.0
 # Without a decision for this long, what is remembered of the load is history.
 _ASLEEP_SECONDS = 120.0
 _MOST_ENTRIES = 64
+_BASE = "base."
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,15 @@ class Memory:
             stalled_since=now if begun else self.stalled_since if stuck or unsure else None,
             stalled_replicas=fleet.replicas if begun else self.stalled_replicas,
         )
+
+    def learned(self) -> Mapping[str, float]:
+        """What a restart should not lose: short names to numbers, at most 48."""
+        return {f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}
+
+    def restored(self, values: Mapping[str, float], now: float) -> "Memory":
+        """With what `learned` gave before a restart; names that are not known and values that cannot be are ignored."""
+        base = {signal: values.get(f"{_BASE}{signal}", 0.0) for signal in Signal}
+        return replace(self, base={**self.base, **{signal: value for signal, value in base.items() if value > 0}})
 
     def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
         """With GPU shortage as of this tick."""

@@ -21,6 +21,7 @@ from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 from aifactory.staging import spoken, stage, whole
+from aifactory.status import learned
 from aifactory.status.facts import Held, RoleFacts
 from aifactory.status.pods import Trouble
 from aifactory.status.rollout import recalled, told
@@ -50,7 +51,7 @@ class KnownRole:
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
-        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings)
+        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, self.memory.learned())
 
 
 @dataclass(slots=True)
@@ -82,6 +83,11 @@ class Known:
         for one in self.roles:
             if one.role.name in before:
                 one.memory, one.readings = before[one.role.name].memory, before[one.role.name].readings
+
+    def recall(self, now: float) -> None:
+        """Learn from the status what an operator before this one has learned."""
+        for one in self.roles:
+            one.memory = one.memory.restored(learned.recalled(self.status.scaling_of(one.role.name)), now)
 
     def decide(self, snapshot: Snapshot | None, observed: Observed, now: float) -> None:
         """Decide once for each new snapshot."""

@@ -13,7 +13,7 @@ from aifactory.api.status import (
 )
 from aifactory.autoscale.sentences import why
 from aifactory.signals.readings import State
-from aifactory.status.learned import parsed
+from aifactory.status.outlook import parsed
 
 from .words import ago, counted, unread
 

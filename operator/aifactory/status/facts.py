@@ -1,6 +1,7 @@
 """Everything that a status is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
@@ -28,7 +29,7 @@ class Held:
 class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
-    `decision` and `readings` are None until signals were read once.
+    `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose.
     """
 
     role: Role
@@ -36,6 +37,7 @@ class RoleFacts:
     group: Group
     decision: Decision | None = None
     readings: ServiceReadings | None = None
+    learned: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:

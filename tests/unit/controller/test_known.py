@@ -4,8 +4,11 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale.memory import Memory
 from aifactory.controller.known import Known
 from aifactory.runtimes.dynamo import DISCOVERY
+from aifactory.signals.objectives import Signal
 
 OBJECTIVES = {
     "timeToFirstToken": {"target": "500ms"},
@@ -52,3 +55,28 @@ def test_only_pods_that_look_for_each_other_need_a_kind_for_it() -> None:
     assert lacking is not None
     assert DISCOVERY.kind in lacking.message
     assert "manifests/dynamo" in lacking.message
+
+
+LEARNED = Memory(base={Signal.TTFT: 0.123}).learned()
+
+
+def test_a_restarted_operator_knows_what_the_one_before_it_learned() -> None:
+    service = known("vllm", scaling={"maxReplicas": 4})
+    stored = {name: str(value) for name, value in LEARNED.items()} | {"base.nothing": "1", "bad": "x"}
+    service.status = InferenceServiceStatus.of({"status": {"scaling": {"learned": stored}}})
+    service.recall(now=0.0)
+    assert service.roles[0].memory.learned() == LEARNED
+
+
+def test_each_role_recalls_its_own() -> None:
+    split = {"prefill": {"scaling": {"maxReplicas": 6}}, "decode": {"scaling": {"maxReplicas": 8}}}
+    service = known("dynamo", topology={"disaggregated": split})
+    scaling = {"learned": {name: str(value) for name, value in LEARNED.items()}}
+    role = {"name": "decode", "replicas": {}, "resolved": {"image": "i", "metricsPath": "/"}, "scaling": scaling}
+    service.status = InferenceServiceStatus.of({"status": {"roles": [role]}})
+    service.recall(now=0.0)
+    assert {one.role.name: one.memory.learned() for one in service.roles} == {
+        RoleName.FRONTEND: {},
+        RoleName.PREFILL: {},
+        RoleName.DECODE: LEARNED,
+    }
