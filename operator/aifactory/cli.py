@@ -111,7 +111,8 @@ def diff(filename: Files) -> None:
     documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
     _refuse(documents)
     try:
-        found = asyncio.run(connected(lambda client: compare(client, [document.data for document in documents])))
+        manifests = [document.data for document in documents]
+        found = asyncio.run(connected(lambda client: compare(client, manifests, time.time())))
     except CannotConnectError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

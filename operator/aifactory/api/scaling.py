@@ -7,8 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .checks import Check
+from .budget import Budget
+from .checks import Check, Unique
 from .meta import CheckedModel, Duration, Model, Percent, between, within
+from .schedule import Schedule
 
 
 class ScalingMode(StrEnum):
@@ -119,9 +121,29 @@ class ScalingSpec(CheckedModel):
             message="fallback.replicas must not be above maxReplicas",
             field="fallback.replicas",
         ),
+        Check(
+            cel="!has(self.schedules) || self.schedules.all(s, (has(s.minReplicas) ? s.minReplicas : self.minReplicas)"
+            " <= (has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))",
+            holds=lambda scaling: all(map(scaling.leaves_room, scaling.schedules or ())),
+            message="minReplicas must not be above maxReplicas, of a schedule or, where it has none, of the service",
+            field="schedules",
+        ),
     )
     min_replicas: int = Field(default=1, ge=1, le=10_000, description="Fewest replicas.")
     max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
     mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
     behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
     fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
+    schedules: Annotated[list[Schedule], Field(max_length=16), Unique("name")] | None = Field(
+        default=None,
+        description="Other bounds at certain times. Of several at a time the highest minReplicas and the lowest "
+        "maxReplicas count, and where these contradict each other the latter.",
+    )
+    budget: Budget | None = Field(
+        default=None, description="The most that replicas may take. It is kept before minReplicas, but one stays."
+    )
+
+    def leaves_room(self, schedule: Schedule) -> bool:
+        """The bounds that count while a schedule holds do not contradict each other."""
+        low = self.min_replicas if schedule.min_replicas is None else schedule.min_replicas
+        return low <= (self.max_replicas if schedule.max_replicas is None else schedule.max_replicas)

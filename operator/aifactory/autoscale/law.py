@@ -29,12 +29,14 @@ def decide_replicas(
     readings: ServiceReadings | None,
     memory: Memory,
     now: float,
+    given: ScalingSpec | None = None,
 ) -> tuple[Decision, Memory]:
     """Replicas from now on, within minReplicas and maxReplicas, and what to remember.
 
-    `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`.
+    `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`. `given` is the
+    spec as written, where `scaling` has other bounds for now: only a change of what is written begins a new watch.
     """
-    memory, adopted = memory.opened((scaling, objectives), fleet, now)
+    memory, adopted = memory.opened((given or scaling, objectives), fleet, now)
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import InferenceServiceStatus, PlanStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.cache.service import copy_for, reference, with_copy
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
@@ -25,8 +26,10 @@ Manifest = Mapping[str, Any]
 _NEVER = 0.0
 
 
-async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, PlanStatus]:
+async def compare(client: Client, manifests: Iterable[Manifest], now: float) -> dict[Key, PlanStatus]:
     """What each service would change, in the order of the manifests; replicas of those that scale stay as they are.
+
+    Schedules are those of `now` (epoch seconds).
 
     Raises:
         ApiError: if the cluster cannot be read.
@@ -38,10 +41,12 @@ async def compare(client: Client, manifests: Iterable[Manifest]) -> dict[Key, Pl
     await refresh(client, store, SERVICES.kinds, namespaces)
     await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces)
     optional = await served_of(client, OPTIONAL)
-    return {service.key: _compare(service, store, caches, optional) for service in services}
+    return {service.key: _compare(service, store, caches, optional, now) for service in services}
 
 
-def _compare(service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str]) -> PlanStatus:
+def _compare(
+    service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str], now: float
+) -> PlanStatus:
     live = store.service(service.key) or {"metadata": {"uid": ""}}
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
     service = service.model_copy(update={"metadata": metadata})
@@ -52,7 +57,9 @@ def _compare(service: InferenceService, store: Store, caches: CacheStore, option
         service = with_copy(service, *copy) if copy else service
     before = InferenceServiceStatus.of(live)
     replicas = {
-        role.name: wanted_replicas(role.spec, whole(role.name, observed, before), before.replicas_of(role.name), None)
+        role.name: wanted_replicas(
+            spec_in_force(role, now), whole(role.name, observed, before), before.replicas_of(role.name), None
+        )
         for role in roles(service)
     }
     first = roles(service)[0]

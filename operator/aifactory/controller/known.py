@@ -9,6 +9,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.role import decide_role
@@ -97,9 +98,11 @@ class Known:
         for one in self.roles:
             one.decide(snapshot, whole(one.role.name, observed, self.status), now)
 
-    def replicas(self, observed: Observed) -> Mapping[RoleName, int]:
+    def replicas(self, observed: Observed, now: float) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""
-        return {one.role.name: self._replicas(one, whole(one.role.name, observed, self.status)) for one in self.roles}
+        return {
+            one.role.name: self._replicas(one, whole(one.role.name, observed, self.status), now) for one in self.roles
+        }
 
     def stage(self, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> Staged:
         """Where the canary goes; nowhere while the service is frozen."""
@@ -123,9 +126,9 @@ class Known:
         before = recalled(self.status.rollout)
         return before.measured_since if before else None
 
-    def _replicas(self, one: KnownRole, group: Group) -> int:
+    def _replicas(self, one: KnownRole, group: Group, now: float) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None
-        return wanted_replicas(one.role.spec, group, self.status.replicas_of(one.role.name), decided)
+        return wanted_replicas(spec_in_force(one.role, now), group, self.status.replicas_of(one.role.name), decided)
 
     def lacking(self, served: Collection[str]) -> Trouble | None:
         """What the cluster would have to serve for pods to find each other; without it they would wait for ever."""

@@ -113,7 +113,7 @@ class Reconciler:
         observed = self._store.observe(key)
         self._find_weights(known, observed)
         known.decide(self.snapshot, observed, self._clock())
-        replicas = known.replicas(observed)
+        replicas = known.replicas(observed, self._clock())
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)
         if not observed.exists and changed and known.refused is None:

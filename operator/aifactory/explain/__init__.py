@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale.bounds import bounds_of
 from aifactory.runtimes import roles
 
 from .obstacles import obstacles
@@ -44,6 +45,7 @@ def _scaling(status: InferenceServiceStatus, service: InferenceService, now: flo
     """A section for each role; those of fixed size need no explanation."""
     found = roles(service)
     for role in found:
-        if role.spec.scaling is not None:
+        bounds = bounds_of(role, now)
+        if role.spec.scaling is not None and bounds is not None:
             title = f"Scaling of {role.name}" if len(found) > 1 else "Scaling"
-            yield scaling(title, role.spec.scaling, status.scaling_of(role.name), now)
+            yield scaling(title, role.spec.scaling.mode, bounds, status.scaling_of(role.name), now)

@@ -10,6 +10,8 @@ _BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE
 # Where a message says what is, and not what to change.
 _ADVICE: Mapping[str, str] = {
     R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
+    R.SCHEDULED_MAXIMUM: "raise maxReplicas of the schedule",
+    R.BUDGET: "raise spec.scaling.budget",
     R.INSUFFICIENT_GPUS: "add nodes with GPUs, or lower accelerator.count or replicas",
     R.UNSCHEDULABLE: "look at what the scheduler says, and at podTemplate",
     R.PROMETHEUS_UNREACHABLE: "set AIFACTORY_PROMETHEUS_URL of the operator to a Prometheus that it can reach",

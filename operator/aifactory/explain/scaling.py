@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from aifactory.api.scaling import ScalingSpec
+from aifactory.api.scaling import ScalingMode
 from aifactory.api.status import (
     AlternativeStatus,
     CapacityStatus,
@@ -11,6 +11,8 @@ from aifactory.api.status import (
     RecommendationStatus,
     ScalingStatus,
 )
+from aifactory.autoscale.bounds import Bounds
+from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import why
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
@@ -20,9 +22,11 @@ from .words import ago, counted, unread
 _HALF = 50.0
 
 
-def scaling(title: str, spec: ScalingSpec, status: ScalingStatus | None, now: float) -> Iterator[str]:
+def scaling(title: str, mode: ScalingMode, bounds: Bounds, status: ScalingStatus | None, now: float) -> Iterator[str]:
     """Decision, its grounds, what else could have been, and what went before; `now` is epoch seconds."""
-    yield f"{title}: {spec.min_replicas} to {counted(spec.max_replicas, 'replica')}, mode {spec.mode}"
+    schedules = f" by schedule {', '.join(bounds.schedules)}" if bounds.schedules else ""
+    budget = ", as far as the budget goes" if bounds.high_by is DecisionReason.BUDGET else ""
+    yield f"{title}: {bounds.low} to {counted(bounds.high, 'replica')}{schedules}{budget}, mode {mode}"
     if status is None or status.decision is None:
         yield "  Nothing has been decided yet: no signals have been read."
         return

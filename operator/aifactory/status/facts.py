@@ -8,6 +8,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Group, Observed, Workload
 from aifactory.runtimes import Role
@@ -92,7 +93,7 @@ class Facts:
 
     def required(self, one: RoleFacts) -> int:
         """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has."""
-        asked = one.role.spec.initial_replicas
+        asked = spec_in_force(one.role, self.now).initial_replicas
         return min(asked, one.workload.replicas) if self.frozen else asked
 
     @property
