@@ -92,8 +92,11 @@ class Facts:
         return trouble(self.observed.group(one.role.name)) if short else None
 
     def required(self, one: RoleFacts) -> int:
-        """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has."""
-        asked = spec_in_force(one.role, self.now).initial_replicas
+        """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has.
+
+        A schedule that asks for more than the service itself is no reason to call it unready.
+        """
+        asked = min(one.role.spec.initial_replicas, spec_in_force(one.role, self.now).initial_replicas)
         return min(asked, one.workload.replicas) if self.frozen else asked
 
     @property

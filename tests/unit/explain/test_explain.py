@@ -170,6 +170,13 @@ def test_each_role_that_scales_has_a_section() -> None:
     )
 
 
+def test_bounds_that_are_in_force_are_named() -> None:
+    always = {"name": "always", "start": "00:00", "end": "00:00", "minReplicas": 2}
+    life = Life(scaling={"maxReplicas": 8, "schedules": [always], "budget": {"gpus": 4}})
+    life.look(workload(2), *serving("a", "b"), decision=decision(2, 2))
+    assert "Scaling: 2 to 4 replicas by schedule always, as far as the budget goes, mode Apply" in told(life)
+
+
 def test_a_status_of_an_earlier_spec_says_so() -> None:
     life = busy()
     life.edit(**SCALING)

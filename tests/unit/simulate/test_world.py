@@ -115,3 +115,11 @@ def test_the_worst_five_minutes_are_found_wherever_they_begin() -> None:
     answers = [Answer(float(second), 0.1, 0.01, good=not 450 <= second < 600) for second in range(1800)]
     assert worst_share(answers, 1800.0) == pytest.approx(0.5, abs=0.03)
     assert worst_share(answers[:100], 100.0) == 1.0
+
+
+def test_a_budget_bounds_every_policy_and_a_schedule_none() -> None:
+    always = {"name": "always", "start": "00:00", "end": "00:00", "minReplicas": 9}
+    found = scene(poisson(1, 10), schedules=[always], budget={"gpus": 6})
+    assert (found.scaling.min_replicas, found.scaling.max_replicas) == (1, 3)
+    assert found.role.spec.scaling == found.scaling
+    assert (found.scaling.schedules, found.scaling.budget) == (None, None)
