@@ -123,7 +123,7 @@ def holds(schedule: Schedule, now: float) -> bool:
     """
     zone = ZoneInfo(schedule.time_zone)
     today = datetime.fromtimestamp(now, zone).date()
-    return any(_within(schedule, day, zone, now) for day in (today - _DAY, today, today + _DAY))
+    return any(_within(schedule, day, zone, now) for day in (today - _DAY, today))
 
 
 def _within(schedule: Schedule, day: date, zone: ZoneInfo, now: float) -> bool:

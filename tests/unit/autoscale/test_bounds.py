@@ -117,15 +117,36 @@ def test_in_utc_it_is_plain_arithmetic(start, end, days, now):
     assert holds(day, now) == found
 
 
-CHANGES = [(zone, moment) for zone in ZONES for moment in changes(zone)]
-NEAR_A_CHANGE = st.builds(
-    lambda change, minutes: (change[0], change[1] + 60 * minutes), st.sampled_from(CHANGES), st.integers(-300, 300)
+@pytest.mark.parametrize(
+    ("start", "end", "begins", "ends"),
+    [
+        ("01:00", "02:30", "2026-10-24 23:00", "2026-10-25 01:30"),  # 02:30 is shown at 00:30 and at 01:30 UTC
+        ("02:30", "04:00", "2026-10-25 00:30", "2026-10-25 03:00"),
+        ("01:00", "02:30", "2026-03-29 00:00", "2026-03-29 01:30"),  # 02:30 is skipped at 01:00 UTC
+        ("02:30", "04:00", "2026-03-29 00:30", "2026-03-29 02:00"),
+    ],
 )
+def test_a_time_that_is_shown_twice_or_not_at_all_is_read_in_favour_of_the_schedule(start, end, begins, ends):
+    berlin = schedule(start, end, "Europe/Berlin")
+    edges = (at(begins) - 1, at(begins), at(ends) - 1, at(ends))
+    assert [holds(berlin, moment) for moment in edges] == [False, True, True, False]
 
 
-@given(CLOCK, CLOCK, st.tuples(st.sampled_from(ZONES), MOMENTS) | NEAR_A_CHANGE)
-def test_it_is_never_shorter_than_the_clock_says_and_longer_only_where_clocks_change(start, end, when):
-    zone, now = when
+CHANGES = [(zone, moment) for zone in ZONES for moment in changes(zone)]
+
+
+@st.composite
+def near_a_change(draw: st.DrawFn) -> tuple[str, str, str, float]:
+    """A zone, two times of its clock and a moment, all within hours of a change of clocks."""
+    zone, moment = draw(st.sampled_from(CHANGES))
+    minutes = st.integers(-180, 180)
+    clocks = [datetime.fromtimestamp(moment + 60 * draw(minutes), ZoneInfo(zone)).strftime("%H:%M") for _ in range(2)]
+    return zone, *clocks, moment + 60 * draw(minutes)
+
+
+@given(st.tuples(st.sampled_from(ZONES), CLOCK, CLOCK, MOMENTS) | near_a_change())
+def test_it_is_never_shorter_than_the_clock_says_and_longer_only_where_clocks_change(case):
+    zone, start, end, now = case
     clock = datetime.fromtimestamp(now, ZoneInfo(zone)).strftime("%H:%M")
     by_the_clock = start <= clock < end if start < end else clock >= start or clock < end
     held = holds(schedule(start, end, zone), now)
