@@ -1,8 +1,10 @@
-"""The command line: `aifactory run | crds | render | lint | diff | simulate | version`."""
+"""The command line: `aifactory run | crds | render | lint | diff | explain | simulate | version`."""
 
 import asyncio
 import json
+import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.metadata import version as installed_version
@@ -113,13 +115,40 @@ def diff(filename: Files) -> None:
     _refuse(documents)
     manifests = [document.data for document in documents]
     try:
-        found = asyncio.run(connected(lambda client: compare(client, manifests, Settings().activation)))
+        manifests = [document.data for document in documents]
+        found = asyncio.run(connected(lambda client: compare(client, manifests, time.time(), Settings().activation)))
     except CannotConnectError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     for (namespace, name), planned in found.items():
         typer.echo("\n".join(_told(f"{KIND} {namespace}/{name}", planned)))
     raise typer.Exit(any(planned.changes for planned in found.values()))
+
+
+@app.command()
+def explain(
+    service: Annotated[str, typer.Argument(help="NAMESPACE/NAME of an InferenceService.", metavar="NAMESPACE/NAME")],
+) -> None:
+    """Say in sentences why a service in the cluster of the kubeconfig is as it is: load, objectives, replicas, trouble.
+
+    Exit code 1 when there is no such service, 2 when the cluster cannot be read.
+    """
+    from aifactory.cluster.connect import CannotConnectError, connected  # as for diff
+    from aifactory.cluster.single import NotFoundError
+    from aifactory.cluster.single import service as read
+    from aifactory.explain import explain as explained
+
+    named = re.fullmatch(_KEY, service)
+    if named is None:
+        _fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama")
+    try:
+        found = asyncio.run(connected(lambda client: read(client, (named[1], named[2]))))
+    except NotFoundError as error:
+        _fail(str(error))
+    except CannotConnectError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(explained(found, time.time()))
 
 
 @app.command()
@@ -212,6 +241,7 @@ def version() -> None:
     typer.echo(installed_version("aifactory-operator"))
 
 
+_KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
 _SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
 
 

@@ -13,6 +13,11 @@ def _scaling(**fields: Any) -> dict[str, Any]:
     return {"scaling": {"maxReplicas": 8, **fields}}
 
 
+def _schedule(**fields: Any) -> dict[str, Any]:
+    given = {"name": "day", "start": "08:00", "end": "20:00", "minReplicas": 2, **fields}
+    return _scaling(schedules=[{name: value for name, value in given.items() if value is not None}])
+
+
 def _source(**source: Any) -> dict[str, Any]:
     return {"model": {"source": source}}
 
@@ -239,6 +244,91 @@ _BOUNDS = (
         says="greater than or equal to 1",
     ),
     Bad(
+        "a schedule that changes nothing",
+        _schedule(minReplicas=None),
+        path="spec.scaling.schedules[0].minReplicas",
+        says="without either changes nothing",
+    ),
+    Bad(
+        "a schedule on the Moon",
+        _schedule(timeZone="Moon/Tranquility"),
+        path="spec.scaling.schedules[0].timeZone",
+        says="must be a time zone of the IANA database",
+    ),
+    Bad(
+        "a schedule by the clock of whoever reads it",
+        _schedule(timeZone="Local"),
+        path="spec.scaling.schedules[0].timeZone",
+        says="must be a time zone of the IANA database",
+    ),
+    Bad(
+        "a time zone that leads elsewhere",
+        _schedule(timeZone="../../etc/passwd"),
+        path="spec.scaling.schedules[0].timeZone",
+        says="pattern",
+        server_says="should match",
+    ),
+    Bad(
+        "a schedule in twelve hours",
+        _schedule(start="8:00 am"),
+        path="spec.scaling.schedules[0].start",
+        says="at most 5",
+        server_says="Too long",
+    ),
+    Bad(
+        "a schedule to the 25th hour",
+        _schedule(end="25:00"),
+        path="spec.scaling.schedules[0].end",
+        says="pattern",
+        server_says="should match",
+    ),
+    Bad(
+        "a schedule on an eighth day",
+        _schedule(days=["Mon", "Funday"]),
+        path="spec.scaling.schedules[0].days[1]",
+        says="must be 'Mon'",
+        server_says="Unsupported value",
+    ),
+    Bad(
+        "a schedule on no day",
+        _schedule(days=[]),
+        path="spec.scaling.schedules[0].days",
+        says="at least 1",
+    ),
+    Bad(
+        "a day twice",
+        _schedule(days=["Mon", "Mon"]),
+        path="spec.scaling.schedules[0].days",
+        says="must differ",
+        server_says="Duplicate",
+    ),
+    Bad(
+        "two schedules of one name",
+        _scaling(schedules=[{"name": "day", "start": "08:00", "end": "20:00", "minReplicas": 2}] * 2),
+        path="spec.scaling.schedules",
+        says="must differ in name",
+        server_says="Duplicate",
+    ),
+    Bad(
+        "a budget of nothing",
+        _scaling(budget={}),
+        path="spec.scaling.budget.gpus",
+        says="without either limits nothing",
+    ),
+    Bad(
+        "GPUs for free",
+        _scaling(budget={"costPerHour": "40", "gpuCostPerHour": "0"}),
+        path="spec.scaling.budget.gpuCostPerHour",
+        says="must be above 0",
+    ),
+    Bad(
+        "a budget that is a float",
+        _scaling(budget={"costPerHour": 12.5, "gpuCostPerHour": "2.50"}),
+        path="spec.scaling.budget.costPerHour",
+        says="write a number in quotes",
+        server_says="must be of type string",
+    ),
+    Bad(
         "a period of nothing",
         _scaling(behavior={"scaleUp": {"period": "0s"}}),
         path="spec.scaling.behavior.scaleUp.period",
@@ -329,6 +419,30 @@ _CONTRADICTIONS = (
         _scaling(fallback={"replicas": 9}),
         path="spec.scaling.fallback.replicas",
         says="must not be above maxReplicas",
+    ),
+    Bad(
+        "a schedule whose minimum is above its maximum",
+        _schedule(minReplicas=5, maxReplicas=4),
+        path="spec.scaling.schedules",
+        says="minReplicas must not be above maxReplicas, of a schedule",
+    ),
+    Bad(
+        "a schedule whose maximum is below the minimum of the service",
+        _scaling(minReplicas=3, schedules=[{"name": "night", "start": "20:00", "end": "08:00", "maxReplicas": 2}]),
+        path="spec.scaling.schedules",
+        says="minReplicas must not be above maxReplicas, of a schedule",
+    ),
+    Bad(
+        "a price without a budget in money",
+        _scaling(budget={"gpus": 8, "gpuCostPerHour": "2.50"}),
+        path="spec.scaling.budget.gpuCostPerHour",
+        says="belongs to costPerHour",
+    ),
+    Bad(
+        "a budget in money without a price",
+        _scaling(budget={"costPerHour": "40"}),
+        path="spec.scaling.budget.gpuCostPerHour",
+        says="belongs to costPerHour",
     ),
     Bad(
         "thresholds the wrong way round",

@@ -25,6 +25,18 @@ GOOD = (
                     "scaleDown": {"threshold": "35.5%", "stabilizationWindow": "0s", "maxReplicas": 2, "period": "5s"},
                 },
                 "fallback": {"replicas": 8, "after": "5m"},
+                "schedules": [
+                    {
+                        "name": "day",
+                        "days": ["Mon", "Tue", "Wed", "Thu", "Fri"],
+                        "start": "08:00",
+                        "end": "20:00",
+                        "timeZone": "Europe/Berlin",
+                        "minReplicas": 4,
+                    },
+                    {"name": "night", "start": "22:00", "end": "06:00", "minReplicas": 1, "maxReplicas": 4},
+                ],
+                "budget": {"gpus": 64, "costPerHour": "140", "gpuCostPerHour": "2.50"},
             }
         },
     ),

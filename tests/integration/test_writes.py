@@ -5,6 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from aifactory.autoscale.memory import Memory
+from aifactory.cluster.writer import STATUS_MANAGER
+from aifactory.signals.objectives import Signal
 
 from tests.e2e.waiting import hold_true
 from tests.kind.controlplane import ControlPlane
@@ -76,6 +79,22 @@ def test_a_restart_over_unchanged_services_writes_nothing(
     hold_true(
         "no writes", lambda: len(operator_writes(api, own_service.namespace)) == before, 3, lambda: "the operator wrote"
     )
+
+
+def test_what_was_learned_survives_a_restart(operator: OperatorProcess, own_service: Service) -> None:
+    learned = {name: f"{value:g}" for name, value in Memory(base={Signal.TTFT: 0.123}).learned().items()}
+    own_service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 4}})
+    own_service.wait_children()
+    operator.stop()
+    status = own_service.status()
+    status["scaling"] = {**status.get("scaling", {}), "learned": {**learned, "bad": "x"}}
+    as_operator = f"{own_service.path}/status?fieldManager={STATUS_MANAGER}&force=true"
+    written = {**own_service.manifest(), "status": status}
+    own_service.kube.send("PATCH", as_operator, written, "application/apply-patch+yaml")
+    operator.start()
+    own_service.load_model()
+    own_service.wait("written anew", lambda: "bad" not in own_service.status()["scaling"].get("learned", {}))
+    assert own_service.status()["scaling"]["learned"] == learned
 
 
 def test_scaling_writes_replicas_alone(service: Service) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .checks import Check
+from .budget import Budget
+from .checks import Check, Unique
 from .meta import CheckedModel, Duration, Model, Percent, between, within
+from .schedule import Schedule
 
 
 class ScalingMode(StrEnum):
@@ -143,6 +145,13 @@ class ScalingSpec(CheckedModel):
             message="says how the last replica goes, which minReplicas keeps: set minReplicas 0, or remove it",
             field="scaleToZero",
         ),
+        Check(
+            cel="!has(self.schedules) || self.schedules.all(s, (has(s.minReplicas) ? s.minReplicas : self.minReplicas)"
+            " <= (has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))",
+            holds=lambda scaling: all(map(scaling.leaves_room, scaling.schedules or ())),
+            message="minReplicas must not be above maxReplicas, of a schedule or, where it has none, of the service",
+            field="schedules",
+        ),
     )
     min_replicas: int = Field(
         default=1,
@@ -155,8 +164,21 @@ class ScalingSpec(CheckedModel):
     behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
     fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
     scale_to_zero: ScaleToZero | None = Field(default=None, description="With minReplicas 0: when, and who may wait.")
+    schedules: Annotated[list[Schedule], Field(max_length=16), Unique("name")] | None = Field(
+        default=None,
+        description="Other bounds at certain times. Of several at a time the highest minReplicas and the lowest "
+        "maxReplicas count, and where these contradict each other the latter.",
+    )
+    budget: Budget | None = Field(
+        default=None, description="The most that replicas may take. It is kept before minReplicas, but one stays."
+    )
 
     @property
     def to_zero(self) -> ScaleToZero | None:
         """How the last replica goes, None where one stays."""
         return None if self.min_replicas else self.scale_to_zero or ScaleToZero()
+
+    def leaves_room(self, schedule: Schedule) -> bool:
+        """The bounds that count while a schedule holds do not contradict each other."""
+        low = self.min_replicas if schedule.min_replicas is None else schedule.min_replicas
+        return low <= (self.max_replicas if schedule.max_replicas is None else schedule.max_replicas)

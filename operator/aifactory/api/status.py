@@ -11,6 +11,7 @@ from .role import RoleName
 from .rollout import RolloutStatus
 
 Text = Annotated[str, Field(max_length=512)]
+LEARNED = 48
 
 
 class Condition(Model):
@@ -101,6 +102,38 @@ class RecommendationStatus(Model):
     replicas: int | None = Field(default=None, description="Replicas that it asks for.")
 
 
+class CapacityStatus(Model):
+    """What one replica carries, as it was learned from this service. Tokens are those of prompts and of answers."""
+
+    tokens_per_second_per_replica: Text = Field(
+        description="Tokens per second of one replica at which `signal` comes to its limit."
+    )
+    tokens_per_second: Text = Field(description="Tokens per second of all replicas now.")
+    confidence: Text = Field(description="How sure that is; below 50% what was assumed counts for more.")
+    signal: Text = Field(description="Signal that comes to its limit first.")
+
+
+class ForecastStatus(Model):
+    """The load that is expected, in tokens per second of all replicas."""
+
+    model: Text = Field(description="Name of the model that forecast best so far.")
+    horizon: Text = Field(description="How far ahead, such as 2m.")
+    expected: Text = Field(description="Most tokens per second that it expects.")
+    upper: Text = Field(description="The same and its usual error, in tokens per second.")
+    error: Text = Field(description="Mean error of its forecasts so far, as a share of the load.")
+    replicas: int = Field(description="Replicas that `upper` takes.")
+
+
+class AlternativeStatus(Model):
+    """A number of replicas that was not chosen."""
+
+    replicas: int = Field(description="That number.")
+    reason: Text = Field(description="Why not, one CamelCase word.")
+    signal: Text | None = Field(default=None, description="Signal that speaks against it.")
+    predicted: Text | None = Field(default=None, description="What its value / limit would become.")
+    message: FreeText = Field(default="", description="Sentence for people.")
+
+
 class ScalingStatus(Model):
     """How the number of replicas comes about."""
 
@@ -108,9 +141,17 @@ class ScalingStatus(Model):
     recommendations: Annotated[list[RecommendationStatus], Field(max_length=16)] = Field(
         default=[], description="Each signal's own answer."
     )
+    capacity: CapacityStatus | None = Field(default=None, description="What one replica carries, and the load now.")
+    forecast: ForecastStatus | None = Field(default=None, description="The load that is expected.")
+    rejected: Annotated[list[AlternativeStatus], Field(max_length=8)] = Field(
+        default=[], description="Numbers of replicas that were not chosen, and why."
+    )
     last_scale_time: Text | None = Field(default=None, description="When replicas last changed.")
     history: Annotated[list[DecisionStatus], Field(max_length=10)] = Field(
         default=[], description="Last changes, newest first."
+    )
+    learned: Annotated[dict[str, Text], Field(max_length=LEARNED)] = Field(
+        default={}, description="What scaling has learned of the service, for the operator after a restart."
     )
 
 

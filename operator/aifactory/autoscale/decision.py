@@ -16,6 +16,9 @@ class DecisionReason(StrEnum):
     WITHIN_TARGET = "WithinTarget"
     AT_MAXIMUM = "AtMaximum"
     AT_MINIMUM = "AtMinimum"
+    SCHEDULED_MINIMUM = "ScheduledMinimum"  # as AT_MINIMUM, by spec.scaling.schedules
+    SCHEDULED_MAXIMUM = "ScheduledMaximum"  # as AT_MAXIMUM
+    BUDGET = "Budget"  # as AT_MAXIMUM, by spec.scaling.budget
     BOUNDS_CHANGED = "BoundsChanged"  # replicas were outside minReplicas..maxReplicas
     ADOPTED_REPLICAS = "AdoptedReplicas"  # someone else changed the Deployment
     FALLBACK = "Fallback"

@@ -99,16 +99,26 @@ class Knowledge:
         """The load to provide for, if `attainment` (0 to 1) is promised."""
         return self.demand.expected(self.budget.spent(attainment), self.window(behavior), now)
 
-    def saved(self, now: float) -> Mapping[str, float]:
-        """All that is worth keeping over a restart, by names that `restored` knows."""
-        found = {"startupSeconds": self.startup_seconds}
-        found |= {f"budget.{name}": getattr(self.budget, name) for name in ("requests", "missed")}
-        found |= {f"demand.{name}": getattr(self.demand, name) for name in ("square", "weight")}
-        for newest, oldest in pairwise(_AGES):
-            loads = [load for start, load in self.demand.bins if newest <= now - start < oldest]
-            found |= {f"demand.{oldest:.0f}": max(loads)} if loads else {}
+    def saved(self) -> Mapping[str, float]:
+        """All that is worth keeping over a restart, by names that `restored` knows; nothing if nothing was learned."""
+        found: dict[str, float] = {}
+        if self.startup_seconds != _PRIOR_STARTUP_SECONDS:
+            found["startupSeconds"] = self.startup_seconds
+        if self.budget.requests:
+            found |= {f"budget.{name}": getattr(self.budget, name) for name in _BUDGET}
+        if self.demand.bins:
+            found |= {f"demand.{name}": getattr(self.demand, name) for name in _DEMAND} | self._loads()
         for signal, curve in self.curves.items():
             found |= {f"{signal}.{name}": getattr(curve, name) for name in _CURVE}
+        return found
+
+    def _loads(self) -> Mapping[str, float]:
+        """The highest load of each age, which is counted from the last one."""
+        now, found = self.demand.bins[-1][0], {}
+        for newest, oldest in pairwise(_AGES):
+            loads = [load for start, load in self.demand.bins if newest <= now - start < oldest]
+            if loads:
+                found[f"demand.{oldest:.0f}"] = max(loads)
         return found
 
     @classmethod
@@ -116,8 +126,8 @@ class Knowledge:
         """From what `saved` gave; what is missing or not sensible counts as never learned."""
         sane = {name: value for name, value in values.items() if isfinite(value) and abs(value) < _HIGHEST}
         bins = [(now - age, sane[f"demand.{age:.0f}"]) for age in reversed(_AGES[1:]) if f"demand.{age:.0f}" in sane]
-        own = {name: sane[f"demand.{name}"] for name in ("square", "weight") if sane.get(f"demand.{name}", -1.0) >= 0}
-        spent = [sane.get(f"budget.{name}", 0.0) for name in ("requests", "missed")]
+        own = {name: sane[f"demand.{name}"] for name in _DEMAND if sane.get(f"demand.{name}", -1.0) >= 0}
+        spent = [sane.get(f"budget.{name}", 0.0) for name in _BUDGET]
         curves = {signal: curve for signal in Signal if (curve := _curve(sane, signal, now))}
         startup = sane.get("startupSeconds", 0.0)
         return cls(
@@ -128,6 +138,8 @@ class Knowledge:
         )
 
 
+_BUDGET = ("requests", "missed")
+_DEMAND = ("square", "weight")
 _CURVE = tuple(each.name for each in fields(Curve) if each.name != "time")
 
 

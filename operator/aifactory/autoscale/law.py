@@ -25,17 +25,21 @@ def decide_replicas(
     readings: ServiceReadings | None,
     memory: Memory,
     now: float,
+    given: ScalingSpec | None = None,
 ) -> tuple[Decision, Memory]:
     """Replicas from now on, within minReplicas and maxReplicas, and what to remember.
 
-    `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`.
+    `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`. `given` is the
+    spec as written, where `scaling` has other bounds for now: only a change of what is written begins a new watch.
     """
+    basis = (zero.awake(given or scaling), objectives)
     if zero.asleep(scaling, fleet):
-        memory, _ = memory.opened((zero.awake(scaling), objectives), fleet, now)
+        memory, _ = memory.opened(basis, fleet, now)
         rest = memory.rest.unattended(fleet, now)
         decision = zero.sleeping(rest, now)
         return decision, replace(memory, rest=rest, asked=decision.to)
-    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, now)
+    memory, adopted = memory.opened(basis, fleet, now)
+    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, adopted, now)
     memory = replace(memory, rest=memory.rest.seen(fleet, readings, now))
     decision = zero.last_replica(scaling, fleet, decision, memory.rest, now)
     return decision, replace(memory, asked=decision.to)
@@ -47,10 +51,10 @@ def _decide(
     fleet: Fleet,
     readings: ServiceReadings | None,
     memory: Memory,
+    adopted: bool,
     now: float,
 ) -> tuple[Decision, Memory]:
-    """Of a service that has a replica, or should have one."""
-    memory, adopted = memory.opened((scaling, objectives), fleet, now)
+    """Of a service that has a replica, or should have one; `adopted` if someone else changed its replicas."""
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None

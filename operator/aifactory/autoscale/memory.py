@@ -30,6 +30,7 @@ _GROWN = 1.05
 # Without a decision for this long, what is remembered of the load is history.
 _ASLEEP_SECONDS = 120.0
 _MOST_ENTRIES = 64
+_BASE = "base."
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,19 @@ class Memory:
             panic_until=now + hold if burst and load > 1 else self.panic_until,
             stalled_since=now if begun else self.stalled_since if stuck or unsure else None,
             stalled_replicas=fleet.replicas if begun else self.stalled_replicas,
+        )
+
+    def learned(self) -> Mapping[str, float]:
+        """What a restart should not lose: short names to numbers, at most 48."""
+        return {**self.knowledge.saved(), **{f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}}
+
+    def restored(self, values: Mapping[str, float], now: float) -> "Memory":
+        """With what `learned` gave before a restart; names that are not known and values that cannot be are ignored."""
+        base = {signal: values.get(f"{_BASE}{signal}", 0.0) for signal in Signal}
+        return replace(
+            self,
+            base={**self.base, **{signal: value for signal, value in base.items() if value > 0}},
+            knowledge=Knowledge.restored(values, now),
         )
 
     def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":

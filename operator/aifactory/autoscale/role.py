@@ -8,6 +8,7 @@ from aifactory.signals.objectives import Objective
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
+from .bounds import bounds_of
 from .decision import Decision
 from .fleet import Fleet
 from .law import decide_replicas
@@ -28,8 +29,9 @@ def decide_role(
     """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds."""
     serving = frozenset(pod.name for pod in group.serving_pods)
     readings = snapshot.service(*role.service.key, serving, objectives, role.dialects)
-    if role.spec.scaling is None or group.workload is None:
+    given, bounds = role.spec.scaling, bounds_of(role, now)
+    if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
-    decision, memory = decide_replicas(role.spec.scaling, objectives, fleet, readings, memory, now)
-    return Decided(readings, decision, memory)
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, memory, now, given)
+    return Decided(readings, bounds.explained(decision), memory)

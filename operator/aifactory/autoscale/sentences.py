@@ -10,6 +10,9 @@ _WHY = {
     DecisionReason.WITHIN_TARGET: "every signal is where it should be",
     DecisionReason.AT_MAXIMUM: "maxReplicas is reached",
     DecisionReason.AT_MINIMUM: "minReplicas is enough",
+    DecisionReason.SCHEDULED_MINIMUM: "minReplicas of a schedule is enough",
+    DecisionReason.SCHEDULED_MAXIMUM: "maxReplicas of a schedule is reached",
+    DecisionReason.BUDGET: "the budget is used up",
     DecisionReason.BOUNDS_CHANGED: "replicas were outside minReplicas and maxReplicas",
     DecisionReason.ADOPTED_REPLICAS: "someone else changed the replicas of the Deployment, which count from now on",
     DecisionReason.FALLBACK: "signals have been away for so long that the fallback counts",
@@ -32,6 +35,11 @@ _WHY = {
     DecisionReason.ACTIVATED: "requests wait for a replica",
     DecisionReason.ACTIVATOR_NOT_READY: "the activator, which would hold requests without a replica, is not ready",
 }
+
+
+def why(reason: str) -> str:
+    """A reason in words; empty where the numbers say it, or for one of another version."""
+    return _WHY.get(DecisionReason(reason), "") if reason in set(DecisionReason) else ""
 
 
 def message(

@@ -5,6 +5,7 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.status import InferenceServiceStatus, PlanStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.cache.service import copy_for, reference, with_copy
 from aifactory.decide import plan, wanted_replicas
 from aifactory.preview import preview
@@ -28,11 +29,12 @@ _NEVER = 0.0
 
 
 async def compare(
-    client: Client, manifests: Iterable[Manifest], activation: Activation = _ACTIVATION
+    client: Client, manifests: Iterable[Manifest], now: float, activation: Activation = _ACTIVATION
 ) -> dict[Key, PlanStatus]:
     """What each service would change, in the order of the manifests; replicas of those that scale stay as they are.
 
-    New activators run `activation`; those that are there already run what the operator gave them.
+    Schedules are those of `now` (epoch seconds). New activators run `activation`; those that are there already run what
+    the operator gave them.
 
     Raises:
         ApiError: if the cluster cannot be read.
@@ -44,11 +46,16 @@ async def compare(
     await refresh(client, store, SERVICES.kinds, namespaces)
     await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces)
     optional = await served_of(client, OPTIONAL)
-    return {service.key: _compare(service, store, caches, optional, activation) for service in services}
+    return {service.key: _compare(service, store, caches, optional, now, activation) for service in services}
 
 
 def _compare(
-    service: InferenceService, store: Store, caches: CacheStore, optional: Collection[str], activation: Activation
+    service: InferenceService,
+    store: Store,
+    caches: CacheStore,
+    optional: Collection[str],
+    now: float,
+    activation: Activation,
 ) -> PlanStatus:
     live = store.service(service.key) or {"metadata": {"uid": ""}}
     metadata = service.metadata.model_copy(update={"uid": live["metadata"]["uid"]})
@@ -60,7 +67,9 @@ def _compare(
         service = with_copy(service, *copy) if copy else service
     before = InferenceServiceStatus.of(live)
     replicas = {
-        role.name: wanted_replicas(role.spec, whole(role.name, observed, before), before.replicas_of(role.name), None)
+        role.name: wanted_replicas(
+            spec_in_force(role, now), whole(role.name, observed, before), before.replicas_of(role.name), None
+        )
         for role in roles(service)
     }
     first = roles(service)[0]

@@ -9,6 +9,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.role import decide_role
@@ -22,6 +23,7 @@ from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 from aifactory.staging import spoken, stage, whole
+from aifactory.status import learned
 from aifactory.status.facts import Held, RoleFacts
 from aifactory.status.pods import Trouble
 from aifactory.status.rollout import recalled, told
@@ -51,7 +53,7 @@ class KnownRole:
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
-        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings)
+        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, self.memory.learned())
 
 
 @dataclass(slots=True)
@@ -84,6 +86,11 @@ class Known:
             if one.role.name in before:
                 one.memory, one.readings = before[one.role.name].memory, before[one.role.name].readings
 
+    def recall(self, now: float) -> None:
+        """Learn from the status what an operator before this one has learned."""
+        for one in self.roles:
+            one.memory = one.memory.restored(learned.recalled(self.status.scaling_of(one.role.name)), now)
+
     def decide(self, snapshot: Snapshot | None, observed: Observed, now: float) -> None:
         """Decide once for each new snapshot."""
         if snapshot is None or snapshot is self.snapshot:
@@ -100,9 +107,11 @@ class Known:
             one.decision = activated()
             one.memory = replace(one.memory, asked=one.decision.to, rest=Rest())
 
-    def replicas(self, observed: Observed) -> Mapping[RoleName, int]:
+    def replicas(self, observed: Observed, now: float) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""
-        return {one.role.name: self._replicas(one, whole(one.role.name, observed, self.status)) for one in self.roles}
+        return {
+            one.role.name: self._replicas(one, whole(one.role.name, observed, self.status), now) for one in self.roles
+        }
 
     def stage(self, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> Staged:
         """Where the canary goes; nowhere while the service is frozen."""
@@ -126,9 +135,9 @@ class Known:
         before = recalled(self.status.rollout)
         return before.measured_since if before else None
 
-    def _replicas(self, one: KnownRole, group: Group) -> int:
+    def _replicas(self, one: KnownRole, group: Group, now: float) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None
-        return wanted_replicas(one.role.spec, group, self.status.replicas_of(one.role.name), decided)
+        return wanted_replicas(spec_in_force(one.role, now), group, self.status.replicas_of(one.role.name), decided)
 
     def lacking(self, served: Collection[str]) -> Trouble | None:
         """What the cluster would have to serve for pods to find each other; without it they would wait for ever."""

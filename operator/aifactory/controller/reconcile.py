@@ -140,7 +140,7 @@ class Reconciler:
         known.decide(self.snapshot, observed, self._clock())
         if asked_for:
             known.activate(observed)
-        replicas = known.replicas(observed)
+        replicas = known.replicas(observed, self._clock())
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)
         if not observed.exists and changed and known.refused is None:
@@ -153,12 +153,15 @@ class Reconciler:
     def _recall(self, key: Key, raw: dict[str, Any]) -> Known:
         metadata = raw["metadata"]
         known = self._known.get(key)
-        if known is None or known.service.metadata.uid != metadata["uid"]:
+        new = known is None or known.service.metadata.uid != metadata["uid"]
+        if known is None or new:
             known = self._known[key] = Known(InferenceService.model_validate(raw))
         elif known.service.metadata.generation != metadata["generation"]:
             known.follow(InferenceService.model_validate(raw))
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
+        if new:
+            known.recall(self._clock())
         return known
 
     def _find_weights(self, known: Known, observed: Observed) -> None:

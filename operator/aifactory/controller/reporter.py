@@ -9,12 +9,15 @@ from aifactory.api.owner import ObjectMeta
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.writer import Writer
+from aifactory.status import learned
 from aifactory.status.numbers import timestamp
 from aifactory.status.report import dump, same, steady
 from aifactory.status.transitions import Event, transitions
 
 logger = logging.getLogger(__name__)
 Status = InferenceServiceStatus | ModelCacheStatus
+# What was learned is written with everything else; alone it is not worth more writes than this.
+_LEARNED_SECONDS = 300.0
 
 
 class Reporter:
@@ -42,8 +45,7 @@ class Reporter:
         if status == before:
             return written
         now, old, new = self._clock(), raw.get("status") or {}, dump(status)
-        due = now - written >= self._interval
-        if same(old, new) or (steady(old) == steady(new) and not due):
+        if same(old, new) or not self._due(old, new, now - written):
             return written
         await self._writer.status(metadata, new)
         told: dict[str, Event] = {}
@@ -52,6 +54,14 @@ class Reporter:
         for event in told.values():
             await self.tell(metadata, event)
         return now
+
+    def _due(self, old: dict[str, Any], new: dict[str, Any], since: float) -> bool:
+        """A status differs by enough from the one that was written `since` seconds ago."""
+        if steady(old) != steady(new):
+            return True
+        if same(learned.forgetting(old), learned.forgetting(new)):
+            return since >= _LEARNED_SECONDS and learned.news(old, new)
+        return since >= self._interval
 
     async def tell(self, metadata: ObjectMeta, event: Event) -> None:
         """Post an Event; one that is refused is not worth a failure."""

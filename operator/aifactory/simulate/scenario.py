@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingSpec
+from aifactory.autoscale.bounds import bounds
 from aifactory.autoscale.zero import awake
 from aifactory.runtimes import Role, roles
 from aifactory.runtimes.buckets import edges
@@ -62,20 +63,21 @@ def scenario(
     Raises:
         ScenarioError: if it is not made of equal pods that scale, or has no latency objective.
     """
-    parts = [role for role in roles(_awake(service)) if role.accelerated]
+    parts = [role for role in roles(service) if role.accelerated]
     if len(parts) != 1:
         raise ScenarioError("spec.runtime: only services of equal model servers can be simulated yet")
-    spec, scaling = parts[0].spec, parts[0].spec.scaling
+    role = _undated(parts[0])
+    spec, scaling = role.spec, role.spec.scaling
     if scaling is None:
         raise ScenarioError("spec.scaling: is required; give scaling.maxReplicas in place of replicas")
     objectives = resolve(spec.slo)
     if all(objective.percentile is None for objective in objectives):
         raise ScenarioError("spec.slo: a latency objective is required, to tell good answers from late ones")
     return Scenario(
-        role=parts[0],
+        role=role,
         scaling=scaling,
         objectives=objectives,
-        engine=replace(engine, limits=_limits(parts[0], engine.limits)),
+        engine=replace(engine, limits=_limits(role, engine.limits)),
         edges=histogram_edges(edges(spec)),
         requests=tuple(requests),
         startup=startup,
@@ -83,12 +85,18 @@ def scenario(
     )
 
 
-def _awake(service: InferenceService) -> InferenceService:
-    """With a last replica that stays: nobody holds requests here."""
-    scaling = service.spec.scaling
+def _undated(role: Role) -> Role:
+    """Without schedules, as a trace has no date, and with what the budget allows as bounds, for every policy.
+
+    A last replica stays: nobody holds requests here.
+    """
+    scaling, gpus = role.spec.scaling, role.spec.accelerator.gpus
     if scaling is None:
-        return service
-    return service.model_copy(update={"spec": service.spec.model_copy(update={"scaling": awake(scaling)})})
+        return role
+    budgeted = awake(scaling).model_copy(update={"schedules": None})
+    plain = bounds(budgeted, gpus, 0.0).applied(budgeted).model_copy(update={"budget": None})
+    spec = role.spec.model_copy(update={"scaling": plain})
+    return replace(role, service=role.service.model_copy(update={"spec": spec}))
 
 
 def _limits(role: Role, limits: Limits) -> Limits:

@@ -1,12 +1,14 @@
 """Everything that a status is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
 from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedStatus
+from aifactory.autoscale.bounds import spec_in_force
 from aifactory.autoscale.decision import Decision
 from aifactory.observed import Group, Observed, Workload
 from aifactory.runtimes import Role
@@ -28,7 +30,7 @@ class Held:
 class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
-    `decision` and `readings` are None until signals were read once.
+    `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose.
     """
 
     role: Role
@@ -36,6 +38,7 @@ class RoleFacts:
     group: Group
     decision: Decision | None = None
     readings: ServiceReadings | None = None
+    learned: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:
@@ -89,8 +92,11 @@ class Facts:
         return trouble(self.observed.group(one.role.name)) if short else None
 
     def required(self, one: RoleFacts) -> int:
-        """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has."""
-        asked = one.role.spec.initial_replicas
+        """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has.
+
+        A schedule that asks for more than the service itself is no reason to call it unready.
+        """
+        asked = min(one.role.spec.initial_replicas, spec_in_force(one.role, self.now).initial_replicas)
         return min(asked, one.workload.replicas) if self.frozen or one.role.spec.may_sleep else asked
 
     @property

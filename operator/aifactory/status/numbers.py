@@ -17,6 +17,7 @@ from aifactory.observed import Group
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
 
+from . import learned, outlook
 from .facts import Facts, RoleFacts
 
 HISTORY = 10
@@ -96,8 +97,12 @@ def scaling(facts: Facts, one: RoleFacts) -> ScalingStatus | None:
     return ScalingStatus(
         decision=entry,
         recommendations=[_recommendation(item) for item in decision.recommendations],
+        capacity=outlook.capacity(decision.capacity, before.capacity),
+        forecast=outlook.forecast(decision.forecast, before.forecast),
+        rejected=outlook.rejected(decision.rejected, before.rejected),
         last_scale_time=now if scaled else before.last_scale_time,
         history=history[:HISTORY],
+        learned=learned.written(one.learned),
     )
 
 

@@ -6,6 +6,7 @@ from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.engine import takes
 from aifactory.api.scaling import ScalingMode
 from aifactory.api.spec import LatencyBuckets, RuntimeSpec
+from aifactory.autoscale.bounds import bounds_of
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
@@ -21,7 +22,12 @@ from .routing import routing
 
 T = ConditionType
 # Limits that a user or the cluster sets. Others only pace a change, and pass.
-_BOUNDS = {DecisionReason.AT_MAXIMUM: Reason.AT_MAXIMUM, DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS}
+_BOUNDS = {
+    DecisionReason.AT_MAXIMUM: Reason.AT_MAXIMUM,
+    DecisionReason.SCHEDULED_MAXIMUM: Reason.SCHEDULED_MAXIMUM,
+    DecisionReason.BUDGET: Reason.BUDGET,
+    DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS,
+}
 _FINER_FIELD = "runtime.latencyBuckets"
 _FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
 _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
@@ -189,7 +195,13 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         return
     status, reason, message = _activity(facts, one)
     yield Verdict(T.SCALING_ACTIVE, status, reason, facts.about(one, message) if not status else message)
-    if decision.limited_by in _BOUNDS:
+    if (bounds := bounds_of(one.role, facts.now)) and bounds.unaffordable is not None:
+        message = (
+            f"spec.scaling.budget is too small for {bounds.unaffordable} replicas, the fewest that are asked for; "
+            f"{bounds.high} may run: raise the budget or lower minReplicas"
+        )
+        yield Verdict(T.SCALING_LIMITED, True, Reason.BUDGET_BELOW_MINIMUM, facts.about(one, message))
+    elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
     if decision.infeasible:
         message = (

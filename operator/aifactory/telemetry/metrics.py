@@ -93,11 +93,25 @@ _SERVICE_GAUGES = {
     "ready": ("1 when Ready is True.", ()),
     "condition": ("1 for the present status and reason of each condition.", ("condition", "status", "reason")),
     "replicas": ("Replicas by role and state.", ("role", "state")),
+    "signal_value": ("What a signal is now, in its own unit.", ("role", "signal")),
+    "signal_target": ("Its limit.", ("role", "signal")),
     "signal_ratio": ("Signal / limit.", ("role", "signal")),
+    "signal_replicas": ("Replicas that a signal alone would choose.", ("role", "signal")),
+    "load_tokens_per_second": ("Prompt and output tokens of all replicas.", ("role",)),
+    "capacity_tokens_per_second": ("What one replica carries, as learned.", ("role",)),
+    "capacity_confidence": ("How sure that is, 0 to 1.", ("role",)),
+    "forecast_tokens_per_second": (
+        "Load that is expected: expected, and upper with its usual error.",
+        ("role", "bound"),
+    ),
+    "forecast_error": ("Mean error of forecasts so far, as a share of the load.", ("role",)),
+    "forecast_horizon_seconds": ("How far ahead is looked.", ("role",)),
+    "forecast_replicas": ("Replicas that the upper bound of the forecast takes.", ("role",)),
     "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ("role",)),
     "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
     "objective_observed": ("What is seen, in the unit of the target.", ("objective",)),
     "slo_attainment": ("Share within target over the last 5m or 1h.", ("objective", "window")),
+    "error_budget": ("Share of the hour's error budget that is left; below 0 when overdrawn.", ("objective",)),
     "slo_goal": ("Share within target that is asked for.", ()),
     "requests_per_second": ("Requests by kind: offered or completed.", ("kind",)),
     "tokens_per_second": ("Tokens by kind: input or output.", ("kind",)),
@@ -114,6 +128,22 @@ _THROUGHPUT = {
     "outputTokensPerSecond": ("tokens_per_second", "output"),
     "running": ("requests", "running"),
     "waiting": ("requests", "waiting"),
+}
+_SIGNAL = ("value", "target", "ratio", "replicas")
+# Of status.scaling: field to the name of its gauge, and labels after the role.
+_EXPECTED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "capacity": {
+        "tokensPerSecond": ("load_tokens_per_second", ()),
+        "tokensPerSecondPerReplica": ("capacity_tokens_per_second", ()),
+        "confidence": ("capacity_confidence", ()),
+    },
+    "forecast": {
+        "expected": ("forecast_tokens_per_second", ("expected",)),
+        "upper": ("forecast_tokens_per_second", ("upper",)),
+        "error": ("forecast_error", ()),
+        "horizon": ("forecast_horizon_seconds", ()),
+        "replicas": ("forecast_replicas", ()),
+    },
 }
 _Sample = tuple[str, tuple[str, ...], float]
 
@@ -157,11 +187,20 @@ def _roles(status: Mapping[str, Any]) -> Iterator[_Sample]:
         role = part["name"]
         for state, count in (part.get("replicas") or {}).items():
             yield "replicas", (role, state), count
-        for item in (part.get("scaling") or {}).get("recommendations", []):
-            if item.get("ratio") is not None:
-                yield "signal_ratio", (role, item["signal"]), float(item["ratio"])
-            if item["signal"] == "kvCacheUsage" and item.get("value"):
-                yield "kv_cache_usage", (role,), _number(item["value"])
+        yield from _scaling(role, part.get("scaling") or {})
+
+
+def _scaling(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
+    for item in scaling.get("recommendations", []):
+        for field in _SIGNAL:
+            if item.get(field) is not None:
+                yield f"signal_{field}", (role, item["signal"]), _number(str(item[field]))
+        if item["signal"] == "kvCacheUsage" and item.get("value"):
+            yield "kv_cache_usage", (role,), _number(item["value"])
+    for part, fields in _EXPECTED.items():
+        for field, (name, labels) in fields.items():
+            if field in (scaling.get(part) or {}):
+                yield name, (role, *labels), _number(str(scaling[part][field]))
 
 
 def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -173,6 +212,8 @@ def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterat
         yield "objective_target", (name,), _number(item["target"].partition("= ")[2].split()[0])
         if item.get("observed"):
             yield "objective_observed", (name,), _number(item["observed"])
+        if item.get("errorBudget"):
+            yield "error_budget", (name,), _number(item["errorBudget"])
         for window in ("5m", "1h"):
             if item.get(f"attainment{window}"):
                 yield "slo_attainment", (name, window), _number(item[f"attainment{window}"])

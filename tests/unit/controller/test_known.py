@@ -4,9 +4,12 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale.memory import Memory
 from aifactory.controller.known import Known
 from aifactory.observed import Group, Observed, Workload
 from aifactory.runtimes.dynamo import DISCOVERY
+from aifactory.signals.objectives import Signal
 
 OBJECTIVES = {
     "timeToFirstToken": {"target": "500ms"},
@@ -63,7 +66,7 @@ def woken(replicas: int, **spec: Any) -> int:
     service = known("vllm", **(spec or SLEEPS))
     observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=replicas))})
     service.activate(observed)
-    return service.replicas(observed)[RoleName.MODEL_SERVER]
+    return service.replicas(observed, 0.0)[RoleName.MODEL_SERVER]
 
 
 def test_a_request_wakes_a_sleeping_service_whatever_signals_say() -> None:
@@ -83,3 +86,28 @@ def test_a_replica_that_was_asked_for_by_a_request_is_nobody_elses_change() -> N
     (one,) = service.roles
     assert one.decision is not None
     assert one.memory.asked == one.decision.to
+
+
+LEARNED = Memory(base={Signal.TTFT: 0.123}).learned()
+
+
+def test_a_restarted_operator_knows_what_the_one_before_it_learned() -> None:
+    service = known("vllm", scaling={"maxReplicas": 4})
+    stored = {name: str(value) for name, value in LEARNED.items()} | {"base.nothing": "1", "bad": "x"}
+    service.status = InferenceServiceStatus.of({"status": {"scaling": {"learned": stored}}})
+    service.recall(now=0.0)
+    assert service.roles[0].memory.learned() == LEARNED
+
+
+def test_each_role_recalls_its_own() -> None:
+    split = {"prefill": {"scaling": {"maxReplicas": 6}}, "decode": {"scaling": {"maxReplicas": 8}}}
+    service = known("dynamo", topology={"disaggregated": split})
+    scaling = {"learned": {name: str(value) for name, value in LEARNED.items()}}
+    role = {"name": "decode", "replicas": {}, "resolved": {"image": "i", "metricsPath": "/"}, "scaling": scaling}
+    service.status = InferenceServiceStatus.of({"status": {"roles": [role]}})
+    service.recall(now=0.0)
+    assert {one.role.name: one.memory.learned() for one in service.roles} == {
+        RoleName.FRONTEND: {},
+        RoleName.PREFILL: {},
+        RoleName.DECODE: LEARNED,
+    }

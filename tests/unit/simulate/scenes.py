@@ -22,7 +22,7 @@ FAST = Timing(base=0.01, per_decode=0.001, per_prefill_token=1e-5, per_kv_token=
 ROOMY = Limits(max_num_seqs=64, max_num_batched_tokens=512, kv_tokens=100_000)
 
 
-def manifest(**scaling: int) -> dict[str, Any]:
+def manifest(**scaling: Any) -> dict[str, Any]:
     return {
         "apiVersion": "aifactory.dev/v1alpha1",
         "kind": "InferenceService",
@@ -36,7 +36,7 @@ def manifest(**scaling: int) -> dict[str, Any]:
     }
 
 
-def service(**scaling: int) -> InferenceService:
+def service(**scaling: Any) -> InferenceService:
     return InferenceService.model_validate(manifest(**scaling))
 
 
@@ -48,7 +48,7 @@ def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -
     return found
 
 
-def scene(requests: list[Request], *, startup: float = 60.0, seed: int = 0, **scaling: int) -> Scenario:
+def scene(requests: list[Request], *, startup: float = 60.0, seed: int = 0, **scaling: Any) -> Scenario:
     return scenario(service(**scaling), ENGINES["demo"], requests, startup=startup, seed=seed)
 
 

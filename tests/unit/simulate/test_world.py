@@ -122,3 +122,11 @@ def test_a_last_replica_stays_as_nobody_holds_requests_here(policy: str) -> None
     requests = [*poisson(2, 60), *poisson(2, 60, start=1500)]
     record = run_policy(policy, scene(requests, minReplicas=0), capacity()).record
     assert min(moment.replicas for moment in record.moments) == 1
+
+
+def test_a_budget_bounds_every_policy_and_a_schedule_none() -> None:
+    always = {"name": "always", "start": "00:00", "end": "00:00", "minReplicas": 9}
+    found = scene(poisson(1, 10), schedules=[always], budget={"gpus": 6})
+    assert (found.scaling.min_replicas, found.scaling.max_replicas) == (1, 3)
+    assert found.role.spec.scaling == found.scaling
+    assert (found.scaling.schedules, found.scaling.budget) == (None, None)

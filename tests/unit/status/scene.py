@@ -98,9 +98,9 @@ class Life:
         (role,) = roles(self.service)
         derived = resolved(role, resolve(self.service.spec.slo))
         group = Group(deployment, pods)
-        seen = RoleFacts(role, derived, group, more.pop("decision", None), more.pop("readings", None))
-        activator = more.pop("activator", Group())
-        groups = {role.name: group, RoleName.ACTIVATOR: activator}
+        decided, read = more.pop("decision", None), more.pop("readings", None)
+        seen = RoleFacts(role, derived, group, decided, read, more.pop("learned", {}))
+        groups = {role.name: group, RoleName.ACTIVATOR: more.pop("activator", Group())}
         observed = Observed({}, groups, more.pop("canary", Group()))
         facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)
         after = report(facts)

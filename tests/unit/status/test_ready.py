@@ -261,3 +261,19 @@ def test_a_failing_rollout_is_said_though_an_earlier_pod_is_replaced_meanwhile()
     replaced = pod("b", created_at=PULL.created_at + 120)
     life.look(workload(2, total=3, updated=1, available=1), *serving("a"), replaced, failed)
     assert life.ready() == ("False", "ImagePullFailed")
+
+
+ALWAYS = {"name": "always", "start": "00:00", "end": "00:00"}
+
+
+def test_a_schedule_that_asks_for_more_does_not_make_a_service_unready():
+    life = Life(scaling={"minReplicas": 1, "maxReplicas": 8, "schedules": [{**ALWAYS, "minReplicas": 4}]})
+    life.look(workload(4, 1), *serving(), pod("b"))
+    assert life.ready() == ("True", "Available")
+
+
+@pytest.mark.parametrize("less", [{"schedules": [{**ALWAYS, "minReplicas": 1}]}, {"budget": {"gpus": 1}}])
+def test_a_service_that_may_have_less_is_ready_with_less(less):
+    life = Life(scaling={"minReplicas": 4, "maxReplicas": 8, **less})
+    life.look(workload(1), *serving())
+    assert life.ready() == ("True", "Available")

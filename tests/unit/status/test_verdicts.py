@@ -225,12 +225,25 @@ def test_a_fixed_number_of_replicas_has_no_scaling_conditions():
 
 @pytest.mark.parametrize(
     ("limit", "reason"),
-    [(DecisionReason.AT_MAXIMUM, "AtMaximum"), (DecisionReason.GPU_SHORTAGE, "InsufficientGPUs")],
+    [
+        (DecisionReason.AT_MAXIMUM, "AtMaximum"),
+        (DecisionReason.SCHEDULED_MAXIMUM, "ScheduledMaximum"),
+        (DecisionReason.BUDGET, "Budget"),
+        (DecisionReason.GPU_SHORTAGE, "InsufficientGPUs"),
+    ],
 )
 def test_a_bound_that_keeps_replicas_away_is_said(limit, reason):
     found = look("ScalingLimited", decision=decision(8, 8, limited_by=limit, message="8 of 8"))
     assert told(found) == ("True", reason)
     assert found.message == "8 of 8"
+
+
+def test_a_minimum_that_the_budget_is_too_small_for_is_said():
+    spec = {"accelerator": {"count": 4}, "scaling": {"minReplicas": 3, "maxReplicas": 8, "budget": {"gpus": 8}}}
+    found = look("ScalingLimited", spec=spec, decision=decision(2, 2))
+    assert told(found) == ("True", "BudgetBelowMinimum")
+    assert "too small for 3 replicas" in found.message
+    assert "2 may run" in found.message
 
 
 def test_a_limit_that_only_paces_a_change_is_not_said():

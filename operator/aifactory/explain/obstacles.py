@@ -1,0 +1,61 @@
+"""What keeps a service from being as asked for, and what to change."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.status import Condition, InferenceServiceStatus
+
+T, R = ConditionType, Reason
+_BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED)
+# Where a message says what is, and not what to change.
+_ADVICE: Mapping[str, str] = {
+    R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
+    R.SCHEDULED_MAXIMUM: "raise maxReplicas of the schedule",
+    R.BUDGET: "raise spec.scaling.budget",
+    R.INSUFFICIENT_GPUS: "add nodes with GPUs, or lower accelerator.count or replicas",
+    R.UNSCHEDULABLE: "look at what the scheduler says, and at podTemplate",
+    R.PROMETHEUS_UNREACHABLE: "set AIFACTORY_PROMETHEUS_URL of the operator to a Prometheus that it can reach",
+    R.METRICS_MISSING: "see that Prometheus scrapes the pods and keeps the labels of the scrape job that is documented",
+    R.METRICS_STALE: "see that Prometheus scrapes the pods, and how often",
+    R.PODS_NOT_SCRAPED: "see why Prometheus does not reach these pods: its targets page says it",
+    R.HOLDING: "see MetricsAvailable and the states of the signals",
+    R.RECOMMEND_ONLY: "set spec.scaling.mode to Apply",
+    R.PLAN_ONLY: "set spec.mode to Active",
+    R.PAUSED: "set spec.mode to Active",
+    R.OBJECTIVES_MISSED: "see what the last decision was limited by",
+    R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
+    R.CONTAINER_CRASHING: "look at the log of the container",
+    R.CANARY_ROLLED_BACK: "change the spec to try again",
+}
+
+
+def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
+    """Conditions that are not as they should be; those of one cause are told once."""
+    if not status.conditions:
+        return
+    found: dict[str, list[Condition]] = {}
+    for condition in filter(_stands_in_the_way, status.conditions):
+        found.setdefault(condition.reason, []).append(condition)
+    if not found:
+        yield "Nothing stands in the way."
+        return
+    yield "In the way:"
+    for reason, conditions in found.items():
+        yield f"  {_named(conditions)} ({reason}): {_said(conditions)}"
+        if reason in _ADVICE:
+            yield f"    -> {_ADVICE[reason]}"
+
+
+def _stands_in_the_way(condition: Condition) -> bool:
+    bad = "True" if condition.type in _BAD_WHEN_TRUE else "False"
+    return condition.status == bad
+
+
+def _named(conditions: Iterable[Condition]) -> str:
+    return ", ".join(f"{one.type} is {one.status}" for one in conditions)
+
+
+def _said(conditions: Iterable[Condition]) -> str:
+    """Their messages, without those that another one contains."""
+    messages = list(dict.fromkeys(one.message for one in conditions))
+    return "; ".join(one for one in messages if not any(one != other and one in other for other in messages))

@@ -1,0 +1,92 @@
+"""Why a role has the replicas that it has."""
+
+from collections.abc import Iterator
+
+from aifactory.api.scaling import ScalingMode
+from aifactory.api.status import (
+    AlternativeStatus,
+    CapacityStatus,
+    DecisionStatus,
+    ForecastStatus,
+    RecommendationStatus,
+    ScalingStatus,
+)
+from aifactory.autoscale.bounds import Bounds
+from aifactory.autoscale.decision import DecisionReason
+from aifactory.autoscale.sentences import why
+from aifactory.signals.readings import State
+from aifactory.status.outlook import parsed
+
+from .words import ago, counted, unread
+
+_HALF = 50.0
+
+
+def scaling(title: str, mode: ScalingMode, bounds: Bounds, status: ScalingStatus | None, now: float) -> Iterator[str]:
+    """Decision, its grounds, what else could have been, and what went before; `now` is epoch seconds."""
+    schedules = f" by schedule {', '.join(bounds.schedules)}" if bounds.schedules else ""
+    budget = ", as far as the budget goes" if bounds.high_by is DecisionReason.BUDGET else ""
+    yield f"{title}: {bounds.low} to {counted(bounds.high, 'replica')}{schedules}{budget}, mode {mode}"
+    if status is None or status.decision is None:
+        yield "  Nothing has been decided yet: no signals have been read."
+        return
+    yield from _decision(status.decision, now)
+    if status.recommendations:
+        yield "  Each signal alone would choose:"
+        yield from (f"    {one.signal}: {_answer(one)}" for one in status.recommendations)
+    if status.capacity is not None:
+        yield from _capacity(status.capacity)
+    if status.forecast is not None:
+        yield from _forecast(status.forecast)
+    if status.rejected:
+        yield "  Not chosen:"
+        yield from (f"    {_alternative(one)}" for one in status.rejected)
+    yield from _history(status.history, now)
+
+
+def _decision(decision: DecisionStatus, now: float) -> Iterator[str]:
+    yield f"  {decision.reason}, since {decision.time} ({ago(decision.time, now)}): {decision.message.rstrip('.')}."
+    if decision.limited_by:
+        reason = why(decision.limited_by)
+        yield f"  What limited it: {decision.limited_by}{f', {reason}' * bool(reason)}."
+
+
+def _answer(one: RecommendationStatus) -> str:
+    answer = "says nothing about replicas" if one.replicas is None else counted(one.replicas, "replica")
+    if one.value is None or one.state != State.OK:
+        return unread(one.state) if one.replicas is None else f"{unread(one.state)}: {answer}"
+    ratio = f", ratio {one.ratio}" if one.ratio else ""
+    return f"{one.value} against {one.target}{ratio}: {answer}"
+
+
+def _capacity(found: CapacityStatus) -> Iterator[str]:
+    load, each = parsed(found.tokens_per_second), parsed(found.tokens_per_second_per_replica)
+    yield (
+        f"  One replica carries {found.tokens_per_second_per_replica} tokens/s of prompts and answers; "
+        f"then {found.signal} comes to its limit."
+    )
+    confidence = parsed(found.confidence)
+    assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""
+    yield f"  That is {found.confidence} sure{assumed}."
+    fits = f": as much as {load / each:.1f} replicas carry" if load is not None and each else ""
+    yield f"  The load is {found.tokens_per_second} tokens/s{fits}."
+
+
+def _forecast(found: ForecastStatus) -> Iterator[str]:
+    yield (
+        f"  Within {found.horizon} up to {found.expected} tokens/s are expected, {found.upper} with the usual error: "
+        f"{counted(found.replicas, 'replica')}."
+    )
+    yield f"  Forecasts of this kind ({found.model}) were off by {found.error} of the load on average."
+
+
+def _alternative(one: AlternativeStatus) -> str:
+    return f"{counted(one.replicas, 'replica')} ({one.reason}){f': {one.message}' * bool(one.message)}"
+
+
+def _history(history: list[DecisionStatus], now: float) -> Iterator[str]:
+    if not history:
+        yield "  Replicas have not changed yet."
+        return
+    yield "  Last changes, newest first:"
+    yield from (f"    {one.time} ({ago(one.time, now)}) {one.reason}: {one.message}" for one in history)

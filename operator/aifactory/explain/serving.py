@@ -1,0 +1,85 @@
+"""What is served, how well, and how much of it."""
+
+from collections.abc import Iterator
+
+from aifactory.api.conditions import ConditionType
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.meta import format_percent
+from aifactory.api.status import Condition, InferenceServiceStatus, ObjectiveStatus, ReplicasStatus
+from aifactory.signals.readings import State
+
+from .words import counted, unread
+
+_READY = {"True": "It is ready", "False": "It is not ready", "Unknown": "It is not ready yet"}
+
+
+def serving(status: InferenceServiceStatus, generation: int) -> Iterator[str]:
+    """What is served where, and whether it is; `generation` is that of the spec."""
+    ready = next((one for one in status.conditions if one.type == ConditionType.READY), None)
+    if ready is None:
+        yield "The operator has not looked at it yet: see that it runs, leads and serves this namespace."
+        return
+    if status.observed_generation != generation:
+        yield (
+            f"This is about generation {status.observed_generation} of the spec; generation {generation} "
+            "has not been looked at yet."
+        )
+    if status.resolved is not None:
+        gpus = f", {status.resolved.accelerator} a replica" if status.resolved.accelerator else ""
+        yield f"It serves {status.model} with {status.engine}{gpus}, at {status.url}."
+    yield _ready(ready)
+    if status.replicas is not None:
+        yield f"{_replicas(status.replicas)}."
+    yield from (f"{role.name}: {_replicas(role.replicas)}." for role in status.roles)
+
+
+def objectives(status: InferenceServiceStatus, service: InferenceService | None) -> Iterator[str]:
+    """Target and what is seen of each objective."""
+    if not status.slo:
+        return
+    goal = f": {format_percent(service.spec.slo.attainment)} within target over an hour is asked for" if service else ""
+    yield f"Objectives{goal}"
+    yield from (f"  {one.objective} {one.target}: {_objective(one)}" for one in status.slo)
+
+
+def load(status: InferenceServiceStatus) -> Iterator[str]:
+    """Rates, as far as they are known."""
+    seen = status.throughput
+    if seen is None:
+        return
+    facts = (
+        (seen.offered_requests_per_second, "requests/s arrive"),
+        (seen.requests_per_second, "requests/s are completed"),
+        (seen.running, "requests run"),
+        (seen.waiting, "requests wait"),
+        (seen.input_tokens_per_second, "prompt tokens/s"),
+        (seen.output_tokens_per_second, "output tokens/s"),
+    )
+    known = [f"{value} {what}" for value, what in facts if value is not None]
+    if known:
+        yield f"Load: {', '.join(known)}."
+
+
+def _ready(condition: Condition) -> str:
+    reason = "" if condition.status == "True" else f" ({condition.reason})"
+    return f"{_READY.get(condition.status, condition.status)}{reason}: {condition.message.rstrip('.')}."
+
+
+def _replicas(counts: ReplicasStatus) -> str:
+    told = [f"{counted(counts.desired, 'replica')} wanted", f"{counts.ready} ready"]
+    told += [f"{counts.pending} starting"] * bool(counts.pending)
+    told += [f"{counts.unschedulable} without a node"] * bool(counts.unschedulable)
+    return ", ".join(told)
+
+
+def _objective(one: ObjectiveStatus) -> str:
+    shares = [(one.attainment5m, "the last 5 minutes"), (one.attainment1h, "the last hour")]
+    within = ", ".join(f"{share} of {when}" for share, when in shares if share)
+    told = [f"now {one.observed}" if one.state == State.OK and one.observed else unread(one.state)]
+    told += [f"within target {within}"] * bool(within)
+    told += [_budget(one.error_budget)] if one.error_budget else []
+    return "; ".join(told)
+
+
+def _budget(left: str) -> str:
+    return f"error budget overdrawn by {left[1:]}" if left.startswith("-") else f"error budget left {left}"

@@ -1,0 +1,108 @@
+"""What scaling has learned and expects, as text that a wobbling last digit does not change."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+from math import isfinite
+
+from aifactory.api.meta import format_duration, parse_duration
+from aifactory.api.status import AlternativeStatus, CapacityStatus, ForecastStatus
+from aifactory.autoscale.decision import Alternative, Capacity, Forecast
+from aifactory.autoscale.sentences import why
+
+REJECTED = 8
+# A number stays as written while it is this near to it: a share of it, or one token per second or percentage point.
+_WOBBLE = 0.05
+_LEAST_CHANGE = 1.0
+_RATIO_CHANGE = 0.05
+
+
+def capacity(found: Capacity | None, before: CapacityStatus | None) -> CapacityStatus | None:
+    """What one replica carries; None where that is not known."""
+    if found is None or not all(map(isfinite, (found.per_replica, found.load, found.confidence))):
+        return None
+    known = dict(before) if before and before.signal == found.signal else {}
+    return CapacityStatus(
+        tokens_per_second_per_replica=_number(found.per_replica, known.get("tokens_per_second_per_replica")),
+        tokens_per_second=_number(found.load, known.get("tokens_per_second")),
+        confidence=_points(found.confidence, known.get("confidence")),
+        signal=found.signal,
+    )
+
+
+def forecast(found: Forecast | None, before: ForecastStatus | None) -> ForecastStatus | None:
+    """What is expected; None without a forecast."""
+    numbers = (found.horizon_seconds, found.value, found.upper, found.error) if found else ()
+    if found is None or not all(map(isfinite, numbers)):
+        return None
+    known = dict(before) if before and before.model == found.model else {}
+    return ForecastStatus(
+        model=found.model,
+        horizon=_horizon(found.horizon_seconds, known.get("horizon")),
+        expected=_number(found.value, known.get("expected")),
+        upper=_number(found.upper, known.get("upper")),
+        error=_points(found.error, known.get("error")),
+        replicas=found.replicas,
+    )
+
+
+def rejected(found: Iterable[Alternative], before: Iterable[AlternativeStatus]) -> list[AlternativeStatus]:
+    """What was not chosen, as the law has it first; bounded."""
+    known = {(one.replicas, one.reason, one.signal): one for one in before}
+    return [_alternative(one, known.get((one.replicas, one.reason, one.signal))) for one in tuple(found)[:REJECTED]]
+
+
+def parsed(text: str | None) -> float | None:
+    """A number of a status, without its percent sign; None if it is none."""
+    try:
+        value = float((text or "").removesuffix("%"))
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def _alternative(one: Alternative, before: AlternativeStatus | None) -> AlternativeStatus:
+    ratio = one.ratio if one.ratio is not None and isfinite(one.ratio) else None
+    if before and _near(ratio, parsed(before.predicted)):
+        return before
+    return AlternativeStatus(
+        replicas=one.replicas,
+        reason=one.reason,
+        signal=one.signal,
+        predicted=None if ratio is None else f"{ratio:.2f}",
+        message=why(one.reason) if ratio is None or one.signal is None else _would(one.signal, ratio),
+    )
+
+
+def _near(one: float | None, other: float | None) -> bool:
+    return one is other if one is None or other is None else abs(one - other) < _RATIO_CHANGE
+
+
+def _would(signal: str, ratio: float) -> str:
+    return f"{signal} would come to {ratio:.0%} of its limit"
+
+
+def _number(value: float, before: str | None) -> str:
+    """Three figures."""
+    return _kept(value, before) or f"{Decimal(f'{value:.3g}'):f}"
+
+
+def _points(share: float, before: str | None) -> str:
+    """A share as a whole percentage."""
+    return _kept(share * 100, before) or f"{share:.0%}"
+
+
+def _kept(value: float, before: str | None) -> str | None:
+    """What is written, while it is nearly true."""
+    written = parsed(before)
+    near = written is not None and abs(value - written) <= max(_LEAST_CHANGE, _WOBBLE * abs(written))
+    return before if near else None
+
+
+def _horizon(seconds: float, before: str | None) -> str:
+    try:
+        written = parse_duration(before).total_seconds()
+    except ValueError:
+        written = -1.0
+    near = abs(seconds - written) <= max(_LEAST_CHANGE, _WOBBLE * written)
+    return before if before and near else format_duration(timedelta(seconds=round(seconds)))

@@ -1,0 +1,214 @@
+"""`aifactory explain`: what a person reads of a service."""
+
+from typing import Any
+
+import pytest
+from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast, Recommendation
+from aifactory.explain import explain
+from aifactory.signals.objectives import Objective, Signal
+from aifactory.signals.readings import Reading, State
+from aifactory.status.report import dump, rejected
+
+from tests.unit.status.scene import (
+    SCALING,
+    Life,
+    decision,
+    objective,
+    pod,
+    readings,
+    serving,
+    without_node,
+    workload,
+)
+
+BUSY = {
+    "recommendations": (
+        Recommendation(Signal.TTFT, State.OK, 0.605, 0.5, 1.11, 4),
+        Recommendation(Signal.WAITING_REQUESTS, State.IDLE, None, 10.0, None, 1),
+        Recommendation(Signal.KV_CACHE_USAGE, State.STALE, target=0.85),
+    ),
+    "signal": Signal.TTFT,
+    "limited_by": DecisionReason.SCALE_UP_PERIOD,
+    "message": "2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11",
+    "capacity": Capacity(4212.0, 9144.0, 0.844, Signal.ITL),
+    "forecast": Forecast("trend", 105, 11_020, 12_490, 0.081, 4),
+    "rejected": (Alternative(2, DecisionReason.CONSOLIDATION_REFUSED, Signal.ITL, 1.13),),
+}
+SEEN = readings(
+    objective(0.605, attainment_5m=0.931, attainment_1h=0.985),
+    objective(None, State.UNSUPPORTED, of=Objective(Signal.ITL, 0.05, 95)),
+    pods=("a", "b"),
+    offered=Reading(6.6, State.OK),
+    completed=Reading(3.9, State.OK),
+    running=Reading(12, State.OK),
+    waiting=Reading(1, State.OK),
+)
+
+
+def told(life: Life, later: float = 190.0) -> str:
+    """What `aifactory explain` prints `later` seconds after the last look."""
+    stored = {**life.service.model_dump(mode="json", by_alias=True, exclude_none=True), "status": dump(life.status)}
+    return explain(stored, life.now + later)
+
+
+def busy() -> Life:
+    life = Life(**SCALING)
+    up = decision(2, 3, DecisionReason.SCALE_UP, **BUSY)
+    life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=up)
+    return life
+
+
+def test_a_busy_service_is_explained_from_load_to_remedy() -> None:
+    assert (
+        told(busy())
+        == """\
+InferenceService chat/llama
+
+It serves meta/llama with vllm, nvidia.com/gpu: 1 a replica, at http://llama.chat.svc.
+It is ready: all required replicas serve.
+2 replicas wanted, 2 ready.
+
+Objectives: 99% within target over an hour is asked for
+  timeToFirstToken p95 <= 500ms: now 605ms; within target 93.1% of the last 5 minutes, 98.5% of the last hour; \
+error budget overdrawn by 50.0%
+  interTokenLatency p95 <= 50ms: this engine does not measure it
+
+Load: 6.6 requests/s arrive, 3.9 requests/s are completed, 12.0 requests run, 1.0 requests wait.
+
+Scaling: 1 to 8 replicas, mode Apply
+  ScaleUp, since 2026-01-01T12:01:00Z (3m10s ago): 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11.
+  What limited it: ScaleUpPeriod, enough replicas were added in this period.
+  Each signal alone would choose:
+    timeToFirstToken: 605ms against 500ms, ratio 1.11: 4 replicas
+    waitingRequests: no requests: 1 replica
+    kvCacheUsage: cannot be read: the newest sample is too old
+  One replica carries 4210 tokens/s of prompts and answers; then interTokenLatency comes to its limit.
+  That is 84% sure.
+  The load is 9140 tokens/s: as much as 2.2 replicas carry.
+  Within 1m45s up to 11000 tokens/s are expected, 12500 with the usual error: 4 replicas.
+  Forecasts of this kind (trend) were off by 8% of the load on average.
+  Not chosen:
+    2 replicas (ConsolidationRefused): interTokenLatency would come to 113% of its limit
+  Last changes, newest first:
+    2026-01-01T12:01:00Z (3m10s ago) ScaleUp: 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11
+
+In the way:
+  SLOMet is False (ObjectivesMissed): missed: timeToFirstToken
+    -> see what the last decision was limited by
+  SLOResolution is False (ObjectiveUnsupported): the engine does not measure interTokenLatency"""
+    )
+
+
+def test_a_service_that_has_all_it_needs_says_so() -> None:
+    life = Life(replicas=1)
+    life.look(workload(1), *serving(), readings=readings(objective(0.1)))
+    assert told(life).endswith("Nothing stands in the way.")
+    assert "Scaling" not in told(life)
+
+
+def test_a_shortage_names_the_cause_once_and_the_remedy() -> None:
+    life = Life(replicas=2)
+    life.look(workload(2, 1), *serving("a"), without_node("b"))
+    assert told(life).endswith(
+        """\
+It is not ready (InsufficientGPUs): 1 of 2 required replicas serve; \
+0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
+2 replicas wanted, 1 ready, 1 without a node.
+
+In the way:
+  Ready is False, GPUShortage is True (InsufficientGPUs): 1 of 2 required replicas serve; \
+0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
+    -> add nodes with GPUs, or lower accelerator.count or replicas"""
+    )
+
+
+def test_conditions_of_one_cause_are_told_once() -> None:
+    life = Life(**SCALING)
+    life.status = rejected(life.look(workload(1), *serving()), 1, "spec.model: is required", life.now)
+    lines = told(life).splitlines()
+    assert "  Ready is False, Accepted is False, Stalled is True (InvalidSpec): spec.model: is required" in lines
+
+
+def test_a_service_without_decision_says_that_nothing_was_decided() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), pod())
+    assert "Nothing has been decided yet" in told(life)
+
+
+def test_replicas_that_never_changed_have_no_history() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), decision=decision(1, 1))
+    assert "Replicas have not changed yet." in told(life)
+
+
+def test_little_confidence_is_said_to_be_assumption() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), decision=decision(1, 1, capacity=Capacity(4000, 0, 0.2, Signal.TTFT)))
+    assert "That is 20% sure, as more is assumed than was seen." in told(life)
+
+
+def test_each_role_that_scales_has_a_section() -> None:
+    split = {"prefill": {"scaling": {"maxReplicas": 6}}, "decode": {"scaling": {"maxReplicas": 8}}}
+    life = Life(runtime={"engine": "dynamo"}, topology={"disaggregated": split})
+    stored = life.service.model_dump(mode="json", by_alias=True, exclude_none=True)
+    scaling = {
+        "decision": {"time": "2026-01-01T12:00:00Z", "from": 1, "to": 2, "reason": "ScaleUp", "message": "1 -> 2"}
+    }
+    role = {
+        "name": "decode",
+        "replicas": {"desired": 2},
+        "resolved": {"image": "i", "metricsPath": "/"},
+        "scaling": scaling,
+    }
+    ready = {"type": "Ready", "status": "True", "reason": "Available", "lastTransitionTime": "x", "message": "all"}
+    text = explain({**stored, "status": {"observedGeneration": 1, "conditions": [ready], "roles": [role]}}, life.now)
+    assert "\ndecode: 2 replicas wanted, 0 ready." in text
+    assert "Scaling of prefill: 1 to 6 replicas, mode Apply\n  Nothing has been decided yet" in text
+    assert (
+        "Scaling of decode: 1 to 8 replicas, mode Apply\n  ScaleUp, since 2026-01-01T12:00:00Z (0s ago): 1 -> 2."
+        in text
+    )
+
+
+def test_bounds_that_are_in_force_are_named() -> None:
+    always = {"name": "always", "start": "00:00", "end": "00:00", "minReplicas": 2}
+    life = Life(scaling={"maxReplicas": 8, "schedules": [always], "budget": {"gpus": 4}})
+    life.look(workload(2), *serving("a", "b"), decision=decision(2, 2))
+    assert "Scaling: 2 to 4 replicas by schedule always, as far as the budget goes, mode Apply" in told(life)
+
+
+def test_a_status_of_an_earlier_spec_says_so() -> None:
+    life = busy()
+    life.edit(**SCALING)
+    assert "This is about generation 1 of the spec; generation 2 has not been looked at yet." in told(life)
+
+
+def test_a_service_that_nobody_looked_at_says_what_to_check() -> None:
+    assert told(Life(**SCALING)) == (
+        "InferenceService chat/llama\n\n"
+        "The operator has not looked at it yet: see that it runs, leads and serves this namespace."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0s ago"), (75, "1m15s ago"), (7325, "2h2m ago"), (90_061, "25h ago"), (-5, "0s ago")]
+)
+def test_times_are_as_exact_as_a_person_needs(seconds: float, shown: str) -> None:
+    assert f"(12:01:00Z {shown})".replace("12:01:00Z ", "") in told(busy(), seconds)
+
+
+def test_what_a_container_wrote_cannot_steer_the_terminal() -> None:
+    life = busy()
+    first = life.status.conditions[0].model_copy(update={"message": "\x1b]0;owned\x07"})
+    life.status = life.status.model_copy(update={"conditions": [first]})
+    assert "\x1b" not in told(life)
+
+
+def test_a_spec_of_another_version_is_explained_as_far_as_its_status_goes() -> None:
+    life = busy()
+    stored: dict[str, Any] = life.service.model_dump(mode="json", by_alias=True, exclude_none=True)
+    stored["spec"]["runtime"] = {"engine": "next"}
+    text = explain({**stored, "status": dump(life.status)}, life.now)
+    assert "It is ready" in text
+    assert "In the way:" in text
+    assert "Scaling" not in text.replace("ScalingActive", "")

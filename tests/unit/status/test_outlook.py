@@ -1,0 +1,113 @@
+"""What was learned, is expected and was rejected, as a person reads it, and as rarely as it can be written."""
+
+from math import inf, nan
+
+import pytest
+from aifactory.api.status import ScalingStatus
+from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
+from aifactory.signals.objectives import Signal
+from aifactory.status.outlook import REJECTED
+from aifactory.status.report import dump
+
+from tests.unit.status.scene import SCALING, Life, decision, serving, workload
+
+REFUSED = DecisionReason.CONSOLIDATION_REFUSED
+
+
+def capacity(per_replica: float = 4212.4, load: float = 9144.0, confidence: float = 0.844) -> Capacity:
+    return Capacity(per_replica, load, confidence, Signal.ITL)
+
+
+def forecast(value: float = 11_020.0, upper: float = 12_490.0, error: float = 0.081, seconds: float = 105) -> Forecast:
+    return Forecast("trend", seconds, value, upper, error, 4)
+
+
+def alternative(replicas: int = 2, ratio: float | None = 1.13) -> Alternative:
+    return Alternative(replicas, REFUSED, Signal.ITL if ratio else None, ratio)
+
+
+def shown(life: Life | None = None, **more: object) -> ScalingStatus:
+    status = (life or Life(**SCALING)).look(workload(3), *serving(), decision=decision(3, 3, **more))
+    assert status.scaling is not None
+    return status.scaling
+
+
+def test_capacity_is_shown_in_three_figures():
+    found = shown(capacity=capacity()).capacity
+    assert (found.tokens_per_second_per_replica, found.tokens_per_second) == ("4210", "9140")
+    assert (found.confidence, found.signal) == ("84%", "interTokenLatency")
+
+
+def test_a_forecast_is_shown_with_its_usual_error():
+    found = shown(forecast=forecast()).forecast
+    assert (found.model, found.horizon, found.expected, found.upper) == ("trend", "1m45s", "11000", "12500")
+    assert (found.error, found.replicas) == ("8%", 4)
+
+
+def test_what_was_rejected_says_what_would_have_happened():
+    (found,) = shown(rejected=(alternative(),)).rejected
+    assert (found.replicas, found.reason, found.signal, found.predicted) == (
+        2,
+        "ConsolidationRefused",
+        "interTokenLatency",
+        "1.13",
+    )
+    assert found.message == "interTokenLatency would come to 113% of its limit"
+    (without,) = shown(rejected=(alternative(ratio=None),)).rejected
+    assert without.predicted is None
+    assert without.message == "the load would not fit on fewer replicas"
+
+
+def test_rejections_are_bounded():
+    many = tuple(alternative(replicas) for replicas in range(1, 30))
+    assert [one.replicas for one in shown(rejected=many).rejected] == list(range(1, REJECTED + 1))
+
+
+def test_what_is_not_known_is_not_shown():
+    found = shown()
+    assert (found.capacity, found.forecast, found.rejected) == (None, None, [])
+
+
+@pytest.mark.parametrize("bad", [nan, inf, -inf])
+def test_what_is_no_number_is_not_shown(bad):
+    found = shown(capacity=capacity(bad), forecast=forecast(bad), rejected=(alternative(ratio=bad),))
+    assert (found.capacity, found.forecast, found.rejected[0].predicted) == (None, None, None)
+
+
+def test_numbers_that_wobble_leave_the_status_as_it_was():
+    life = Life(**SCALING)
+    now = {"capacity": capacity(), "forecast": forecast(), "rejected": (alternative(), alternative(1, None))}
+    before = dump(shown(life, **now))
+    wobbled = {
+        "capacity": capacity(4300.0, 9000.0, 0.852),
+        "forecast": forecast(11_300.0, 12_100.0, 0.089, 107),
+        "rejected": (alternative(ratio=1.16), alternative(1, None)),
+    }
+    assert dump(shown(life, **wobbled)) == before
+
+
+def test_a_load_that_fades_away_comes_to_rest():
+    life = Life(**SCALING)
+    loads = [shown(life, capacity=capacity(load=0.9**step)).capacity.tokens_per_second for step in range(60)]
+    assert set(loads) == {"1"}
+
+
+def test_numbers_that_move_are_written():
+    life = Life(**SCALING)
+    shown(life, capacity=capacity(), forecast=forecast(), rejected=(alternative(),))
+    moved = shown(
+        life, capacity=capacity(3000.0), forecast=forecast(upper=20_000.0), rejected=(alternative(ratio=2.0),)
+    )
+    assert moved.capacity.tokens_per_second_per_replica == "3000"
+    assert (moved.forecast.expected, moved.forecast.upper) == ("11000", "20000")
+    assert moved.rejected[0].predicted == "2.00"
+
+
+def test_another_limit_or_model_is_written_at_once():
+    life = Life(**SCALING)
+    shown(life, capacity=capacity(), forecast=forecast())
+    other = shown(
+        life, capacity=Capacity(4250.0, 9144.0, 0.84, Signal.TTFT), forecast=Forecast("daily", 105, 11e3, 12e3, 0.1, 4)
+    )
+    assert (other.capacity.signal, other.capacity.tokens_per_second_per_replica) == ("timeToFirstToken", "4250")
+    assert other.forecast.model == "daily"
