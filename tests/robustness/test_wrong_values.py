@@ -1,0 +1,73 @@
+"""Prometheus answers with numbers that are wrong: what they cost is bounded, and over soon after."""
+
+import pytest
+from aifactory.signals.queries import GAUGES, GROWTH
+
+from tests.robustness import faults
+from tests.robustness.faults import Spoil
+from tests.robustness.loop import CASES, IDLE, MINUTE, PEAK, RAMP, run
+from tests.robustness.prometheus_api import Fault
+
+SPIKES: dict[str, Spoil] = {
+    "queue": faults.spike("waiting"),
+    "gauges": faults.spike(*GAUGES),
+    "growth": faults.spike(GROWTH),
+    "completions": faults.spike("completed", "generation_tokens", "prompt_tokens"),
+    "latency": faults.slow_spike,
+}
+TICK = 15.0
+# maxReplicas of scaleUp, and maxPercent of five replicas.
+ONE_STEP = 5
+
+
+@pytest.mark.parametrize("case", ["peak", "idle"])
+@pytest.mark.parametrize("name", SPIKES)
+def test_a_spike_of_one_tick_costs_one_step_at_most_and_removes_nothing(name: str, case: str) -> None:
+    one = CASES[case]
+    found = run(one.load, Fault(one.begins, one.begins + TICK, SPIKES[name]), replicas=one.replicas)
+    assert found.removed(one.begins, one.begins + TICK) == 0
+    assert found.added(one.begins, one.begins + MINUTE) <= ONE_STEP
+    assert found.replicas(one.load.end - MINUTE) <= one.usual.replicas(one.load.end - MINUTE) + 2
+    assert found.attainment() >= one.usual.attainment() - 0.01
+    assert found.returns() == 0
+
+
+@pytest.mark.parametrize("name", SPIKES)
+def test_a_spike_of_a_minute_is_over_a_quarter_of_an_hour_later(name: str) -> None:
+    found = run(IDLE.load, Fault(IDLE.begins, IDLE.begins + MINUTE, SPIKES[name]), replicas=IDLE.replicas)
+    assert found.removed(IDLE.begins, IDLE.begins + MINUTE) == 0
+    assert found.replicas(IDLE.load.end - MINUTE) <= 4
+    assert found.returns() == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gauges_that_are_off_by_two_fifths_do_not_make_it_flap(case: str) -> None:
+    one = CASES[case]
+    noisy = Fault(0.0, one.load.end, faults.noise(0.4, seed=7))
+    found = run(one.load, noisy, replicas=one.replicas)
+    assert found.returns() <= one.usual.returns()
+    assert len(found.actions()) <= len(one.usual.actions()) + 3
+    assert found.attainment() >= one.usual.attainment() - 0.01
+
+
+@pytest.mark.parametrize("spoil", [faults.scraped_twice, faults.repeated], ids=["two jobs", "repeated samples"])
+@pytest.mark.parametrize("case", ["idle", "mid-ramp"])
+def test_series_that_come_twice_neither_run_away_nor_cost_the_objective(case: str, spoil: Spoil) -> None:
+    one = CASES[case]
+    found = run(one.load, Fault(one.begins, one.load.end, spoil), replicas=one.replicas)
+    assert found.attainment() >= one.usual.attainment() - 0.02
+    assert found.most() <= one.usual.most() + 3
+    assert found.returns() <= 1
+
+
+def test_a_queue_that_is_seen_three_times_too_long_is_given_back() -> None:
+    found = run(RAMP.load, Fault(RAMP.begins, RAMP.begins + 5 * MINUTE, faults.times(3.0, "waiting", "running")))
+    assert found.attainment() >= RAMP.usual.attainment() - 0.01
+    assert found.returns() <= RAMP.usual.returns()
+
+
+def test_a_latency_of_zero_does_not_empty_the_service() -> None:
+    """A broken exporter says zero for everything, though requests run; only what all signals agree on may happen."""
+    found = run(PEAK.load, Fault(PEAK.begins, PEAK.begins + 4 * MINUTE, faults.everything("0")), replicas=4)
+    assert found.removed(PEAK.begins, PEAK.begins + 4 * MINUTE) == 0
+    assert found.attainment() >= PEAK.usual.attainment() - 0.01
