@@ -14,7 +14,8 @@ class Pod:
     `template` is the fingerprint of the pod template of a canary's pod.
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
-    `began_at` the start of its container, which ended last at `ended_at`; it was told to leave at `left_at`.
+    got its node at `scheduled_at` and `began_at` the start of its container, which ended last at `ended_at`; it was
+    told to leave at `left_at`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Pod:
     nodes: int = 1
     leader: bool = True
     scheduled: bool = False
+    scheduled_at: float | None = None
     culprit: str = ""
     uid: str = ""
     began_at: float | None = None

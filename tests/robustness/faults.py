@@ -157,7 +157,10 @@ def noise(share: float, seed: int) -> Spoil:
         if name not in GAUGES:
             return vector
         return [
-            {**sample, "value": [sample["value"][0], repr(float(sample["value"][1]) * random.uniform(1 - share, 1 + share))]}
+            {
+                **sample,
+                "value": [sample["value"][0], repr(float(sample["value"][1]) * random.uniform(1 - share, 1 + share))],
+            }
             for sample in vector
         ]
 

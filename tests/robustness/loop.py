@@ -23,7 +23,7 @@ from aifactory.signals.snapshot import Snapshot
 from aifactory.signals.wanted import Wanted
 from aifactory.simulate.engine.batching import Limits, Timing
 from aifactory.simulate.engine.models import EngineModel
-from aifactory.simulate.policies.base import Seen
+from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Record
 from aifactory.simulate.scenario import Scenario, scenario
@@ -93,13 +93,13 @@ def steps(*parts: tuple[float, float]) -> Load:
     return Load(rate, sum(minutes for minutes, _ in parts) * MINUTE)
 
 
-def service(**scaling: Any) -> InferenceService:
+def service(startup_timeout: str = "30m", **scaling: Any) -> InferenceService:
     return InferenceService.model_validate(
         {
             "metadata": {"name": "chat", "namespace": "demo", "uid": "uid-1", "generation": 1},
             "spec": {
                 "model": {"name": "m"},
-                "runtime": {"engine": "vllm"},
+                "runtime": {"engine": "vllm", "startupTimeout": startup_timeout},
                 "scaling": {"minReplicas": 1, "maxReplicas": 10, **scaling},
             },
         }
@@ -151,6 +151,7 @@ class Watched(Operator):
         self.ticks: list[Tick] = []
         self.clock: Callable[[float], float] = lambda now: now
         self.group: Callable[[Group, float], Group] = lambda group, _: group
+        self.away: Callable[[float], bool] = lambda _: False
         self._scenario = scenario
         self._faults = tuple(faults)
         self._wanted = Wanted(frozenset(scenario.targets), dict.fromkeys(scenario.role.dialects))
@@ -158,6 +159,9 @@ class Watched(Operator):
         self._api: PrometheusAPI | None = None
         self._source: PrometheusSource | None = None
         self._clear_since = inf
+
+    def decide(self, seen: Seen) -> Choice:
+        return Choice(seen.replicas) if self.away(seen.now) else super().decide(seen)
 
     def tick(self, seen: Seen) -> Decided:
         group, clock = self.group(seen.group, seen.now), self.clock(seen.now)
@@ -272,12 +276,14 @@ def run(
     startup: float = 60.0,
     scrape: float = 15.0,
     window: int = 60,
-    engine: EngineModel = ENGINE,
-    **scaling: Any,
+    **spec: Any,
 ) -> Run:
-    """Begin with so many serving replicas; `events` are called at their times, `operator` prepares the operator."""
+    """Begin with so many serving replicas; `events` are called at their times, `operator` prepares the operator.
+
+    `spec` are the arguments of `service`.
+    """
     requests = load.requests() if isinstance(load, Load) else list(load)
-    scene = replace(scenario(service(**scaling), engine, requests, startup=startup, seed=0), scrape=scrape)
+    scene = replace(scenario(service(**spec), ENGINE, requests, startup=startup, seed=0), scrape=scrape)
     policy = Watched(scene, faults, window)
     operator(policy)
     world = World(scene, policy)

@@ -12,4 +12,4 @@ def test_a_prometheus_without_faults_reads_the_same_over_http() -> None:
     assert [tick.decided.readings.running for tick in plain.ticks] == [
         tick.decided.readings.running for tick in over_http.ticks
     ]
-    assert len(plain.ticks) == 10 * MINUTE / 15 - 0 
+    assert len(plain.ticks) == 10 * MINUTE / 15 - 0

@@ -52,4 +52,5 @@ class Fleet:
 
 
 def _started_at(pod: Pod) -> float:
-    return max(pod.created_at, pod.ready_at or 0.0)
+    """Loading begins on a node, and anew with each container."""
+    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)

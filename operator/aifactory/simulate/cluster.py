@@ -52,6 +52,7 @@ class SimulatedPod:
             restarts=self.restarts,
             began_at=self.began_at,
             scheduled=self.placed_at is not None,
+            scheduled_at=self.placed_at,
         )
 
 

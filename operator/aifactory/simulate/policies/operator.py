@@ -21,7 +21,7 @@ class Operator:
     def __init__(self, scenario: Scenario, window: int = _SETTINGS["metrics_window"].default) -> None:
         self.memory = Memory()
         self.window = window
-        self._role = scenario.role
+        self.role = scenario.role
         self._objectives = scenario.objectives
         self._latencies = [HISTOGRAM_OF[signal] for signal in scenario.targets]
 
@@ -33,10 +33,10 @@ class Operator:
 
     def tick(self, seen: Seen) -> Decided:
         """What is read and decided, and from now on remembered."""
-        decided = decide_role(self._role, self._objectives, self.read(seen), seen.group, self.memory, seen.now)
+        decided = decide_role(self.role, self._objectives, self.read(seen), seen.group, self.memory, seen.now)
         self.memory = decided.memory
         return decided
 
     def read(self, seen: Seen) -> Snapshot:
         """What Prometheus says."""
-        return seen.prometheus.snapshot(self._role.service.key, self._latencies, seen.now, self.window)
+        return seen.prometheus.snapshot(self.role.service.key, self._latencies, seen.now, self.window)
