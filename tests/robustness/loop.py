@@ -259,9 +259,9 @@ class Case:
 
 
 # Enough to do for three to five replicas; nearly nothing to do for four; and a load that grows twelvefold meanwhile.
-PEAK = Case(steady(5.0, 20), 4, 8 * MINUTE)
+PEAK = Case(steady(5.0, 19), 4, 7 * MINUTE)
 IDLE = Case(steady(0.2, 30), 4, 3.5 * MINUTE)
-RAMP = Case(ramp(0.5, 6.0, 2, 12, 22), 1, 5 * MINUTE)
+RAMP = Case(ramp(0.5, 6.0, 2, 12, 19), 1, 5 * MINUTE)
 CASES = {"peak": PEAK, "idle": IDLE, "mid-ramp": RAMP}
 
 Event = tuple[float, Callable[[World, float], None]]

