@@ -93,13 +93,15 @@ def steps(*parts: tuple[float, float]) -> Load:
     return Load(rate, sum(minutes for minutes, _ in parts) * MINUTE)
 
 
-def service(startup_timeout: str = "30m", **scaling: Any) -> InferenceService:
+def service(startup_timeout: str = "30m", targets: Mapping[str, str] | None = None, **scaling: Any) -> InferenceService:
+    """`targets` are durations by objective, such as `timeToFirstToken`, in place of the preset's."""
     return InferenceService.model_validate(
         {
             "metadata": {"name": "chat", "namespace": "demo", "uid": "uid-1", "generation": 1},
             "spec": {
                 "model": {"name": "m"},
                 "runtime": {"engine": "vllm", "startupTimeout": startup_timeout},
+                "slo": {"objectives": {name: {"target": target} for name, target in (targets or {}).items()}},
                 "scaling": {"minReplicas": 1, "maxReplicas": 10, **scaling},
             },
         }

@@ -124,3 +124,18 @@ def test_one_signal_that_replicas_cannot_help_does_not_keep_others_from_scaling(
     found = run(alone + busy, replicas=1)
     assert found.replicas(18 * MINUTE) >= 2
     assert found.attainment(16 * MINUTE) >= 0.95
+
+
+def test_rule_09_replicas_that_leave_finish_what_they_have() -> None:
+    """Answers of 800 tokens take ten seconds and more; load falls from what three replicas take to hardly any."""
+    load = replace(steps((8, 0.4), (14, 0.05)), answer=800)
+    found = run(load, replicas=4)
+    assert found.removed() >= 2
+    assert found.record.aborted == 0
+
+
+def test_rule_13_a_target_between_two_edges_is_said_and_scaled_on() -> None:
+    """600 ms lie between the edges 500 and 750 ms."""
+    found = run(steps((4, 1.0), (12, 5.0)), replicas=1, targets={"timeToFirstToken": "600ms"})
+    assert found.conditions(10 * MINUTE)["SLOResolution"] == ("False", "BetweenBuckets")
+    assert found.attainment(9 * MINUTE) >= 0.97

@@ -157,3 +157,11 @@ def test_an_outage_that_comes_and_goes_neither_removes_nor_churns() -> None:
     assert found.removed() == 0
     assert found.attainment() >= PEAK.usual.attainment() - 0.01
     assert len(found.actions()) <= len(PEAK.usual.actions()) + 2
+
+
+@pytest.mark.parametrize("field", ["completed", "generation_tokens", "prompt_tokens"])
+def test_without_a_rate_it_still_scales_up_in_time(field: str) -> None:
+    """The engine renames a counter: latencies and queue are still known."""
+    found = run(RAMP.load, Fault(RAMP.begins, 13 * MINUTE, faults.renamed(field)), replicas=RAMP.replicas)
+    assert found.attainment() >= RAMP.usual.attainment() - 0.02
+    assert found.returns() <= RAMP.usual.returns()

@@ -7,6 +7,7 @@ import pytest
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Group
 from aifactory.simulate.engine.batching import Timing
+from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 
 from tests.robustness.loop import CASES, IDLE, MINUTE, PEAK, RAMP, Watched, run, steady, steps
@@ -35,6 +36,15 @@ def test_rule_03_with_a_pod_that_is_not_scraped_nothing_is_removed(case: str) ->
     assert found.conditions(ends + 2 * MINUTE)["MetricsAvailable"][0] == "True"
     assert found.attainment() >= one.usual.attainment() - 0.02
     assert found.returns() <= one.usual.returns()
+
+
+def test_rule_02_no_requests_are_no_idleness_while_a_pod_is_not_scraped() -> None:
+    """What the hidden pod does is not known, though all others have nothing to do."""
+    ends = 15 * MINUTE
+    found = run([Request(30 * MINUTE, 128, 64)], replicas=4, events=[(2 * MINUTE, hide), (ends, find)])
+    assert found.removed(end=ends) == 0
+    assert DecisionReason.IDLE not in found.reasons(3 * MINUTE, ends)
+    assert found.replicas(29 * MINUTE) <= 2
 
 
 def test_rule_03_without_one_pods_samples_it_still_scales_up() -> None:
@@ -127,6 +137,18 @@ def test_rule_06_a_shortage_does_not_keep_replicas_that_nobody_needs_any_more() 
     assert found.replicas(31 * MINUTE) <= 2
     assert "GPUShortage" not in found.conditions(31 * MINUTE)
     assert found.returns() == 0
+
+
+def test_rule_12_a_minimum_that_no_node_has_room_for_is_a_condition_and_stays_asked_for() -> None:
+    found = run(steady(0.5, 12), replicas=3, minReplicas=3, events=[(0.0, room(2)), (1.0, lose_a_node)])
+    assert {tick.decision.to for tick in found.ticks} == {3}
+    assert found.conditions(8 * MINUTE)["GPUShortage"] == ("True", "InsufficientGPUs")
+
+
+def lose_a_node(world: World, now: float) -> None:
+    """A node goes away with its pod, which waits for another one."""
+    world.resize(2, now)
+    world.resize(3, now)
 
 
 def hang(world: World, now: float, engines: int = 100) -> None:
