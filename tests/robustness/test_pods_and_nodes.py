@@ -107,6 +107,13 @@ def room(pods: int) -> Happening:
 SHORT = steps((4, 1.0), (20, 6.0))
 
 
+def test_a_pod_that_waited_long_for_a_node_is_loading_and_not_overdue() -> None:
+    """The startup timeout counts from when a node takes it."""
+    free = (16 * MINUTE, room(10))
+    found = run(SHORT, replicas=1, startup=240.0, startup_timeout="5m", events=[(0.0, room(1)), free])
+    assert all(tick.decision.overdue_pods == 0 for tick in found.ticks)
+
+
 def test_rule_06_when_gpus_run_out_it_asks_for_one_more_at_most_says_so_and_waits() -> None:
     found = run(SHORT, replicas=1, events=[(0.0, room(2))], maxReplicas=10)
     seen = 9 * MINUTE
