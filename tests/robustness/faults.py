@@ -107,6 +107,18 @@ def scraped_twice(name: str, vector: Vector) -> Vector:
     return vector if name in ("kv_cache_usage", SAMPLE_AGE) else _times(2.0, vector)
 
 
+def now_and_then(seed: int) -> Spoil:
+    """Three of ten queries time out."""
+    randoms: dict[str, Random] = {}
+
+    def spoil(name: str, vector: Vector) -> Vector:
+        if randoms.setdefault(name, Random(f"{seed} {name}")).random() < 0.3:
+            raise ReadTimeout("Read timed out. (read timeout=5.0)")
+        return vector
+
+    return spoil
+
+
 def renamed(*fields: str) -> Spoil:
     """An update of the engine took metrics away: `fields` of the dialect have no series any more."""
     gone = {metric(field) for field in fields}

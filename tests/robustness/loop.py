@@ -278,6 +278,7 @@ def run(
     startup: float = 60.0,
     scrape: float = 15.0,
     window: int = 60,
+    engine: EngineModel = ENGINE,
     **spec: Any,
 ) -> Run:
     """Begin with so many serving replicas; `events` are called at their times, `operator` prepares the operator.
@@ -285,7 +286,7 @@ def run(
     `spec` are the arguments of `service`.
     """
     requests = load.requests() if isinstance(load, Load) else list(load)
-    scene = replace(scenario(service(**spec), ENGINE, requests, startup=startup, seed=0), scrape=scrape)
+    scene = replace(scenario(service(**spec), engine, requests, startup=startup, seed=0), scrape=scrape)
     policy = Watched(scene, faults, window)
     operator(policy)
     world = World(scene, policy)

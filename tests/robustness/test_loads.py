@@ -16,7 +16,7 @@ def swinging(low: float, high: float, period: float, minutes: float) -> Load:
     return Load(lambda at: (low + high) / 2 + (high - low) / 2 * sin(2 * pi * at / period), minutes * MINUTE)
 
 
-@pytest.mark.parametrize("period", [60.0, 120.0, 300.0], ids=["window", "startup", "stabilization"])
+@pytest.mark.parametrize("period", [60.0, 120.0, 300.0], ids=["start and window", "two of them", "stabilization"])
 def test_a_load_that_swings_as_fast_as_replicas_start_does_not_make_it_flap(period: float) -> None:
     found = run(swinging(1.5, 5.5, period, 30), replicas=4)
     assert found.returns() <= 2

@@ -8,7 +8,7 @@ from aifactory.simulate.world import World
 
 from tests.robustness import faults
 from tests.robustness.faults import Spoil
-from tests.robustness.loop import CASES, IDLE, MINUTE, PEAK, RAMP, Case, Run, run, steady
+from tests.robustness.loop import CASES, ENGINE, IDLE, MINUTE, PEAK, RAMP, Case, Run, run, steady
 from tests.robustness.prometheus_api import Fault
 
 BLIND = {
@@ -157,6 +157,27 @@ def test_an_outage_that_comes_and_goes_neither_removes_nor_churns() -> None:
     assert found.removed() == 0
     assert found.attainment() >= PEAK.usual.attainment() - 0.01
     assert len(found.actions()) <= len(PEAK.usual.actions()) + 2
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_queries_that_fail_now_and_then_neither_remove_nor_churn(case: str) -> None:
+    one = CASES[case]
+    ends = one.begins + 8 * MINUTE
+    found = run(one.load, Fault(one.begins, ends, faults.now_and_then(seed=5)), replicas=one.replicas)
+    assert found.removed(one.begins, ends) == 0
+    assert found.attainment() >= one.usual.attainment() - 0.01
+    assert found.added() <= one.usual.added() + 2
+    assert found.returns() <= one.usual.returns()
+
+
+@pytest.mark.xfail(strict=True, reason="without the queue, the slowest of few requests asks for replicas")
+def test_a_missing_queue_adds_no_replica_to_a_service_with_hardly_anything_to_do() -> None:
+    """One request alone takes half of the time that the target allows between tokens."""
+    slow = replace(ENGINE, timing=replace(ENGINE.timing, base=0.02))
+    found = run(
+        IDLE.load, Fault(IDLE.begins, IDLE.load.end, BLIND["waiting renamed"]), replicas=IDLE.replicas, engine=slow
+    )
+    assert found.added() == 0
 
 
 @pytest.mark.parametrize("field", ["completed", "generation_tokens", "prompt_tokens"])
