@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf, isfinite
-from random import Random
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
@@ -32,9 +31,9 @@ from aifactory.simulate.world import World
 from aifactory.status.facts import Facts, RoleFacts
 from aifactory.status.report import report
 
+from tests.robustness.loads import MINUTE, Load, ramp, steady
 from tests.robustness.prometheus_api import Fault, PrometheusAPI
 
-MINUTE = 60.0
 # One replica keeps 500 ms to the first and 50 ms between tokens up to nearly two requests a second.
 ENGINE = EngineModel(
     "small",
@@ -42,55 +41,8 @@ ENGINE = EngineModel(
     Limits(max_num_seqs=16, max_num_batched_tokens=512, kv_tokens=16_384),
     "invented",
 )
-EACH = 1.9
 _URL = "http://prometheus.test"
 _LONG = 900.0  # a scale-up so long after a scale-down answers to the load and not to the scale-down
-
-
-@dataclass(frozen=True)
-class Load:
-    """Requests of `prompt` and `answer` tokens; `rate` is requests per second by time (seconds) until `end`."""
-
-    rate: Callable[[float], float]
-    end: float
-    prompt: int = 128
-    answer: int = 64
-
-    def requests(self, seed: int = 1) -> list[Request]:
-        """A Poisson process by thinning, and a last request at the end."""
-        rng, at, found = Random(seed), 0.0, list[Request]()
-        most = max(self.rate(float(second)) for second in range(int(self.end)))
-        while most and (at := at + rng.expovariate(most)) < self.end:
-            if rng.random() < self.rate(at) / most:
-                found.append(Request(at, self.prompt, self.answer))
-        return [*found, Request(self.end, self.prompt, self.answer)]
-
-
-def steady(rate: float, minutes: float) -> Load:
-    return Load(lambda _: rate, minutes * MINUTE)
-
-
-def ramp(low: float, high: float, begin: float, end: float, minutes: float) -> Load:
-    """From `begin` to `end` (minutes) the rate rises or falls in a straight line."""
-
-    def rate(at: float) -> float:
-        share = min(1.0, max(0.0, (at / MINUTE - begin) / (end - begin)))
-        return low + share * (high - low)
-
-    return Load(rate, minutes * MINUTE)
-
-
-def steps(*parts: tuple[float, float]) -> Load:
-    """(minutes, rate) one after the other."""
-
-    def rate(at: float) -> float:
-        for minutes, value in parts:
-            if at < minutes * MINUTE:
-                return value
-            at -= minutes * MINUTE
-        return parts[-1][1]
-
-    return Load(rate, sum(minutes for minutes, _ in parts) * MINUTE)
 
 
 def service(startup_timeout: str = "30m", targets: Mapping[str, str] | None = None, **scaling: Any) -> InferenceService:
@@ -160,7 +112,7 @@ class Watched(Operator):
         self._runner = asyncio.Runner()
         self._api: PrometheusAPI | None = None
         self._source: PrometheusSource | None = None
-        self._clear_since = inf
+        self._true_now = 0.0
 
     def decide(self, seen: Seen) -> Choice:
         return Choice(seen.replicas) if self.away(seen.now) else super().decide(seen)

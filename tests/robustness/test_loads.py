@@ -8,7 +8,8 @@ import pytest
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.simulate.trace import Request
 
-from tests.robustness.loop import MINUTE, Load, Run, run, steady, steps
+from tests.robustness.loads import MINUTE, Load, steady, steps
+from tests.robustness.loop import Run, run
 
 
 def swinging(low: float, high: float, period: float, minutes: float) -> Load:

@@ -8,7 +8,8 @@ from aifactory.simulate.world import World
 
 from tests.robustness import faults
 from tests.robustness.faults import Spoil
-from tests.robustness.loop import CASES, ENGINE, IDLE, MINUTE, PEAK, RAMP, Case, Run, run, steady
+from tests.robustness.loads import MINUTE, steady
+from tests.robustness.loop import CASES, ENGINE, IDLE, PEAK, RAMP, Case, Run, run
 from tests.robustness.prometheus_api import Fault
 
 BLIND = {

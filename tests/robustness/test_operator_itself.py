@@ -6,7 +6,8 @@ import pytest
 from aifactory.autoscale.memory import Memory
 from aifactory.simulate.world import World
 
-from tests.robustness.loop import CASES, IDLE, MINUTE, RAMP, Run, Watched, run, steps, usual
+from tests.robustness.loads import MINUTE, steps
+from tests.robustness.loop import CASES, IDLE, RAMP, Run, Watched, run, usual
 
 
 class Restarted:

@@ -10,7 +10,8 @@ from aifactory.simulate.engine.batching import Timing
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 
-from tests.robustness.loop import CASES, IDLE, MINUTE, PEAK, RAMP, Watched, run, steady, steps
+from tests.robustness.loads import MINUTE, steady, steps
+from tests.robustness.loop import CASES, IDLE, PEAK, RAMP, Watched, run
 
 Happening = Callable[[World, float], None]
 STUCK = Timing(base=1e12, per_decode=0.0, per_prefill_token=0.0, per_kv_token=0.0)
@@ -115,8 +116,8 @@ def test_a_pod_that_waited_long_for_a_node_is_loading_and_not_overdue() -> None:
 
 
 def test_rule_06_when_gpus_run_out_it_asks_for_one_more_at_most_says_so_and_waits() -> None:
-    found = run(SHORT, replicas=1, events=[(0.0, room(2))], maxReplicas=10)
-    seen = 9 * MINUTE
+    found = run(SHORT, replicas=1, events=[(0.0, room(1))], maxReplicas=40)
+    seen = 8 * MINUTE
     assert found.actions(seen) == []
     assert found.removed() == 0
     assert all(tick.decision.gpu_shortage for tick in found.within(seen))
@@ -125,7 +126,7 @@ def test_rule_06_when_gpus_run_out_it_asks_for_one_more_at_most_says_so_and_wait
 
 
 def test_rule_06_gpus_that_become_free_are_used_and_the_shortage_is_over() -> None:
-    found = run(SHORT, replicas=1, events=[(0.0, room(2)), (12 * MINUTE, room(10))], maxReplicas=10)
+    found = run(SHORT, replicas=1, events=[(0.0, room(1)), (12 * MINUTE, room(10))], maxReplicas=40)
     assert found.removed(end=16 * MINUTE) == 0
     assert found.attainment(18 * MINUTE) >= 0.95
     assert "GPUShortage" not in found.conditions(20 * MINUTE)

@@ -5,7 +5,8 @@ from aifactory.signals.queries import GAUGES, GROWTH
 
 from tests.robustness import faults
 from tests.robustness.faults import Spoil
-from tests.robustness.loop import CASES, IDLE, MINUTE, PEAK, RAMP, run
+from tests.robustness.loads import MINUTE
+from tests.robustness.loop import CASES, IDLE, PEAK, RAMP, run
 from tests.robustness.prometheus_api import Fault
 
 SPIKES: dict[str, Spoil] = {
