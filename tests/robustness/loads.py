@@ -16,7 +16,7 @@ class Load:
     rate: Callable[[float], float]
     end: float
     prompt: int = 128
-    answer: int = 64
+    answer: int = 128
 
     def requests(self, seed: int = 1) -> list[Request]:
         """A Poisson process by thinning, and a last request at the end."""

@@ -34,7 +34,7 @@ from aifactory.status.report import report
 from tests.robustness.loads import MINUTE, Load, ramp, steady
 from tests.robustness.prometheus_api import Fault, PrometheusAPI
 
-# One replica keeps 500 ms to the first and 50 ms between tokens up to nearly two requests a second.
+# One replica keeps 500 ms to the first and 50 ms between tokens up to nearly one request a second.
 ENGINE = EngineModel(
     "small",
     Timing(base=0.008, per_decode=0.003, per_prefill_token=0.0003, per_kv_token=1e-6),
@@ -213,9 +213,9 @@ class Case:
 
 
 # Enough to do for three to five replicas; nearly nothing to do for four; and a load that grows twelvefold meanwhile.
-PEAK = Case(steady(5.0, 19), 4, 7 * MINUTE)
-IDLE = Case(steady(0.2, 30), 4, 3.5 * MINUTE)
-RAMP = Case(ramp(0.5, 6.0, 2, 12, 19), 1, 5 * MINUTE)
+PEAK = Case(steady(2.5, 19), 4, 7 * MINUTE)
+IDLE = Case(steady(0.1, 30), 4, 3.5 * MINUTE)
+RAMP = Case(ramp(0.25, 3.0, 2, 12, 19), 1, 5 * MINUTE)
 CASES = {"peak": PEAK, "idle": IDLE, "mid-ramp": RAMP}
 
 Event = tuple[float, Callable[[World, float], None]]

@@ -19,7 +19,7 @@ def swinging(low: float, high: float, period: float, minutes: float) -> Load:
 
 @pytest.mark.parametrize("period", [60.0, 120.0, 300.0], ids=["start and window", "two of them", "stabilization"])
 def test_a_load_that_swings_as_fast_as_replicas_start_does_not_make_it_flap(period: float) -> None:
-    found = run(swinging(1.5, 5.5, period, 30), replicas=4)
+    found = run(swinging(0.75, 2.75, period, 30), replicas=4)
     assert found.returns() <= 2
     assert found.attainment(5 * MINUTE) >= 0.97
     assert len(found.actions()) <= 12
@@ -27,21 +27,21 @@ def test_a_load_that_swings_as_fast_as_replicas_start_does_not_make_it_flap(peri
 
 @pytest.mark.parametrize("startup", [30.0, 120.0, 420.0])
 def test_a_step_to_three_times_the_load_is_met_once_replicas_can_be_there(startup: float) -> None:
-    found = run(steps((6, 1.5), (12 + startup / MINUTE, 4.5)), replicas=2, startup=startup)
+    found = run(steps((6, 0.75), (12 + startup / MINUTE, 2.25)), replicas=2, startup=startup)
     recovered = 6 * MINUTE + 2 * startup + 3 * MINUTE
     assert found.attainment(recovered) >= 0.97
     assert found.removed(6 * MINUTE, 6 * MINUTE + startup) == 0
-    assert found.returns() == 0
+    assert found.returns() <= 1
 
 
 def test_slow_starts_do_not_make_it_order_more_and_more() -> None:
     """What was ordered for a step counts while it loads, for seven minutes."""
-    fast, slow = (run(steps((6, 1.5), (18, 4.5)), replicas=2, startup=startup) for startup in (30.0, 420.0))
+    fast, slow = (run(steps((6, 0.75), (18, 2.25)), replicas=2, startup=startup) for startup in (30.0, 420.0))
     assert slow.most() <= 2 * fast.most()
 
 
 def test_a_step_up_and_back_ends_where_it_began() -> None:
-    found = run(steps((6, 1.5), (8, 4.5), (26, 1.5)), replicas=2)
+    found = run(steps((6, 0.75), (8, 2.25), (26, 0.75)), replicas=2)
     assert found.attainment(9 * MINUTE, 14 * MINUTE) >= 0.97
     assert found.attainment(14 * MINUTE) >= 0.99
     assert found.replicas(39 * MINUTE) <= 3
@@ -59,14 +59,14 @@ def test_a_service_without_any_request_goes_to_its_minimum_and_stays_there() -> 
 
 
 def test_a_service_that_begins_under_full_load_gets_there() -> None:
-    found = run(steady(5.0, 15), replicas=1)
+    found = run(steady(2.5, 15), replicas=1)
     assert found.attainment(8 * MINUTE) >= 0.97
     assert found.removed(end=8 * MINUTE) == 0
     assert found.returns() == 0
 
 
 def test_at_the_maximum_it_says_so_and_stays_calm() -> None:
-    found = run(steps((3, 1.0), (5, 6.0), (12, 0.5)), replicas=1, maxReplicas=2)
+    found = run(steps((3, 0.5), (5, 3.0), (12, 0.25)), replicas=1, maxReplicas=2)
     assert len(found.actions(end=8 * MINUTE)) == 1
     assert DecisionReason.AT_MAXIMUM in found.reasons(5 * MINUTE, 8 * MINUTE)
     assert found.conditions(8 * MINUTE - 15)["ScalingLimited"] == ("True", "AtMaximum")
@@ -84,7 +84,7 @@ def lengths(load: Load, rare: float, prompt: int, seed: int = 3) -> list[Request
 
 
 def test_prompts_of_two_lengths_are_served_without_flapping() -> None:
-    found = run(lengths(steady(3.0, 25), 0.1, 1000), replicas=3)
+    found = run(lengths(steady(1.5, 25), 0.1, 1000), replicas=3)
     assert found.attainment(5 * MINUTE) >= 0.9
     assert found.returns() <= 1
     assert len(found.actions()) <= 8
@@ -94,7 +94,7 @@ def with_one(load: Load, at: float, prompt: int) -> list[Request]:
     return sorted([*load.requests(), Request(at, prompt, 64)])
 
 
-@pytest.mark.parametrize("rate", [0.1, 3.0], ids=["idle", "peak"])
+@pytest.mark.parametrize("rate", [0.05, 1.5], ids=["idle", "peak"])
 def test_a_single_enormous_prompt_costs_one_replica_at_most(rate: float) -> None:
     load = steady(rate, 20)
     plain, found = (run(requests, replicas=3) for requests in (load, with_one(load, 8 * MINUTE, 12_000)))
@@ -121,7 +121,7 @@ def test_what_one_request_alone_misses_is_reported_and_never_scaled_on() -> None
 
 def test_one_signal_that_replicas_cannot_help_does_not_keep_others_from_scaling() -> None:
     """The time to first token is out of reach, and then the load is too much for one replica as well."""
-    alone, busy = each_alone(12.0, 10, 4000), [replace(one, at=one.at + 600) for one in steady(5.0, 10).requests()]
+    alone, busy = each_alone(12.0, 10, 4000), [replace(one, at=one.at + 600) for one in steady(2.5, 10).requests()]
     found = run(alone + busy, replicas=1)
     assert found.replicas(18 * MINUTE) >= 2
     assert found.attainment(16 * MINUTE) >= 0.95
@@ -129,7 +129,7 @@ def test_one_signal_that_replicas_cannot_help_does_not_keep_others_from_scaling(
 
 def test_rule_09_replicas_that_leave_finish_what_they_have() -> None:
     """Answers of 800 tokens take ten seconds and more; load falls from what three replicas take to hardly any."""
-    load = replace(steps((8, 0.4), (14, 0.05)), answer=800)
+    load = replace(steps((8, 0.2), (14, 0.025)), answer=800)
     found = run(load, replicas=4)
     assert found.removed() >= 2
     assert found.record.aborted == 0
@@ -137,6 +137,6 @@ def test_rule_09_replicas_that_leave_finish_what_they_have() -> None:
 
 def test_rule_13_a_target_between_two_edges_is_said_and_scaled_on() -> None:
     """600 ms lie between the edges 500 and 750 ms."""
-    found = run(steps((4, 1.0), (12, 5.0)), replicas=1, targets={"timeToFirstToken": "600ms"})
+    found = run(steps((4, 0.5), (12, 2.5)), replicas=1, targets={"timeToFirstToken": "600ms"})
     assert found.conditions(10 * MINUTE)["SLOResolution"] == ("False", "BetweenBuckets")
     assert found.attainment(9 * MINUTE) >= 0.97

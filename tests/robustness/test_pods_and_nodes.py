@@ -80,14 +80,14 @@ def test_a_pod_that_crashes_again_and_again_neither_churns_nor_empties_the_servi
 def test_a_pod_that_loads_again_after_days_is_loading_and_not_overdue() -> None:
     """The startup timeout counts from the start of its container, not from the creation of the pod."""
     crashes = [(20 * MINUTE, crash)]
-    found = run(steady(0.5, 30), replicas=2, minReplicas=2, startup=240.0, startup_timeout="10m", events=crashes)
+    found = run(steady(0.25, 30), replicas=2, minReplicas=2, startup=240.0, startup_timeout="10m", events=crashes)
     assert {tick.ready for tick in found.within(20.5 * MINUTE, 23 * MINUTE)} == {1}
     assert all(tick.decision.overdue_pods == 0 for tick in found.ticks)
 
 
 def test_rule_07_pods_that_load_for_too_long_are_reported_kept_and_not_counted_on() -> None:
     """Nothing that is ordered ever gets ready."""
-    found = run(steps((3, 1.0), (17, 2.5)), replicas=1, startup=3600.0, startup_timeout="5m", maxReplicas=6)
+    found = run(steps((3, 0.5), (17, 1.25)), replicas=1, startup=3600.0, startup_timeout="5m", maxReplicas=6)
     first = next(time for time, before, after in found.actions() if after > before)
     assert max(tick.decision.overdue_pods for tick in found.within(first + 6 * MINUTE)) >= 1
     assert all(tick.decision.overdue_pods == 0 for tick in found.within(end=first + 4 * MINUTE))
@@ -105,7 +105,7 @@ def room(pods: int) -> Happening:
     return happen
 
 
-SHORT = steps((4, 1.0), (20, 6.0))
+SHORT = steps((4, 0.5), (20, 3.0))
 
 
 def test_a_pod_that_waited_long_for_a_node_is_loading_and_not_overdue() -> None:
@@ -126,7 +126,7 @@ def test_rule_06_when_gpus_run_out_it_asks_for_one_more_at_most_says_so_and_wait
 
 
 def test_rule_06_gpus_that_become_free_are_used_and_the_shortage_is_over() -> None:
-    found = run(SHORT, replicas=1, events=[(0.0, room(1)), (12 * MINUTE, room(10))], maxReplicas=40)
+    found = run(SHORT, replicas=1, events=[(0.0, room(1)), (12 * MINUTE, room(40))], maxReplicas=40)
     assert found.removed(end=16 * MINUTE) == 0
     assert found.attainment(18 * MINUTE) >= 0.95
     assert "GPUShortage" not in found.conditions(20 * MINUTE)
@@ -141,14 +141,14 @@ def test_rule_06_pods_without_a_node_stay_when_the_metrics_go() -> None:
 
 
 def test_rule_06_a_shortage_does_not_keep_replicas_that_nobody_needs_any_more() -> None:
-    found = run(steps((4, 1.0), (6, 6.0), (22, 0.3)), replicas=1, events=[(0.0, room(2))], maxReplicas=10)
+    found = run(steps((4, 0.5), (6, 3.0), (22, 0.15)), replicas=1, events=[(0.0, room(2))], maxReplicas=10)
     assert found.replicas(31 * MINUTE) <= 2
     assert "GPUShortage" not in found.conditions(31 * MINUTE)
     assert found.returns() == 0
 
 
 def test_rule_12_a_minimum_that_no_node_has_room_for_is_a_condition_and_stays_asked_for() -> None:
-    found = run(steady(0.5, 12), replicas=3, minReplicas=3, events=[(0.0, room(2)), (1.0, lose_a_node)])
+    found = run(steady(0.25, 12), replicas=3, minReplicas=3, events=[(0.0, room(2)), (1.0, lose_a_node)])
     assert {tick.decision.to for tick in found.ticks} == {3}
     assert found.conditions(8 * MINUTE)["GPUShortage"] == ("True", "InsufficientGPUs")
 
@@ -177,7 +177,7 @@ def restart(world: World, now: float) -> None:
         world.crash(pod.name, now)
 
 
-@pytest.mark.parametrize(("rate", "replicas"), [(2.0, 2), (0.5, 1)])
+@pytest.mark.parametrize(("rate", "replicas"), [(1.0, 2), (0.5, 1)])
 def test_rule_08_engines_that_hang_get_one_more_replica_at_most_and_keep_those_they_have(
     rate: float, replicas: int
 ) -> None:
@@ -193,13 +193,13 @@ def test_rule_08_engines_that_hang_get_one_more_replica_at_most_and_keep_those_t
 
 @pytest.mark.xfail(strict=True, reason="the queue of one engine that hangs counts like any other")
 def test_one_engine_of_many_that_hangs_does_not_double_the_replicas() -> None:
-    found = run(steady(5.0, 14), replicas=5, events=[(8 * MINUTE, lambda world, now: hang(world, now, 1))])
+    found = run(steady(2.5, 14), replicas=5, events=[(8 * MINUTE, lambda world, now: hang(world, now, 1))])
     assert found.added(8 * MINUTE) <= 2
 
 
 def test_rule_08_engines_that_were_restarted_are_stalled_no_more() -> None:
     events = [*hanging(6 * MINUTE, 9 * MINUTE), (9 * MINUTE, restart)]
-    found = run(steady(2.0, 20), replicas=2, events=events)
+    found = run(steady(1.0, 20), replicas=2, events=events)
     assert "EngineStalled" not in found.conditions(14 * MINUTE)
     assert found.attainment(15 * MINUTE) >= 0.95
     assert found.returns() <= 1
@@ -245,13 +245,13 @@ def test_rule_11_fewer_replicas_of_somebody_else_are_put_right_by_the_load_alone
 
 @pytest.mark.parametrize(("outside", "bounded"), [(14, 8), (0, 2)])
 def test_bounds_are_put_right_at_once_whoever_left_them(outside: int, bounded: int) -> None:
-    found = run(steady(2.0, 8), replicas=3, events=[(300.5, to(outside))], minReplicas=2, maxReplicas=8)
+    found = run(steady(1.0, 8), replicas=3, events=[(300.5, to(outside))], minReplicas=2, maxReplicas=8)
     assert found.replicas(330.0) == bounded
     assert DecisionReason.BOUNDS_CHANGED in found.reasons(300, 330)
 
 
 def test_a_scrape_interval_of_a_minute_works_with_a_window_of_four() -> None:
-    found = run(steps((8, 1.0), (14, 5.0), (22, 0.5)), replicas=1, scrape=60.0, window=240)
+    found = run(steps((8, 0.5), (14, 2.5), (22, 0.25)), replicas=1, scrape=60.0, window=240)
     assert found.attainment(15 * MINUTE) >= 0.95
     assert found.replicas(43 * MINUTE) <= 3
     assert found.returns() == 0

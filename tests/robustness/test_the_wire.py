@@ -4,7 +4,7 @@ from tests.robustness.loads import steady
 from tests.robustness.loop import run
 from tests.robustness.prometheus_api import Fault
 
-LOAD = steady(2.0, 10)
+LOAD = steady(1.0, 10)
 
 
 def test_a_prometheus_without_faults_reads_the_same_over_http() -> None:
