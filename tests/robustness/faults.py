@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from random import Random
 
-from aifactory.signals.queries import GAUGES, HISTOGRAMS, SAMPLE_AGE
+from aifactory.signals.queries import HISTOGRAMS, SAMPLE_AGE
 from requests import ConnectionError as NoConnectionError
 from requests import ReadTimeout
 
@@ -162,11 +162,11 @@ def slow_spike(name: str, vector: Vector) -> Vector:
 
 
 def noise(share: float, seed: int) -> Spoil:
-    """Gauges are off by up to `share`, another amount each time."""
+    """Gauges and rates, but for latencies, are off by up to `share`, another amount each time."""
     random = Random(seed)
 
     def spoil(name: str, vector: Vector) -> Vector:
-        if name not in GAUGES:
+        if name == SAMPLE_AGE or _is_latency(name):
             return vector
         return [
             {
