@@ -12,7 +12,7 @@ from tests.robustness.loads import MINUTE, steady
 from tests.robustness.loop import CASES, ENGINE, IDLE, PEAK, RAMP, Case, Run, run
 from tests.robustness.prometheus_api import Fault
 
-BLIND = {
+UNREACHABLE = {
     "connection refused": faults.refused,
     "timeout": faults.silent,
     "login page": faults.page,
@@ -20,18 +20,23 @@ BLIND = {
     "500": faults.bad_gateway,
     "cut off": faults.cut_off,
     "10 MB of HTML": faults.ten_megabytes_of_nothing,
+}
+NOT_SCRAPED = {
     "empty vectors": faults.nothing,
-    "NaN in every latency": faults.not_a_number,
-    "Inf in every latency": faults.infinite,
-    "negative latencies": faults.negative,
     "NaN everywhere": faults.everything("NaN"),
     "Inf everywhere": faults.everything("+Inf"),
     "-1 everywhere": faults.everything("-1"),
-    "ITL renamed": faults.renamed("inter_token_latency"),
     "running renamed": faults.renamed("running"),
+}
+MISSING = {
+    "NaN in every latency": faults.not_a_number,
+    "Inf in every latency": faults.infinite,
+    "negative latencies": faults.negative,
+    "ITL renamed": faults.renamed("inter_token_latency"),
     "waiting renamed": faults.renamed("waiting"),
     "KV cache renamed": faults.renamed("kv_cache_usage"),
 }
+BLIND = {**UNREACHABLE, **NOT_SCRAPED, **MISSING}
 UNREADABLE = {DecisionReason.METRICS_ERROR, DecisionReason.NO_DATA, DecisionReason.PODS_NOT_SCRAPED}
 # Those that every load meets; at idle, where a careless law removes most, all of them are tried.
 THOROUGHLY = ["connection refused", "NaN everywhere", "ITL renamed", "running renamed"]
@@ -56,13 +61,20 @@ class Blinded:
         return run(self.case.load, fault, replicas=self.case.replicas, **scaling)
 
 
+def reason(name: str) -> str:
+    """What `MetricsAvailable` says."""
+    if name in UNREACHABLE:
+        return "PrometheusUnreachable"
+    return "PodsNotScraped" if name in NOT_SCRAPED else "MetricsMissing"
+
+
 @pytest.mark.parametrize("name", BLIND)
 def test_rule_01_at_idle_nothing_changes_until_signals_are_back(name: str) -> None:
     blinded = Blinded(IDLE, BLIND[name])
     found, begins, ends = blinded.run(), IDLE.begins, blinded.ends
     assert found.actions(begins, ends) == []
     assert found.reasons(begins + MINUTE, ends) <= UNREADABLE
-    assert found.conditions(ends - 15)["MetricsAvailable"][0] == "False"
+    assert found.conditions(ends - 15)["MetricsAvailable"] == ("False", reason(name))
     assert found.conditions(ends + MINUTE)["MetricsAvailable"][0] == "True"
     assert found.replicas(ends + 15 * MINUTE) == found.scenario.scaling.min_replicas
     assert found.added() == 0

@@ -95,6 +95,20 @@ def test_rule_07_pods_that_load_for_too_long_are_reported_kept_and_not_counted_o
     assert len(found.actions()) <= 5
 
 
+def stick(world: World, now: float) -> None:
+    """Pods that load never get done, as on a node whose disk is broken."""
+    for pod in world.deployment.pods.values():
+        if not pod.ready:
+            pod.began_at = now
+
+
+def test_rule_07_replicas_that_do_not_start_in_time_are_replaced_by_others() -> None:
+    sticking = [(float(at), stick) for at in range(180, 420, 5)]
+    found = run(steps((3, 0.5), (21, 2.0)), replicas=1, startup_timeout="5m", events=sticking)
+    assert found.removed(end=15 * MINUTE) == 0
+    assert found.attainment(19 * MINUTE) >= 0.95
+
+
 def room(pods: int) -> Happening:
     """Nodes have GPUs for so many pods from now on."""
 
