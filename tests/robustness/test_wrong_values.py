@@ -46,7 +46,7 @@ def test_a_spike_of_a_minute_is_over_a_quarter_of_an_hour_later(name: str) -> No
 @pytest.mark.parametrize("case", ["peak", "mid-ramp"])
 def test_gauges_and_rates_that_are_off_by_two_fifths_do_not_make_it_flap(case: str) -> None:
     one = CASES[case]
-    noisy = Fault(0.0, one.load.end, faults.noise(0.4, seed=7))
+    noisy = Fault(one.begins, one.load.end, faults.noise(0.4, seed=7))
     found = run(one.load, noisy, replicas=one.replicas)
     assert found.returns() <= one.usual.returns()
     assert len(found.actions()) <= len(one.usual.actions()) + 3
@@ -56,7 +56,7 @@ def test_gauges_and_rates_that_are_off_by_two_fifths_do_not_make_it_flap(case: s
 def test_a_queue_that_is_read_with_noise_of_two_fifths_does_not_make_it_flap() -> None:
     """Four requests at a time and the others wait, so that the queue is what replicas follow."""
     queueing = replace(ENGINE, limits=replace(ENGINE.limits, max_num_seqs=4))
-    noisy = Fault(0.0, PEAK.load.end, faults.noise(0.4, seed=11))
+    noisy = Fault(PEAK.begins, PEAK.load.end, faults.noise(0.4, seed=11))
     plain, found = (run(PEAK.load, *wrong, replicas=4, engine=queueing) for wrong in ((), (noisy,)))
     assert found.returns() <= plain.returns() + 1
     assert len(found.actions()) <= len(plain.actions()) + 4
