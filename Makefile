@@ -52,9 +52,9 @@ check-crds: install ## Fail if crds/ differs from the models
 	@diff -ru crds .build/crds || { echo "crds/ is out of date: run make crds"; exit 1; }
 
 .PHONY: test-fast
-test-fast: install ## Lint, unit and golden tests
+test-fast: install ## Lint, unit, golden and robustness tests
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) tests/unit tests/golden tests/kind
+	$(PYTEST) tests/unit tests/golden tests/kind tests/robustness
 
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet

@@ -15,8 +15,8 @@ class Pod:
     their `generation`.
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
-    `began_at` the start of its container, which ended last at `ended_at`; it was told to leave at `left_at`.
-    `addresses` are the IP addresses of an activator, from which it asks for a replica.
+    got its node at `scheduled_at` and `began_at` the start of its container, which ended last at `ended_at`; it was
+    told to leave at `left_at`. `addresses` are the IP addresses of an activator, from which it asks for a replica.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Pod:
     nodes: int = 1
     leader: bool = True
     scheduled: bool = False
+    scheduled_at: float | None = None
     culprit: str = ""
     uid: str = ""
     began_at: float | None = None

@@ -1,6 +1,7 @@
 """The simulator's Prometheus answers as the real one does to the same samples."""
 
 import subprocess
+from math import inf
 from pathlib import Path
 
 import yaml
@@ -19,8 +20,10 @@ COUNTERS = [
     [None, None, None, None, None, None, 400, 401, 402],
 ]
 GAUGE = [1, 7, 3, 9, 4, 4, 0, 12, 5]
-# Number of observations per step in the buckets up to 0.25 s, 0.5 s and 1 s.
+# Number of observations per step in the buckets up to 0.25 s, 0.5 s and 1 s, and steps by scrape: the engine of one pod
+# begins anew within the window.
 OBSERVED = {0.25: 4, 0.5: 9, 1.0: 2}
+STEPS = {"steady": range(9), "anew": (1, 2, 3, 4, 7, 12, 0, 1, 4)}
 
 
 def series(values: list[int | None]) -> str:
@@ -45,18 +48,21 @@ def test_rate_deriv_and_quantiles_are_those_of_prometheus(tmp_path: Path) -> Non
         tests.append((f'rate(counter{{pod="{index}"}}[{window}s])', expected))
     tests.append((f"deriv(gauge[{window}s])", slope(windowed(list(GAUGE), now, window))))
     prometheus, total = Prometheus(EDGES), 0
-    for step in range(9):
-        counts = {edge: count * step for edge, count in OBSERVED.items()}
-        prometheus.scraped("pod-0", sample(INTERVAL * step, first_tokens=counts))
-    for edge in EDGES["time_to_first_token"]:
+    for pod, steps in STEPS.items():
+        for index, step in enumerate(steps):
+            counts = {edge: count * step for edge, count in OBSERVED.items()}
+            prometheus.scraped(pod, sample(INTERVAL * index, first_tokens=counts))
+    for edge in (*EDGES["time_to_first_token"], inf):
         total += OBSERVED.get(edge, 0)
-        inputs.append({"series": f'ttft_bucket{{le="{edge:g}"}}', "values": f"0+{total}x8"})
-    inputs.append({"series": 'ttft_bucket{le="+Inf"}', "values": f"0+{total}x8"})
+        for pod, steps in STEPS.items():
+            name = f'ttft_bucket{{pod="{pod}",le="{"+Inf" if edge == inf else f"{edge:g}"}"}}'
+            inputs.append({"series": name, "values": series([total * step for step in steps])})
     histogram = prometheus.histogram("time_to_first_token", now, window)
     assert histogram is not None
     for q in (0.5, 0.9, 0.95, 0.99):
         query = f"histogram_quantile({q}, sum by (le) (rate(ttft_bucket[{window}s])))"
         tests.append((query, histogram.quantile(q)))
+    tests.append((f'sum(rate(ttft_bucket{{le="+Inf"}}[{window}s]))', histogram.total))
     # Rounded, as the last bits of two sums differ.
     checks = [
         {

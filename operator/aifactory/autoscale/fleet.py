@@ -13,7 +13,7 @@ class Fleet:
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
     longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
-    slowest took `startup_seconds` from creation to readiness, None if none is known. While no replica serves, an
+    slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
     `activator` holds requests.
     """
 
@@ -58,10 +58,12 @@ class Fleet:
 
 
 def _started_at(pod: Pod) -> float:
-    return max(pod.created_at, pod.ready_at or 0.0)
+    """Loading begins on a node, and anew with each container."""
+    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)
 
 
 def _slowest_start(group: Group, timeout: timedelta) -> float | None:
-    """A pod that was not ready for a while in between does not tell how long its start took."""
-    starts = (pod.ready_at - pod.created_at for pod in group.serving_pods if pod.ready_at is not None)
+    """From a node to readiness; a pod that was not ready for a while in between does not tell."""
+    serving = ((pod, pod.ready_at) for pod in group.serving_pods if pod.ready_at is not None)
+    starts = (ready_at - max(pod.created_at, pod.scheduled_at or 0.0) for pod, ready_at in serving)
     return max((start for start in starts if 0 < start <= timeout.total_seconds()), default=None)

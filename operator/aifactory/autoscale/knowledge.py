@@ -112,9 +112,10 @@ class Knowledge:
             found |= {f"{signal}.{name}": getattr(curve, name) for name in _CURVE}
         return found
 
-    def _loads(self) -> Mapping[str, float]:
+    def _loads(self) -> dict[str, float]:
         """The highest load of each age, which is counted from the last one."""
-        now, found = self.demand.bins[-1][0], {}
+        found: dict[str, float] = {}
+        now = self.demand.bins[-1][0]
         for newest, oldest in pairwise(_AGES):
             loads = [load for start, load in self.demand.bins if newest <= now - start < oldest]
             if loads:

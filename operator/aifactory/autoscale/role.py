@@ -33,5 +33,15 @@ def decide_role(
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, memory, now, given)
+    past = _past(memory, now)
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given)
     return Decided(readings, bounds.explained(decision), memory)
+
+
+def _past(memory: Memory, now: float) -> Memory:
+    """What is remembered; after the clock was set back, only what does not depend on time.
+
+    Changes that seem yet to come would count as made just now, and keep replicas from being added until then.
+    """
+    back = memory.decided_at is not None and now < memory.decided_at
+    return Memory().restored(memory.learned(), now) if back else memory

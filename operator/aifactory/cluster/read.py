@@ -47,8 +47,15 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         scheduled=scheduled.get("status") == "True",
         uid=metadata.get("uid", ""),
         addresses=_addresses(status) if own.get(labels.ROLE) == RoleName.ACTIVATOR else (),
-        **(_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
+        scheduled_at=epoch(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
+        **{"began_at": _began(containers)} | (_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
     )
+
+
+def _began(containers: Iterable[Mapping[str, Any]]) -> float | None:
+    """When the container that began last began (epoch seconds), None while none runs."""
+    running = (state["running"] for container in containers if "running" in (state := container.get("state") or {}))
+    return max(filter(None, (epoch(state.get("startedAt")) for state in running)), default=None)
 
 
 def _member(

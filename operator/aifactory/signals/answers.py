@@ -21,7 +21,8 @@ _HIGHEST_EDGE = 1e9
 def histograms(vector: Any) -> Histograms:
     """Instant vector by namespace, inferenceservice and le -> histogram per service.
 
-    Two spellings of one edge add up. A service with a bucket that is no count is left out.
+    Two spellings of one edge add up; a bucket that comes twice counts once. A service with a bucket that is no count is
+    left out.
 
     Raises:
         ValueError: if the answer is not a list of samples.
@@ -42,10 +43,12 @@ def _histograms(vector: Any, label: str) -> HistogramsByTrack:
     """Histograms per service and value of a label; the value is empty where there is no such label."""
     buckets: defaultdict[tuple[Service, str], dict[float, float]] = defaultdict(dict)
     broken: set[tuple[Service, str]] = set()
+    seen: set[tuple[Service, str, str]] = set()
     for service, labels, value in _samples(vector):
-        edge, of = _number(labels.get("le")), (service, str(labels.get(label, "")))
-        if edge is None or isnan(edge) or _HIGHEST_EDGE < edge < inf:
+        edge, of, text = _number(labels.get("le")), (service, str(labels.get(label, ""))), str(labels.get("le"))
+        if edge is None or isnan(edge) or _HIGHEST_EDGE < edge < inf or (*of, text) in seen:
             continue
+        seen.add((*of, text))
         if value is None or value < 0 or not isfinite(value):
             broken.add(of)
             continue

@@ -10,6 +10,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests import ConnectionError as NoConnectionError
 from requests import RequestException, Response, Session, Timeout
+from requests.adapters import BaseAdapter
 from urllib3 import Retry
 
 from . import answers, downloads, queries
@@ -61,16 +62,18 @@ class PrometheusSource:
         timeout_seconds: float = 5.0,
         window_seconds: int = 60,
         on_query: OnQuery = lambda name, seconds, ok: None,
+        transport: BaseAdapter | None = None,
     ) -> None:
-        """Prepare reading of `url`, rates over `window_seconds`."""
+        """Prepare reading of `url`, rates over `window_seconds`; requests go through `transport` if it is not HTTP."""
         self._window_seconds = window_seconds
         self._timeout = timeout_seconds
         self._on_query = on_query
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="prometheus")
         self._slow_pool = ThreadPoolExecutor(1, thread_name_prefix="prometheus-slow")
-        self._client = PrometheusConnect(
-            url.rstrip("/"), retry=Retry(total=0), session=_bounded_session(timeout_seconds), timeout=timeout_seconds
-        )
+        session, api = _bounded_session(timeout_seconds), url.rstrip("/")
+        self._client = PrometheusConnect(api, retry=Retry(total=0), session=session, timeout=timeout_seconds)
+        if transport is not None:
+            session.mount(f"{api}/api/", transport)
         self._slow: dict[str, answers.Histograms] = {}
         self._slow_at = float("-inf")
         self._slow_asked: Mapping[str, str] = {}

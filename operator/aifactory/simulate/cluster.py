@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from aifactory.decide import leaving
@@ -18,18 +19,24 @@ STARTUP_SPREAD = 0.1
 
 @dataclass(slots=True, eq=False)
 class SimulatedPod:
-    """A pod and its engine. It serves from `ready_at` on, drains from `leaving_at` on, and has gone at `gone_at`.
+    """A pod and its engine.
 
-    Times are seconds; an engine that is not ready yet has no requests.
+    A node takes it at `placed_at`, it serves from `ready_at` on, drains from `leaving_at` on, and has gone at
+    `gone_at`. Times are seconds; an engine that is not ready yet has no requests. Its container began anew `restarts`
+    times, last at `began_at`. Without `scraped`, Prometheus does not find it.
     """
 
     name: str
     created_at: float
-    ready_at: float
     replica: Replica
+    placed_at: float | None = None
+    ready_at: float = inf
     ready: bool = False
     leaving_at: float | None = None
     gone_at: float | None = None
+    began_at: float | None = None
+    restarts: int = 0
+    scraped: bool = True
 
     @property
     def observed(self) -> Pod:
@@ -40,13 +47,20 @@ class SimulatedPod:
             ready=self.ready,
             ready_at=self.ready_at if self.ready else None,
             terminating=self.leaving_at is not None,
+            unschedulable_since=self.created_at if self.placed_at is None else None,
+            unschedulable_message="" if self.placed_at is not None else "0/1 nodes are available: Insufficient GPUs.",
+            restarts=self.restarts,
+            began_at=self.began_at,
+            scheduled=self.placed_at is not None,
+            scheduled_at=self.placed_at,
         )
 
 
 class Deployment:
-    """Pods by name. `on_finished` is told of each finished sequence."""
+    """Pods by name. `on_finished` is told of each finished sequence. Nodes have `room` for so many pods at once."""
 
     def __init__(self, scenario: Scenario, on_finished: Callable[[Sequence], None]) -> None:
+        self.room = inf
         self.replicas = 0
         self.pods: dict[str, SimulatedPod] = {}
         self.past: list[SimulatedPod] = []
@@ -59,24 +73,44 @@ class Deployment:
     def begin(self, replicas: int) -> list[SimulatedPod]:
         """Replicas that serve from the start."""
         self.replicas = replicas
-        pods = [self._make(0.0, 0.0) for _ in range(replicas)]
+        pods = [self._make(0.0) for _ in range(replicas)]
         for pod in pods:
+            pod.placed_at = pod.began_at = pod.ready_at = 0.0
             self.started(pod)
         return pods
 
     def resize(self, replicas: int, in_flight: Mapping[str, float], now: float) -> list[SimulatedPod]:
-        """Make or remove pods; the answer are those made or removed, of which the removed ones have `leaving_at`."""
+        """Make pods, which wait for a node, or remove some; the answer are those removed."""
         missing = replicas - self.replicas
         self.replicas = replicas
-        if missing > 0:
-            spread = STARTUP_SPREAD
-            mean = self._scenario.startup
-            return [self._make(now, now + mean * self._random.uniform(1 - spread, 1 + spread)) for _ in range(missing)]
-        removed = [self.pods[name] for name in self._leaving(-missing, in_flight)]
+        for _ in range(missing):
+            self._make(now)
+        removed = [self.pods[name] for name in self._leaving(max(0, -missing), in_flight)]
         for pod in removed:
             pod.leaving_at = now
         self.serving = [pod for pod in self.serving if pod.leaving_at is None]
         return removed
+
+    def place(self, now: float) -> list[SimulatedPod]:
+        """Give nodes to the pods that have waited longest, as far as there is room; these start now."""
+        waiting = [pod for pod in self.pods.values() if pod.placed_at is None]
+        free = self.room - (len(self.pods) - len(waiting))
+        placed = [pod for rank, pod in enumerate(waiting) if rank < free]
+        for pod in placed:
+            pod.placed_at = now
+            self._begin(pod, now)
+        return placed
+
+    def crashed(self, pod: SimulatedPod, now: float) -> list[Sequence]:
+        """The container ends with all its requests, which are the answer, and starts again with counters at zero."""
+        pod.replica.run(now)
+        cut = pod.replica.abort_all(now)
+        pod.ready = False
+        pod.restarts += 1
+        self.serving = [other for other in self.serving if other is not pod]
+        pod.replica = self._engine(now)
+        self._begin(pod, now)
+        return cut
 
     def started(self, pod: SimulatedPod) -> None:
         """The pod becomes ready, unless it has to leave already."""
@@ -105,9 +139,13 @@ class Deployment:
         return {pod.name: _load(pod.replica, now) for pod in self.serving}
 
     def gpu_seconds(self, until: float) -> float:
-        """GPUs times seconds that pods have existed, from creation to the end of draining."""
-        lives = [(pod.created_at, pod.gone_at) for pod in (*self.past, *self.pods.values())]
-        seconds = sum(min(until, gone if gone is not None else until) - min(until, made) for made, gone in lives)
+        """GPUs times seconds that pods have had a node, to the end of draining."""
+        lives = [(pod.placed_at, pod.gone_at) for pod in (*self.past, *self.pods.values())]
+        seconds = sum(
+            min(until, gone if gone is not None else until) - min(until, placed)
+            for placed, gone in lives
+            if placed is not None
+        )
         return seconds * self._scenario.gpus
 
     def _leaving(self, count: int, in_flight: Mapping[str, float]) -> list[str]:
@@ -116,13 +154,20 @@ class Deployment:
         pending = sorted(group.pending_pods, key=lambda pod: -pod.created_at)[:count]
         return [pod.name for pod in pending] + list(leaving(group, count, in_flight))
 
-    def _make(self, created_at: float, ready_at: float) -> SimulatedPod:
+    def _make(self, now: float) -> SimulatedPod:
         self._made += 1
-        engine = self._scenario.engine
-        replica = Replica(engine.timing, engine.limits, self._scenario.edges, self._on_finished, ready_at)
         name = f"{self._scenario.role.service.metadata.name}-{self._made:05d}"
-        pod = self.pods[name] = SimulatedPod(name, created_at, ready_at, replica)
+        pod = self.pods[name] = SimulatedPod(name, now, self._engine(now))
         return pod
+
+    def _engine(self, now: float) -> Replica:
+        engine = self._scenario.engine
+        return Replica(engine.timing, engine.limits, self._scenario.edges, self._on_finished, now)
+
+    def _begin(self, pod: SimulatedPod, now: float) -> None:
+        """The container starts loading."""
+        pod.began_at = now
+        pod.ready_at = now + self._scenario.startup * self._random.uniform(1 - STARTUP_SPREAD, 1 + STARTUP_SPREAD)
 
 
 def _load(replica: Replica, now: float) -> EngineLoad:

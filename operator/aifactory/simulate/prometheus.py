@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from math import inf
+from operator import add
 from typing import NamedTuple
 
 from aifactory.signals.histogram import Histogram
@@ -74,21 +75,25 @@ class _Target:
 
 
 class Prometheus:
-    """Samples by pod. Times are seconds on the clock of the simulation."""
+    """Samples by pod. Times are seconds on the clock of the simulation. While it is `paused` nothing is scraped."""
 
     def __init__(self, edges: Edges) -> None:
+        self.paused = False
         self._edges = edges
         self._targets: dict[str, _Target] = {}
 
     def scraped(self, pod: str, sample: Sample) -> None:
         """Store what a scrape has read."""
+        if self.paused:
+            return
         target = self._targets.setdefault(pod, _Target())
         target.samples.append(sample)
+        target.gone = False
         while target.samples[0].time <= sample.time - _KEPT_SECONDS:
             target.samples.popleft()
 
     def lost(self, pod: str) -> None:
-        """The pod no longer exists: its gauges are stale at once, ranges still see its samples."""
+        """The pod cannot be scraped any more: its gauges are stale at once, ranges still see its samples."""
         if pod in self._targets:
             self._targets[pod].gone = True
 
@@ -164,4 +169,27 @@ class Prometheus:
         for samples in self._windows(now, window):
             grown = growth([sample.time for sample in samples], now, window)
             if grown is not None:
-                yield samples[0], samples[-1], grown
+                yield samples[0], _unbroken(samples), grown
+
+
+def _unbroken(samples: Sequence[Sample]) -> Sample:
+    """The last sample, with what its counters had before each time they began anew added, as `rate` does it."""
+    last = samples[-1]
+    for before, after in pairwise(samples):
+        if after.generation_tokens < before.generation_tokens:
+            last = _plus(last, before)
+    return last
+
+
+def _plus(sample: Sample, other: Sample) -> Sample:
+    """With the counters of both."""
+    return replace(
+        sample,
+        histograms={
+            name: (tuple(map(add, counts, other.histograms[name][0])), seconds + other.histograms[name][1])
+            for name, (counts, seconds) in sample.histograms.items()
+        },
+        completed=sample.completed + other.completed,
+        prompt_tokens=sample.prompt_tokens + other.prompt_tokens,
+        generation_tokens=sample.generation_tokens + other.generation_tokens,
+    )

@@ -16,6 +16,8 @@ from .engine.counters import histogram_edges
 from .engine.models import EngineModel
 from .trace import Request
 
+SCRAPE_SECONDS = 15.0
+
 
 class ScenarioError(ValueError):
     """A service that cannot be simulated; the message names the field and the fix."""
@@ -23,7 +25,10 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Times are seconds from the start of the trace. `startup` is the mean time from creation of a pod to readiness."""
+    """Times are seconds from the start of the trace.
+
+    `startup` is the mean time that a pod takes to load on its node, `scrape` the interval of Prometheus.
+    """
 
     role: Role
     scaling: ScalingSpec
@@ -33,6 +38,7 @@ class Scenario:
     requests: tuple[Request, ...]
     startup: float
     seed: int
+    scrape: float = SCRAPE_SECONDS
 
     @property
     def end(self) -> float:

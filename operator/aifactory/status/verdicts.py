@@ -118,7 +118,7 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
         for pod in one.group.serving_pods
         if _ready_for(facts, pod) > readings.window_seconds
     ]
-    unknown = [item for _, seen in read for item in seen.objectives if item.observed.state.unknown]
+    unknown = [missing for one in facts.roles if one.role.dialects for missing in _unknown(one)]
     if unknown and not settled:
         return Verdict(T.METRICS_AVAILABLE, None, Reason.METRICS_MISSING, "the first samples are on their way")
     silent = sorted(pod.name for pod, seen in settled if pod.name not in seen.pods)
@@ -130,11 +130,19 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
             f"Prometheus has no fresh sample of {', '.join(silent[:5])}",
         )
     if unknown:
-        first = unknown[0]
-        reason = Reason.METRICS_STALE if first.observed.state is State.STALE else Reason.METRICS_MISSING
-        message = f"{first.objective.signal} cannot be read: {first.observed.state}"
-        return Verdict(T.METRICS_AVAILABLE, False, reason, message)
+        signal, state = unknown[0]
+        reason = Reason.METRICS_STALE if state is State.STALE else Reason.METRICS_MISSING
+        return Verdict(T.METRICS_AVAILABLE, False, reason, f"{signal} cannot be read: {state}")
     return Verdict(T.METRICS_AVAILABLE, True, Reason.METRICS_READ, "every replica reports")
+
+
+def _unknown(one: RoleFacts) -> list[tuple[Signal, State]]:
+    """Signals of a role that should be there and are not: its objectives, then what else the law looks at."""
+    objectives = one.readings.objectives if one.readings is not None else ()
+    others = one.decision.recommendations if one.decision is not None else ()
+    found = [(item.objective.signal, item.observed.state) for item in objectives]
+    found += [(item.signal, item.state) for item in others]
+    return [(signal, state) for signal, state in found if state.unknown]
 
 
 def _ready_for(facts: Facts, pod: Pod) -> float:
@@ -217,7 +225,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     """Whether replicas follow the objectives."""
     scaling, readings = one.role.spec.scaling, one.readings
-    unknown = readings is None or bool(readings.error) or any(o.observed.state.unknown for o in readings.objectives)
+    unknown = readings is None or bool(readings.error) or bool(_unknown(one))
     if facts.frozen:
         return False, facts.frozen, f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
     if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:

@@ -32,6 +32,16 @@ def test_pods_are_sorted_by_what_they_are_worth() -> None:
     assert fleet.pending == 5
 
 
+def test_loading_begins_on_a_node_and_anew_with_each_container() -> None:
+    pods = (
+        Pod("old", 0.0),
+        Pod("placed", 0.0, scheduled_at=900.0),
+        Pod("again", 0.0, scheduled_at=1.0, began_at=950.0),
+    )
+    fleet = Fleet.of(Group(Workload(3, total=3, updated=3), pods), timedelta(minutes=5), 1000.0)
+    assert (fleet.loading, fleet.overdue) == (2, 1)
+
+
 def test_a_service_without_a_deployment_has_no_replicas() -> None:
     assert Fleet.of(Group(), timedelta(minutes=1), 0.0) == Fleet(0, 0)
 

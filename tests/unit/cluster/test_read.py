@@ -70,6 +70,14 @@ def test_a_pod_that_serves():
     assert not seen.pending
 
 
+def test_a_pod_knows_when_it_got_its_node_and_when_its_container_began_last():
+    begun = container(running={"startedAt": "2026-01-01T00:05:00Z"})
+    seen = pod_of(pod(conditions=[condition("PodScheduled", "True")], containerStatuses=[begun]))
+    assert (seen.scheduled_at, seen.began_at) == (MIDNIGHT + 120, MIDNIGHT + 300)
+    crashing = container(waiting={"reason": "CrashLoopBackOff"})
+    assert pod_of(pod(containerStatuses=[crashing])).began_at is None
+
+
 def test_a_pod_that_loads_is_not_ready():
     seen = pod_of(pod(conditions=[condition("Ready", "False")], containerStatuses=[container(running={})]))
     assert not seen.ready

@@ -32,6 +32,11 @@ def test_a_histogram_with_a_bucket_that_is_no_count_is_missing(value: str) -> No
     assert list(answers.histograms(vector)) == [("other", "llama")]
 
 
+def test_a_bucket_that_comes_twice_counts_once() -> None:
+    vector = buckets({"0.5": "1", "+Inf": "2"})
+    assert answers.histograms(vector + vector) == answers.histograms(vector)
+
+
 def test_two_spellings_of_an_edge_add_up() -> None:
     found = answers.histograms(buckets({"1": "2", "1.0": "3", "+Inf": "5"}))
     assert found[SERVICE].counts == (5.0,)

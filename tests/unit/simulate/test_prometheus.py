@@ -44,6 +44,17 @@ def test_samples_far_from_the_ends_of_the_window_are_extrapolated_by_half_their_
     assert found.rate(1000.0, 1010.0) == pytest.approx(10 * (10 + 5 + 10) / 10 / 40)
 
 
+def test_an_engine_that_begins_anew_has_the_rate_of_all_that_it_did() -> None:
+    prometheus = Prometheus(EDGES)
+    for step, count in enumerate((100, 115, 130, 5, 20)):
+        prometheus.scraped("pod-0", sample(5.0 + 15 * step, first_tokens={0.5: count}))
+    rate = prometheus.rate("generation_tokens", 65.0, 60.0)
+    found = prometheus.histogram("time_to_first_token", 65.0, 60.0)
+    assert found is not None
+    # From 115 on, 15 to the end of the first engine and 20 by the second, in 45 of 60 seconds.
+    assert found.total == rate == pytest.approx(35 / 45)
+
+
 def test_one_sample_has_no_rate_and_no_slope() -> None:
     assert growth([5.0], now=10.0, window=60.0) is None
     assert slope([(5.0, 1.0)]) is None

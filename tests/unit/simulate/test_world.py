@@ -130,3 +130,36 @@ def test_a_budget_bounds_every_policy_and_a_schedule_none() -> None:
     assert (found.scaling.min_replicas, found.scaling.max_replicas) == (1, 3)
     assert found.role.spec.scaling == found.scaling
     assert (found.scaling.schedules, found.scaling.budget) == (None, None)
+
+
+def test_pods_wait_for_a_node_cost_nothing_meanwhile_and_the_oldest_gets_the_next() -> None:
+    scenario = scene(poisson(1, 600), startup=30.0)
+    policy = Watching([(0.0, 1), (60.0, 4)])
+    world = World(scenario, policy)
+    world.deployment.room = 2
+    world.at(305.0, lambda now: set_room(world, 3, now))
+    record = world.run(1)
+    waiting = [{pod.name for pod in seen.group.pods if pod.unschedulable} for seen in policy.seen]
+    assert [len(names) for names in waiting[5:]] == [2] * 15 + [1] * (len(waiting) - 20)
+    assert waiting[-1] < waiting[5]
+    assert max(waiting[5]) in waiting[-1]
+    assert record.gpu_seconds == pytest.approx(2 * (scenario.end + scenario.end - 60.0 + scenario.end - 300.0), abs=100)
+
+
+def set_room(world: World, pods: int, now: float) -> None:
+    world.deployment.room = pods
+    world.place(now)
+
+
+def test_a_container_that_crashes_loses_its_requests_and_serves_again_after_its_start() -> None:
+    policy = Watching([(0.0, 1)])
+    scenario = scene(poisson(4, 300), startup=60.0)
+    world = World(scenario, policy)
+    world.at(100.0, lambda now: world.crash(next(iter(world.deployment.pods)), now))
+    record = world.run(1)
+    failed = [answer.arrived_at for answer in record.answers if answer.first_token is None]
+    assert record.aborted == len(failed)
+    assert 90.0 <= min(failed) <= 100.0
+    assert 150.0 <= max(failed) <= 170.0
+    assert [seen.ready for seen in policy.seen][6:10] == [0] * 4
+    assert policy.seen[-1].group.pods[0].restarts == 1

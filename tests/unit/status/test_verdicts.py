@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from aifactory.api.status import Condition
-from aifactory.autoscale.decision import DecisionReason
+from aifactory.autoscale.decision import DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 
@@ -195,6 +195,14 @@ HEALTHY = readings(objective(0.3))
 def test_scaling_follows_the_objectives():
     found = look("ScalingActive", readings=HEALTHY, decision=decision(1, 1))
     assert told(found) == ("True", "FollowingObjectives")
+
+
+def test_a_signal_that_only_the_law_looks_at_is_missed_as_well():
+    gone = decision(1, 1, recommendations=(Recommendation(Signal.WAITING_REQUESTS, State.MISSING),))
+    found = look("MetricsAvailable", readings=HEALTHY, decision=gone)
+    assert found is not None
+    assert (*told(found), found.message) == ("False", "MetricsMissing", "waitingRequests cannot be read: MISSING")
+    assert told(look("ScalingActive", readings=HEALTHY, decision=gone)) == ("False", "Holding")
 
 
 def test_scaling_holds_while_signals_are_missing():

@@ -22,7 +22,7 @@ class Replica:
         self.scheduler = Lockstep(limits)
         self.counters: Counters = counters(edges)
         self.now = now
-        self._timing = timing
+        self.timing = timing
         self._on_finished = on_finished
         self._batch: Batch | None = None
         self._joined = False
@@ -53,7 +53,7 @@ class Replica:
                 self._joined = False
             if not self._joined:
                 self._repeat(batch, until)
-            ends = self.now + self._timing.seconds(batch)
+            ends = self.now + self.timing.seconds(batch)
             if ends > until:
                 return
             self._batch = None
@@ -88,7 +88,7 @@ class Replica:
         The i-th lasts `first + i * growth`, as every sequence adds one cached token.
         """
         count = batch.decodes
-        first, growth = self._timing.seconds(batch), self._timing.per_kv_token * count
+        first, growth = self.timing.seconds(batch), self.timing.per_kv_token * count
         room = until - self.now
         if room < first or (times := self.scheduler.repeats(batch)) < 1:
             return

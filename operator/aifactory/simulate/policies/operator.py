@@ -1,9 +1,10 @@
 """The operator itself."""
 
 from aifactory.autoscale.memory import Memory
-from aifactory.autoscale.role import decide_role
+from aifactory.autoscale.role import Decided, decide_role
 from aifactory.settings import Settings
 from aifactory.signals.queries import HISTOGRAM_OF
+from aifactory.signals.snapshot import Snapshot
 from aifactory.simulate.scenario import Scenario
 
 from .base import Choice, Seen
@@ -17,18 +18,25 @@ class Operator:
     every: float = _SETTINGS["tick"].default
     initial: int | None = None
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._role = scenario.role
+    def __init__(self, scenario: Scenario, window: int = _SETTINGS["metrics_window"].default) -> None:
+        self.memory = Memory()
+        self.window = window
+        self.role = scenario.role
         self._objectives = scenario.objectives
-        self._window: float = _SETTINGS["metrics_window"].default
         self._latencies = [HISTOGRAM_OF[signal] for signal in scenario.targets]
-        self._memory = Memory()
 
     def decide(self, seen: Seen) -> Choice:
-        """One tick."""
-        snapshot = seen.prometheus.snapshot(self._role.service.key, self._latencies, seen.now, self._window)
-        readings, decision, self._memory = decide_role(
-            self._role, self._objectives, snapshot, seen.group, self._memory, seen.now
-        )
+        """Replicas from now on."""
+        readings, decision, _ = self.tick(seen)
         in_flight = {name: pod.in_flight for name, pod in readings.pods.items()}
         return Choice(decision.to if decision else seen.replicas, in_flight)
+
+    def tick(self, seen: Seen) -> Decided:
+        """What is read and decided, and from now on remembered."""
+        decided = decide_role(self.role, self._objectives, self.read(seen), seen.group, self.memory, seen.now)
+        self.memory = decided.memory
+        return decided
+
+    def read(self, seen: Seen) -> Snapshot:
+        """What Prometheus says."""
+        return seen.prometheus.snapshot(self.role.service.key, self._latencies, seen.now, self.window)
