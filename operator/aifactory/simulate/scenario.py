@@ -7,6 +7,7 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingSpec
 from aifactory.runtimes import Role, roles
 from aifactory.runtimes.buckets import edges
+from aifactory.settings import Settings
 from aifactory.signals.objectives import Objective, Signal, resolve
 
 from .engine.batching import Limits
@@ -14,14 +15,31 @@ from .engine.counters import histogram_edges
 from .engine.models import EngineModel
 from .trace import Request
 
+_SETTINGS = Settings.model_fields
+
 
 class ScenarioError(ValueError):
     """A service that cannot be simulated; the message names the field and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """How a service is looked at, in seconds: between scrapes, between ticks of the operator, window of its rates."""
+
+    scrape: float = 15.0
+    tick: float = _SETTINGS["tick"].default
+    window: float = _SETTINGS["metrics_window"].default
+
+
+_USUAL = Watch()
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """Times are seconds from the start of the trace. `startup` is the mean time from creation of a pod to readiness."""
+    """Times are seconds from the start of the trace. `startup` is the mean time from creation of a pod to readiness.
+
+    The trace begins with `initial` replicas that serve; None leaves it to the policy.
+    """
 
     role: Role
     scaling: ScalingSpec
@@ -31,6 +49,8 @@ class Scenario:
     requests: tuple[Request, ...]
     startup: float
     seed: int
+    watch: Watch = _USUAL
+    initial: int | None = None
 
     @property
     def end(self) -> float:
@@ -54,7 +74,14 @@ class Scenario:
 
 
 def scenario(
-    service: InferenceService, engine: EngineModel, requests: list[Request], *, startup: float, seed: int
+    service: InferenceService,
+    engine: EngineModel,
+    requests: list[Request],
+    *,
+    startup: float,
+    seed: int,
+    watch: Watch = _USUAL,
+    initial: int | None = None,
 ) -> Scenario:
     """The service on an engine, within the limits that its spec sets.
 
@@ -79,6 +106,8 @@ def scenario(
         requests=tuple(requests),
         startup=startup,
         seed=seed,
+        watch=watch,
+        initial=initial,
     )
 
 

@@ -18,7 +18,6 @@ from .record import Moment, Record
 from .scenario import Scenario
 from .trace import Request
 
-SCRAPE_SECONDS = 15.0
 # A pod that drains is looked at this often, to see whether it is done.
 _DRAIN_POLL_SECONDS = 1.0
 _MOMENT_SECONDS = 15.0
@@ -42,8 +41,9 @@ class World:
         self._events: list[tuple[float, int, Event]] = []
         self._order = count()
         self._asked = Asked()
-        spec = scenario.role.spec
-        self._drain_seconds = spec.drain.timeout.total_seconds() + scenario.role.server.pre_stop_seconds
+        server = scenario.role.server
+        self._serves_on = float(server.pre_stop_seconds)
+        self._drain_seconds = self._serves_on + server.shutdown_seconds
 
     def run(self, initial: int) -> Record:
         """The whole trace, beginning with `initial` replicas that serve."""
@@ -95,10 +95,8 @@ class World:
         for pod in deployment.resize(replicas, choice.in_flight, now):
             if pod.leaving_at is None:
                 self._at(pod.ready_at, lambda at, pod=pod: self._started(pod, at))  # type: ignore[misc]
-            elif pod.ready:
-                self._drain(pod, now)
             else:
-                deployment.gone(pod, now)
+                self._at(now + self._serves_on, lambda at, pod=pod: self._drain(pod, at))  # type: ignore[misc]
 
     def _bounded(self, replicas: int) -> int:
         return max(self._scenario.scaling.min_replicas, min(self._scenario.scaling.max_replicas, replicas))
@@ -112,12 +110,13 @@ class World:
         def scrape(now: float) -> None:
             if pod.gone_at is None:
                 self._prometheus.scraped(pod.name, pod.replica.sample(now))
-                self._at(now + SCRAPE_SECONDS, scrape)
+                self._at(now + interval, scrape)
 
-        self._at(start + self._scraping.uniform(0.0, SCRAPE_SECONDS), scrape)
+        interval = self._scenario.watch.scrape
+        self._at(start + self._scraping.uniform(0.0, interval), scrape)
 
     def _drain(self, pod: SimulatedPod, now: float) -> None:
-        """It serves what it has until `drain.timeout`, then requests are cut."""
+        """A pod that was told to stop finishes what it has, until its time is over and requests are cut."""
         deadline = (pod.leaving_at if pod.leaving_at is not None else now) + self._drain_seconds
         pod.replica.run(now)
         if pod.replica.in_flight and now < deadline:
