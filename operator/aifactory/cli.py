@@ -170,6 +170,13 @@ def simulate(
     output_tokens: Annotated[int | None, typer.Option(help="Of each request, for a trace of rates.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Also draw load, replicas and latency to this file.")] = None,
+    scrape_interval: Annotated[str, typer.Option(help="Of Prometheus.")] = "15s",
+    tick: Annotated[str, typer.Option(help="Time between two decisions of the operator, AIFACTORY_TICK.")] = "15s",
+    metrics_window: Annotated[str, typer.Option(help="Of its rates, AIFACTORY_METRICS_WINDOW.")] = "60s",
+    initial_replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="That serve when the trace begins. Default: enough for 5 minutes."),
+    ] = None,
 ) -> None:
     """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
     from aifactory.simulate import command, report  # what `run` and the other commands do not need
@@ -180,7 +187,7 @@ def simulate(
         _fail(f"{len(documents)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
         trace, [*(policy or []), *(more_policies or [])], engine, startup, seed, rate_scale, input_tokens,
-        output_tokens, plot,
+        output_tokens, plot, scrape_interval, tick, metrics_window, initial_replicas,
     )  # fmt: skip
     try:
         results, oracle = command.simulate(InferenceService.model_validate(documents[0].data), options)

@@ -64,7 +64,7 @@ def _apply(cluster: Cluster, kube: Kube, console: Console) -> None:
 def _start(kube: Kube, scenario: Scenario) -> Run:
     options = ("--model", scenario.model, "--slo-ttft", str(TTFT_SECONDS), "--slo-itl", str(ITL_SECONDS))
     name = f"load-{scenario.name}"
-    load = Load(kube, NAMESPACE, name, f"http://{scenario.name}", scenario.shape, options)
+    load = Load(kube, NAMESPACE, name, f"http://{scenario.name}", ("--shape", scenario.shape, *options))
     return Run(scenario, load, Sample(scenario.name))
 
 

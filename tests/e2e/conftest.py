@@ -5,6 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -35,7 +36,14 @@ def kube(cluster: Cluster) -> Kube:
 
 @pytest.fixture
 def namespace(kube: Kube) -> Iterator[str]:
-    """A namespace with restricted pod security; its GPUs are free again when the test ends."""
+    """As of `fresh_namespace`, for one test."""
+    with fresh_namespace(kube) as name:
+        yield name
+
+
+@contextmanager
+def fresh_namespace(kube: Kube) -> Iterator[str]:
+    """A namespace with restricted pod security; its GPUs are free again at the end."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     where, pods = f"/api/v1/namespaces/{name}", path(name, "pods")

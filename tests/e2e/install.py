@@ -21,7 +21,7 @@ SETTINGS = {
 }
 GPU = "nvidia.com/gpu.shared"
 """The resource of time-sliced GPUs, which no other user of the cluster asks for: the demo may still be there."""
-GPUS = 12
+GPUS = 24
 LEFTOVERS = ("namespace/e2e-", "namespace/aifactory-demo")
 _FOLDER = ROOT / ".build" / "e2e"
 _SYSTEM = "aifactory-system"

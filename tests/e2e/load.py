@@ -1,7 +1,8 @@
 """Requests to a service, sent from a pod of the cluster."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from .kube import Kube, KubeError, Object, path
@@ -9,18 +10,29 @@ from .waiting import wait_until
 
 _IMAGE = "aifactory/modelserver:dev"
 _USER = 65532
+FOLDER = "/etc/load"
+"""Where the load generator finds its files."""
 
 
 class Load:
-    """A pod that runs the load generator; `shape` is such as `2@20s,8@60s`, in requests/s and seconds."""
+    """A pod that runs the load generator with `options`; `files` (text by name) are in FOLDER."""
 
     def __init__(
-        self, kube: Kube, namespace: str, name: str, url: str, shape: str, options: Sequence[str] = ()
+        self,
+        kube: Kube,
+        namespace: str,
+        name: str,
+        url: str,
+        options: Sequence[str],
+        files: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._kube = kube
         self._where = path(namespace, "pods", name)
-        command = ["python3", "-m", "loadgen", "--url", url, "--model", "simulated", "--shape", shape, *options]
-        kube.apply(self._where, {**_pod(name, command), "metadata": {"name": name}})
+        if files:
+            data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(files)}
+            kube.apply(path(namespace, "configmaps", name), data)
+        command = ["python3", "-m", "loadgen", "--url", url, "--model", "simulated", *options]
+        kube.apply(self._where, _pod(name, command, mounts=bool(files)))
 
     @property
     def _phase(self) -> str:
@@ -70,7 +82,7 @@ class Burst:
         self._kube = kube
         self._where = path(namespace, "pods", name)
         command = ["python3", "-c", _BURST, f"{url}/v1/completions", str(count)]
-        kube.apply(self._where, {**_pod(name, command), "metadata": {"name": name}})
+        kube.apply(self._where, {**_pod(name, command, mounts=False), "metadata": {"name": name}})
 
     def answers(self, seconds: float = 90) -> list[tuple[int, str | None]]:
         """Status and Retry-After of each request, in no order; status 0, and why, where there was no answer."""
@@ -101,12 +113,13 @@ for found in ThreadPoolExecutor(count).map(ask, range(count)):
 """
 
 
-def _pod(name: str, command: Sequence[str]) -> Object:
+def _pod(name: str, command: Sequence[str], mounts: bool) -> Object:
     container = {
         "name": "load",
         "image": _IMAGE,
         "command": list(command),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "files", "mountPath": FOLDER}] if mounts else [],
     }
     return {
         "apiVersion": "v1",
@@ -118,5 +131,6 @@ def _pod(name: str, command: Sequence[str]) -> Object:
             "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [container],
+            "volumes": [{"name": "files", "configMap": {"name": name}}] if mounts else [],
         },
     }

@@ -1,12 +1,12 @@
 """An InferenceService under test, and everything a user can see of it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .install import GPU
 from .kube import Kube, KubeError, Object, path
-from .load import Burst, Load
+from .load import FOLDER, Burst, Load
 from .waiting import History, T, hold_true, wait_until
 
 SERVICE_LABEL = "aifactory.dev/inferenceservice"
@@ -138,8 +138,16 @@ class Service:
         self.kube.send("POST" if on else "DELETE", proxy)
 
     def load(self, shape: str, *options: str, url: str = "") -> Load:
-        """Start sending requests to the service, or to `url`."""
-        load = Load(self.kube, self.namespace, f"load-{len(self._loads)}", url or f"http://{self.name}", shape, options)
+        """Start sending requests to the service, or to `url`; `shape` is such as `2@20s,8@60s`, in requests/s."""
+        return self._send(url or f"http://{self.name}", ("--shape", shape, *options), {})
+
+    def replay(self, trace: str, *options: str) -> Load:
+        """Start sending the requests of a trace (CSV) to the service."""
+        files = {"trace.csv": trace}
+        return self._send(f"http://{self.name}", ("--trace", f"{FOLDER}/trace.csv", *options), files)
+
+    def _send(self, url: str, options: Sequence[str], files: Mapping[str, str]) -> Load:
+        load = Load(self.kube, self.namespace, f"load-{len(self._loads)}", url, options, files)
         self._loads.append(load)
         return load
 

@@ -25,7 +25,7 @@ from aifactory.simulate.engine.models import EngineModel
 from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Record
-from aifactory.simulate.scenario import Scenario, scenario
+from aifactory.simulate.scenario import Scenario, Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 from aifactory.status.facts import Facts, RoleFacts
@@ -100,8 +100,8 @@ class Tick:
 class Watched(Operator):
     """The operator, whose ticks are kept; its clock may be wrong, and what it is shown of the cluster be changed."""
 
-    def __init__(self, scenario: Scenario, faults: Sequence[Fault], window: int) -> None:
-        super().__init__(scenario, window)
+    def __init__(self, scenario: Scenario, faults: Sequence[Fault]) -> None:
+        super().__init__(scenario)
         self.ticks: list[Tick] = []
         self.clock: Callable[[float], float] = lambda now: now
         self.group: Callable[[Group, float], Group] = lambda group, _: group
@@ -238,8 +238,9 @@ def run(
     `spec` are the arguments of `service`.
     """
     requests = load.requests() if isinstance(load, Load) else list(load)
-    scene = replace(scenario(service(**spec), engine, requests, startup=startup, seed=0), scrape=scrape)
-    policy = Watched(scene, faults, window)
+    found = scenario(service(**spec), engine, requests, startup=startup, seed=0)
+    scene = replace(found, watch=Watch(scrape=scrape, window=window))
+    policy = Watched(scene, faults)
     operator(policy)
     world = World(scene, policy)
     for time, event in events:

@@ -12,11 +12,12 @@ from . import trace
 from .capacity import profile
 from .engine.models import ENGINES
 from .plot import NoPlotError, draw
+from .prometheus import KEPT_SECONDS
 from .record import Figures
 from .registry import ORACLE, POLICIES
 from .report import needed_policies
 from .run import Result, run_policies
-from .scenario import ScenarioError, scenario
+from .scenario import ScenarioError, Watch, scenario
 
 
 class SimulateError(ValueError):
@@ -25,7 +26,7 @@ class SimulateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As given on the command line; lengths are tokens, for traces that have none."""
+    """As given on the command line; lengths are tokens, for traces that have none; durations are such as 90s."""
 
     trace: Path
     policies: Sequence[str]
@@ -36,6 +37,10 @@ class Options:
     input_tokens: int | None
     output_tokens: int | None
     plot: Path | None
+    scrape_interval: str
+    tick: str
+    metrics_window: str
+    initial_replicas: int | None
 
 
 def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Result], Figures]:
@@ -48,16 +53,22 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     engine = ENGINES[_known("--engine", options.engine, ENGINES)]
     if not 0 < options.rate_scale <= 1000:
         raise SimulateError(f"--rate-scale must be above 0 and at most 1000, not {options.rate_scale:g}")
-    try:
-        startup = parse_duration(options.startup).total_seconds()
-    except ValueError as error:
-        raise SimulateError(f"--startup: {error}") from error
+    startup = _duration("--startup", options.startup, least=0.0)
+    watch = _watch(options)
     try:
         requests = trace.read(options.trace, _lengths(options), options.seed)
         requests = trace.scaled(requests, options.rate_scale, options.seed)
         if not requests or requests[-1].at <= 0:
             raise SimulateError(f"{options.trace}: all requests come at one time; a trace has to last for a while")
-        found = scenario(service, engine, requests, startup=startup, seed=options.seed)
+        found = scenario(
+            service,
+            engine,
+            requests,
+            startup=startup,
+            seed=options.seed,
+            watch=watch,
+            initial=options.initial_replicas,
+        )
         results = run_policies(needed_policies(asked), found, profile(found))
         shown = {name: results[name] for name in asked}
         if options.plot:
@@ -65,6 +76,27 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     except (trace.TraceError, ScenarioError, NoPlotError) as error:
         raise SimulateError(str(error)) from error
     return shown, results[ORACLE].figures
+
+
+def _watch(options: Options) -> Watch:
+    """Rates take two samples at least; Prometheus forgets samples after a while."""
+    scrape = _duration("--scrape-interval", options.scrape_interval, least=0.1)
+    tick = _duration("--tick", options.tick, least=0.1)
+    window = _duration("--metrics-window", options.metrics_window, least=2 * scrape)
+    if window > KEPT_SECONDS:
+        raise SimulateError(f"--metrics-window must be at most {KEPT_SECONDS:g}s, not {options.metrics_window}")
+    return Watch(scrape, tick, window)
+
+
+def _duration(option: str, text: str, least: float) -> float:
+    """Seconds."""
+    try:
+        seconds = parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise SimulateError(f"{option}: {error}") from error
+    if seconds < least:
+        raise SimulateError(f"{option} must be at least {least:g}s, not {text}")
+    return seconds
 
 
 def _lengths(options: Options) -> trace.Lengths | None:

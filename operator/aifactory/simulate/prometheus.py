@@ -20,7 +20,7 @@ Service = tuple[str, str]
 # How long an instant query looks back for a sample (Prometheus documentation, "Staleness").
 LOOKBACK_SECONDS = 300.0
 # The longest window that is asked for; older samples are forgotten.
-_KEPT_SECONDS = 600.0
+KEPT_SECONDS = 600.0
 # Extrapolation reaches to the end of the window if a sample is this near to it, in mean distances between samples.
 _NEAR = 1.1
 
@@ -89,7 +89,7 @@ class Prometheus:
         target = self._targets.setdefault(pod, _Target())
         target.samples.append(sample)
         target.gone = False
-        while target.samples[0].time <= sample.time - _KEPT_SECONDS:
+        while target.samples[0].time <= sample.time - KEPT_SECONDS:
             target.samples.popleft()
 
     def lost(self, pod: str) -> None:

@@ -23,10 +23,12 @@ class Result:
 
 
 def run_policy(name: str, scenario: Scenario, capacity: Capacity) -> Result:
-    """Run a policy from its own number of replicas, or else from what the first minutes of the trace take."""
+    """Run a policy from its own number of replicas, or that of the scenario, or what the first minutes take."""
     policy = POLICIES[name](scenario, capacity)
-    usual = max(needed(scenario, capacity, BIN_SECONDS)[:_FIRST_BINS])
-    record = World(scenario, policy).run(usual if policy.initial is None else policy.initial)
+    initial = scenario.initial if policy.initial is None else policy.initial
+    if initial is None:
+        initial = max(needed(scenario, capacity, BIN_SECONDS)[:_FIRST_BINS])
+    record = World(scenario, policy).run(initial)
     return Result(name, record, figures(record))
 
 

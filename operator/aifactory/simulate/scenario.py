@@ -9,6 +9,7 @@ from aifactory.autoscale.bounds import bounds
 from aifactory.autoscale.zero import awake
 from aifactory.runtimes import Role, roles
 from aifactory.runtimes.buckets import edges
+from aifactory.settings import Settings
 from aifactory.signals.objectives import Objective, Signal, resolve
 
 from .engine.batching import Limits
@@ -16,7 +17,7 @@ from .engine.counters import histogram_edges
 from .engine.models import EngineModel
 from .trace import Request
 
-SCRAPE_SECONDS = 15.0
+_SETTINGS = Settings.model_fields
 
 
 class ScenarioError(ValueError):
@@ -24,10 +25,22 @@ class ScenarioError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """Times are seconds from the start of the trace.
+class Watch:
+    """How a service is looked at, in seconds: between scrapes, between ticks of the operator, window of its rates."""
 
-    `startup` is the mean time that a pod takes to load on its node, `scrape` the interval of Prometheus.
+    scrape: float = 15.0
+    tick: float = _SETTINGS["tick"].default
+    window: float = _SETTINGS["metrics_window"].default
+
+
+_USUAL = Watch()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Times are seconds from the start of the trace. `startup` is the mean time that a pod takes to load on its node.
+
+    The trace begins with `initial` replicas that serve; None leaves it to the policy.
     """
 
     role: Role
@@ -38,7 +51,8 @@ class Scenario:
     requests: tuple[Request, ...]
     startup: float
     seed: int
-    scrape: float = SCRAPE_SECONDS
+    watch: Watch = _USUAL
+    initial: int | None = None
 
     @property
     def end(self) -> float:
@@ -62,7 +76,14 @@ class Scenario:
 
 
 def scenario(
-    service: InferenceService, engine: EngineModel, requests: list[Request], *, startup: float, seed: int
+    service: InferenceService,
+    engine: EngineModel,
+    requests: list[Request],
+    *,
+    startup: float,
+    seed: int,
+    watch: Watch = _USUAL,
+    initial: int | None = None,
 ) -> Scenario:
     """The service on an engine, within the limits that its spec sets.
 
@@ -88,6 +109,8 @@ def scenario(
         requests=tuple(requests),
         startup=startup,
         seed=seed,
+        watch=watch,
+        initial=initial,
     )
 
 

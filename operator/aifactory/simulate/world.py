@@ -42,8 +42,9 @@ class World:
         self._events: list[tuple[float, int, Event]] = []
         self._order = count()
         self._asked = Asked()
-        spec = scenario.role.spec
-        self._drain_seconds = spec.drain.timeout.total_seconds() + scenario.role.server.pre_stop_seconds
+        server = scenario.role.server
+        self._serves_on = float(server.pre_stop_seconds)
+        self._drain_seconds = self._serves_on + server.shutdown_seconds
 
     def run(self, initial: int) -> Record:
         """The whole trace, beginning with `initial` replicas that serve."""
@@ -87,10 +88,10 @@ class World:
     def resize(self, replicas: int, now: float, in_flight: Mapping[str, float] = MappingProxyType({})) -> None:
         """Somebody changes the replicas of the Deployment; `in_flight` (requests by pod) says who leaves first."""
         for pod in self.deployment.resize(replicas, in_flight, now):
-            if pod.ready:
-                self._drain(pod, now)
-            else:
+            if pod.placed_at is None:
                 self.deployment.gone(pod, now)
+            else:
+                self.at(now + self._serves_on, lambda at, pod=pod: self._drain(pod, at))  # type: ignore[misc]
         self.place(now)
 
     def place(self, now: float) -> None:
@@ -130,7 +131,7 @@ class World:
         self.at(pod.ready_at, started)
 
     def _scrape_from(self, pod: SimulatedPod, start: float) -> None:
-        interval = self._scenario.scrape
+        interval = self._scenario.watch.scrape
 
         def scrape(now: float) -> None:
             if pod.gone_at is not None:
@@ -144,7 +145,7 @@ class World:
         self.at(start + self._scraping.uniform(0.0, interval), scrape)
 
     def _drain(self, pod: SimulatedPod, now: float) -> None:
-        """It serves what it has until `drain.timeout`, then requests are cut."""
+        """A pod that was told to stop finishes what it has, until its time is over and requests are cut."""
         deadline = (pod.leaving_at if pod.leaving_at is not None else now) + self._drain_seconds
         pod.replica.run(now)
         if pod.replica.in_flight and now < deadline:

@@ -9,6 +9,7 @@ import json
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +75,13 @@ async def run(options: argparse.Namespace, requests: list[Arrival]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, load.stop)
-    started = loop.time()
+    started, began = loop.time(), time.time()
     sending = asyncio.create_task(load.run(requests))
     while not sending.done():
         await asyncio.wait({sending}, timeout=options.interval)
         say(report.interval(loop.time() - started))
     sending.result()
-    say({"summary": report.summary(loop.time() - started)})
+    say({"summary": {"began": round(began, 3), **report.summary(loop.time() - started)}})
 
 
 def say(line: dict[str, Any]) -> None:

@@ -69,6 +69,16 @@ def test_a_seed_decides_everything(tmp_path: Path, trace: Path) -> None:
     assert first == again != other
 
 
+@pytest.mark.parametrize(
+    "more",
+    [("--scrape-interval", "5s"), ("--tick", "5s"), ("--metrics-window", "30s"), ("--initial-replicas", "1")],
+    ids=lambda more: more[0],
+)
+def test_what_the_operator_sees_and_begins_with_can_be_told(tmp_path: Path, trace: Path, more: tuple[str, ...]) -> None:
+    asked = ("--json", "--policy", "aifactory", "--startup", "30s")
+    assert simulate(tmp_path, trace, *asked, *more)[1] != simulate(tmp_path, trace, *asked)[1]
+
+
 def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) -> None:
     trace.write_text("seconds,input_tokens,output_tokens\n0,1,1\n1,many,1\n")
     code, output = simulate(tmp_path, trace)
@@ -82,6 +92,10 @@ def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) 
         (("--policy", "hpa-que"), "--policy 'hpa-que' is unknown; did you mean hpa-queue?"),
         (("--engine", "tpu"), "--engine 'tpu' is unknown; known are llama-3.1-8b-h100"),
         (("--startup", "soon"), "--startup: 'soon' is not a duration"),
+        (("--tick", "0s"), "--tick must be at least 0.1s, not 0s"),
+        (("--scrape-interval", "15"), "--scrape-interval: '15' is not a duration"),
+        (("--metrics-window", "20s"), "--metrics-window must be at least 30s, not 20s"),
+        (("--metrics-window", "11m"), "--metrics-window must be at most 600s, not 11m"),
         (("--rate-scale", "0"), "--rate-scale must be above 0"),
         (("--input-tokens", "0"), "--input-tokens and --output-tokens belong together and are at least 1"),
     ],

@@ -1,9 +1,12 @@
 """The load generator against servers on loopback: what it reports is what happened."""
 
 import asyncio
+import json
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from loadgen.__main__ import parse_options, run
 from loadgen.arrivals import Arrival
 from loadgen.client import Load, Target
 from loadgen.report import Outcome, Report, percentile
@@ -93,6 +96,19 @@ async def test_a_stopped_run_finishes_what_is_in_flight(start: Start, eventually
     await sending
 
     assert report.summary(1.0)["completed"] == 1
+
+
+async def test_the_summary_says_when_the_first_second_of_the_load_was(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = await start()
+    options = parse_options(["--url", f"http://127.0.0.1:{server.port}", "--model", "m", "--shape", "1@1s"])
+    before = time.time()
+
+    await run(options, [Arrival(0, 16, 1)])
+
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])["summary"]
+    assert before - 0.001 <= summary["began"] <= time.time() - summary["seconds"] + 0.1
 
 
 def test_an_interval_reports_only_what_is_new() -> None:

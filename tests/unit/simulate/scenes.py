@@ -22,22 +22,22 @@ FAST = Timing(base=0.01, per_decode=0.001, per_prefill_token=1e-5, per_kv_token=
 ROOMY = Limits(max_num_seqs=64, max_num_batched_tokens=512, kv_tokens=100_000)
 
 
-def manifest(**scaling: Any) -> dict[str, Any]:
+def manifest(*, runtime: str = "vllm", **scaling: Any) -> dict[str, Any]:
     return {
         "apiVersion": "aifactory.dev/v1alpha1",
         "kind": "InferenceService",
         "metadata": {"name": "chat", "namespace": "demo"},
         "spec": {
             "model": {"name": "m"},
-            "runtime": {"engine": "vllm"},
+            "runtime": {"engine": runtime},
             "accelerator": {"count": 2},
             "scaling": {"maxReplicas": 10, **scaling},
         },
     }
 
 
-def service(**scaling: Any) -> InferenceService:
-    return InferenceService.model_validate(manifest(**scaling))
+def service(*, runtime: str = "vllm", **scaling: Any) -> InferenceService:
+    return InferenceService.model_validate(manifest(runtime=runtime, **scaling))
 
 
 def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -> list[Request]:
@@ -48,8 +48,10 @@ def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -
     return found
 
 
-def scene(requests: list[Request], *, startup: float = 60.0, seed: int = 0, **scaling: Any) -> Scenario:
-    return scenario(service(**scaling), ENGINES["demo"], requests, startup=startup, seed=seed)
+def scene(
+    requests: list[Request], *, startup: float = 60.0, seed: int = 0, runtime: str = "vllm", **scaling: Any
+) -> Scenario:
+    return scenario(service(runtime=runtime, **scaling), ENGINES["demo"], requests, startup=startup, seed=seed)
 
 
 @cache

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.fixed import Fixed
+from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Answer, figures, worst_share
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
+from aifactory.simulate.scenario import Watch
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 
@@ -72,6 +74,20 @@ def test_a_replica_that_leaves_finishes_its_requests_and_is_paid_for_until_then(
     assert record.gpu_seconds < 2 * (300.0 + 3 * 100.0)
 
 
+@pytest.mark.parametrize(("runtime", "seconds"), [("vllm", 5), ("nim", 120)])
+def test_an_idle_replica_that_leaves_is_paid_for_while_its_pod_serves_on(runtime: str, seconds: int) -> None:
+    """Until no Service names it; one that cuts requests when told to stop is told only after `drain.timeout`."""
+    scenario = scene([Request(0.0, 64, 32), Request(600.0, 64, 32)], runtime=runtime)
+    record = World(scenario, Fixed([(0.0, 2), (300.0, 1)])).run(2)
+    assert record.gpu_seconds == pytest.approx(2 * (600.0 + 300.0 + seconds))
+
+
+def test_a_replica_that_leaves_before_it_serves_is_paid_for_as_any_other() -> None:
+    scenario = scene([Request(0.0, 64, 32), Request(600.0, 64, 32)], startup=100.0)
+    record = World(scenario, Fixed([(0.0, 1), (300.0, 2), (330.0, 1)])).run(1)
+    assert record.gpu_seconds == pytest.approx(2 * (600.0 + 30.0 + 5.0))
+
+
 def test_requests_that_outlast_the_drain_are_cut_and_counted() -> None:
     endless = [Request(index * 0.1, 64, 10_000) for index in range(20)]
     scenario = scene([*endless, Request(600.0, 64, 32)])
@@ -99,6 +115,28 @@ def test_prometheus_sees_a_pod_within_a_scrape_interval_of_its_start() -> None:
     ready = next(seen.now for seen in policy.seen if seen.ready == 2)
     prometheus = policy.seen[-1].prometheus
     assert len(prometheus.latest(ready + 15.0)) == 2
+
+
+def test_samples_are_as_old_as_the_scrape_interval_of_the_scenario() -> None:
+    policy = Watching([(0.0, 1)])
+    World(replace(scene(poisson(1, 300)), watch=Watch(scrape=2.0)), policy).run(1)
+    ages = [seen.now - sample.time for seen in policy.seen for sample in seen.prometheus.latest(seen.now).values()]
+    assert max(ages) <= 300.0
+    last = policy.seen[-1]
+    assert all(last.now - sample.time <= 2.0 for sample in last.prometheus.latest(last.now).values())
+
+
+def test_the_operator_decides_at_its_tick_over_its_window() -> None:
+    quick = replace(scene(STEP, startup=30.0), watch=Watch(scrape=2.0, tick=2.0, window=16.0))
+    usual = scene(STEP, startup=30.0)
+    first = [World(each, Operator(each)).run(1).actions[0][0] for each in (quick, usual)]
+    assert first[0] % 2.0 == 0 != first[0] % 15.0
+    assert first[0] < first[1]
+
+
+def test_a_trace_begins_with_the_replicas_that_were_asked_for() -> None:
+    scenario = replace(scene(STEP, startup=30.0), initial=5)
+    assert run_policy("aifactory", scenario, capacity()).record.moments[0].replicas == 5
 
 
 def test_a_request_is_good_when_it_is_within_all_objectives() -> None:

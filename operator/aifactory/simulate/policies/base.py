@@ -68,7 +68,7 @@ class Choice:
 
 
 class Policy(Protocol):
-    """Decides every so many seconds. `initial` is the number of replicas to start with, None for the usual."""
+    """Decides every so many seconds. `initial` is the number of replicas to start with, if it needs its own."""
 
     every: float
     initial: int | None

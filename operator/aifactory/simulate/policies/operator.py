@@ -2,25 +2,22 @@
 
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.role import Decided, decide_role
-from aifactory.settings import Settings
 from aifactory.signals.queries import HISTOGRAM_OF
 from aifactory.signals.snapshot import Snapshot
 from aifactory.simulate.scenario import Scenario
 
 from .base import Choice, Seen
 
-_SETTINGS = Settings.model_fields
-
 
 class Operator:
     """The code of the operator's own tick, at its own intervals, on the same readings."""
 
-    every: float = _SETTINGS["tick"].default
     initial: int | None = None
 
-    def __init__(self, scenario: Scenario, window: int = _SETTINGS["metrics_window"].default) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self.memory = Memory()
-        self.window = window
+        self.every = scenario.watch.tick
+        self.window = scenario.watch.window
         self.role = scenario.role
         self._objectives = scenario.objectives
         self._latencies = [HISTOGRAM_OF[signal] for signal in scenario.targets]
