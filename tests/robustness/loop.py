@@ -45,6 +45,10 @@ _URL = "http://prometheus.test"
 _LONG = 900.0  # a scale-up so long after a scale-down answers to the load and not to the scale-down
 
 
+# One replica at a time, five minutes after load has gone: what a fault would remove before its time is easy to tell.
+PATIENT = {"scaleDown": {"stabilizationWindow": "5m", "maxPercent": 1, "period": "2m"}}
+
+
 def service(startup_timeout: str = "30m", targets: Mapping[str, str] | None = None, **scaling: Any) -> InferenceService:
     """`targets` are durations by objective, such as `timeToFirstToken`, in place of the preset's."""
     return InferenceService.model_validate(
@@ -54,7 +58,7 @@ def service(startup_timeout: str = "30m", targets: Mapping[str, str] | None = No
                 "model": {"name": "m"},
                 "runtime": {"engine": "vllm", "startupTimeout": startup_timeout},
                 "slo": {"objectives": {name: {"target": target} for name, target in (targets or {}).items()}},
-                "scaling": {"minReplicas": 1, "maxReplicas": 10, **scaling},
+                "scaling": {"minReplicas": 1, "maxReplicas": 10, "behavior": PATIENT, **scaling},
             },
         }
     )
