@@ -155,9 +155,9 @@ def test_rule_06_pods_without_a_node_stay_when_the_metrics_go() -> None:
 
 
 def test_rule_06_a_shortage_does_not_keep_replicas_that_nobody_needs_any_more() -> None:
-    found = run(steps((4, 0.5), (6, 3.0), (22, 0.15)), replicas=1, events=[(0.0, room(2))], maxReplicas=10)
-    assert found.replicas(31 * MINUTE) <= 2
-    assert "GPUShortage" not in found.conditions(31 * MINUTE)
+    found = run(steps((4, 0.5), (6, 3.0), (82, 0.15)), replicas=1, events=[(0.0, room(2))], maxReplicas=10)
+    assert found.replicas(91 * MINUTE) <= 2
+    assert "GPUShortage" not in found.conditions(91 * MINUTE)
     assert found.returns() == 0
 
 
@@ -265,9 +265,9 @@ def test_bounds_are_put_right_at_once_whoever_left_them(outside: int, bounded: i
 
 
 def test_a_scrape_interval_of_a_minute_works_with_a_window_of_four() -> None:
-    found = run(steps((8, 0.5), (14, 2.5), (22, 0.25)), replicas=1, scrape=60.0, window=240)
+    found = run(steps((8, 0.5), (14, 2.5), (82, 0.25)), replicas=1, scrape=60.0, window=240)
     assert found.attainment(15 * MINUTE) >= 0.95
-    assert found.replicas(43 * MINUTE) <= 3
+    assert found.replicas(103 * MINUTE) <= 3
     assert found.returns() == 0
 
 

@@ -20,6 +20,8 @@ _PRIOR_BINS = 15.0
 _LEAST_SHORTFALLS = 0.7
 _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
+# Whatever was once short, more than so many times the highest load is not provided for.
+_MOST_TIMES = 2.0
 # Windows that are looked back for each error budget that is spent: at least one, at most an hour.
 _WINDOWS_PER_BUDGET = 2.0
 _LONGEST_SECONDS = 3600.0
@@ -70,7 +72,8 @@ class Demand:
         seconds = min(_LONGEST_SECONDS, window * max(1.0, _WINDOWS_PER_BUDGET * spent))
         times = min(_MOST_SHORTFALLS, max(_LEAST_SHORTFALLS, _SHORTFALLS_PER_BUDGET * spent))
         value = _highest(self.bins, now - max(seconds, window))
-        return Expectation(CONSTANT, max(seconds, window), value, value + times * self.shortfall)
+        upper = min(_MOST_TIMES * value, value + times * self.shortfall)
+        return Expectation(CONSTANT, max(seconds, window), value, upper)
 
     @property
     def shortfall(self) -> float:

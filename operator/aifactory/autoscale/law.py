@@ -15,7 +15,7 @@ from . import explained, limits, sentences, sizing, zero
 from .decision import Decision, DecisionReason, Recommendation
 from .fleet import Fleet
 from .memory import ALONE, Memory
-from .ratios import Measure, Thresholds, measure
+from .ratios import HIGHEST_RATIO, Measure, Thresholds, measure
 
 
 def decide_replicas(
@@ -101,7 +101,8 @@ class _Tick:
             return self._uninformed(memory), memory
         signal = max(answers, key=lambda name: answers[name])
         work = self.readings.work if self.readings else None
-        memory = memory.regretting(self.fleet, answers[signal], work, self.now, self.scaling.behavior)
+        if self._troubled(memory):
+            memory = memory.regretting(self.fleet, answers[signal], work, self.now, self.scaling.behavior)
         wanted = max(answers[signal], memory.fits(work, current, self.now), self.scaling.min_replicas)
         memory = memory.recommending(wanted, self.now)
         if wanted > current:
@@ -123,8 +124,9 @@ class _Tick:
             return None
         base = self._base(one, memory)
         bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
-        if one.signal in memory.knowledge.curves:
-            return self._carried(one, memory)
+        load = self._load(memory)
+        if load is not None and one.signal in memory.knowledge.curves:
+            return self._carried(one, load, bounds, memory)
         if self._rising(one, memory) > bounds.up:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
@@ -132,13 +134,17 @@ class _Tick:
             return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
         return self.fleet.replicas
 
-    def _carried(self, one: Measure, memory: Memory) -> int | None:
-        """Replicas that carry the load that there is or may come; None where the latency does not depend on load."""
-        load = self._load(memory)
+    def _carried(self, one: Measure, load: float, bounds: Thresholds, memory: Memory) -> int | None:
+        """Replicas that carry the load that there is or may come; None where the latency does not depend on load.
+
+        Those that do not start in time carry nothing. Far beyond the target, what comes out does not tell the load.
+        """
         limit = memory.knowledge.limit(one, self._each)
-        if load is None or limit is None:
+        if limit is None:
             return None
-        replicas = sizing.carrying(load, limit)
+        replicas = sizing.carrying(load, limit) + self.fleet.overdue
+        if self._rising(one, memory) >= HIGHEST_RATIO:
+            replicas = max(replicas, sizing.grown(self.fleet, HIGHEST_RATIO, bounds.up))
         return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
 
     @property
@@ -150,6 +156,11 @@ class _Tick:
         """Requests run one at a time, so that more replicas would not make them faster."""
         waiting, in_flight = self.readings.waiting.usable if self.readings else None, memory.averages.in_flight
         return in_flight is not None and in_flight <= ALONE and waiting == 0
+
+    def _troubled(self, memory: Memory) -> bool:
+        """Something is above its limit, and not only expected to be."""
+        found = ((self._rising(one, memory), self._base(one, memory)) for one in self.measures)
+        return any(rising > Thresholds.of(self.scaling.behavior, base or 0.0).up for rising, base in found)
 
     def _load(self, memory: Memory) -> float | None:
         """Tokens per second to provide for."""
