@@ -81,10 +81,11 @@ def test_defaults_are_written_as_a_user_would() -> None:
     behavior = SPEC["properties"]["scaling"]["properties"]["behavior"]
     assert behavior["default"]["averagingWindow"] == "45s"
     assert behavior["default"]["scaleDown"] == {
-        "threshold": "40%",
-        "stabilizationWindow": "5m",
+        "threshold": "60%",
+        "stabilizationWindow": "2m30s",
+        "maxPercent": 50,
         "maxReplicas": 1,
-        "period": "2m",
+        "period": "1m",
     }
     assert SPEC["properties"]["slo"]["default"] == {"workload": "interactive", "attainment": "99%"}
 

@@ -93,9 +93,13 @@ Scaling: 1 to 8 replicas, mode Apply
     2026-01-01T12:01:00Z (3m10s ago) ScaleUp: 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11
 
 In the way:
+  MetricsAvailable is False (MetricsStale): kvCacheUsage cannot be read: STALE
+    -> see that Prometheus scrapes the pods, and how often
   SLOMet is False (ObjectivesMissed): missed: timeToFirstToken
     -> see what the last decision was limited by
-  SLOResolution is False (ObjectiveUnsupported): the engine does not measure interTokenLatency"""
+  SLOResolution is False (ObjectiveUnsupported): the engine does not measure interTokenLatency
+  ScalingActive is False (Holding): signals are missing: replicas are held, never lowered
+    -> see MetricsAvailable and the states of the signals"""
     )
 
 

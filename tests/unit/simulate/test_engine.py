@@ -4,6 +4,7 @@ import random
 
 import pytest
 from aifactory.simulate.engine.batching import Limits, Sequence
+from aifactory.simulate.engine.counters import TOKENS
 from aifactory.simulate.engine.replica import Replica
 from modelserver.virtual import Run, simulate
 
@@ -65,9 +66,19 @@ def test_looking_at_an_engine_does_not_change_what_it_does() -> None:
 
 
 @pytest.mark.parametrize("limits", [ROOMY, TIGHT, NARROW], ids=["roomy", "little cache", "small budget"])
-def test_the_histogram_of_inter_token_latency_counts_every_interval_in_its_bucket(limits: Limits) -> None:
-    reference, _, replica = both(limits, 4.0)
+def test_the_histogram_of_inter_token_latency_has_the_mean_of_every_request(limits: Limits) -> None:
+    _, done, replica = both(limits, 4.0)
     histogram = replica.counters.histograms["inter_token_latency"]
+    several = [each for each in done if each.output_tokens > 1]
+    means = [(each.finished_at - each.first_token_at) / (each.output_tokens - 1) for each in several]
+    assert sum(histogram.counts) == len(means)
+    assert histogram.total == pytest.approx(sum(means))
+
+
+@pytest.mark.parametrize("limits", [ROOMY, TIGHT, NARROW], ids=["roomy", "little cache", "small budget"])
+def test_the_histogram_of_every_token_counts_each_interval_in_its_bucket(limits: Limits) -> None:
+    reference, _, replica = both(limits, 4.0)
+    histogram = replica.counters.histograms[TOKENS]
     intervals = reference.inter_token_latencies
     assert sum(histogram.counts) == len(intervals)
     assert histogram.total == pytest.approx(sum(intervals))
