@@ -182,7 +182,6 @@ def test_queries_that_fail_now_and_then_neither_remove_nor_churn(case: str) -> N
     assert found.returns() <= one.usual.returns()
 
 
-@pytest.mark.xfail(strict=True, reason="without the queue, the slowest of few requests asks for replicas")
 def test_a_missing_queue_adds_no_replica_to_a_service_with_hardly_anything_to_do() -> None:
     """One request alone takes half of the time that the target allows between tokens."""
     slow = replace(ENGINE, timing=replace(ENGINE.timing, base=0.02))

@@ -155,7 +155,7 @@ class _Tick:
     def _alone(self, memory: Memory) -> bool:
         """Requests run one at a time, so that more replicas would not make them faster."""
         waiting, in_flight = self.readings.waiting.usable if self.readings else None, memory.averages.in_flight
-        return in_flight is not None and in_flight <= ALONE and waiting == 0
+        return in_flight is not None and in_flight <= ALONE and not waiting
 
     def _troubled(self, memory: Memory) -> bool:
         """Something is above its limit, and not only expected to be."""

@@ -141,7 +141,7 @@ class Memory:
     ) -> "Memory":
         """With this tick's readings in the averages, and what they teach."""
         now, running, waiting, ready = readings.time, readings.running.usable, readings.waiting.usable, fleet.ready
-        in_flight = None if running is None or waiting is None or not ready else (running + waiting) / ready
+        in_flight = None if running is None or not ready else (running + (waiting or 0.0)) / ready
         ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
         averages = self.averages.at(now, behavior.averaging_window.total_seconds(), ratios, in_flight)
         load = averages.in_flight
