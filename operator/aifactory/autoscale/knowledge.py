@@ -126,7 +126,8 @@ class Knowledge:
     def restored(cls, values: Mapping[str, float], now: float) -> "Knowledge":
         """From what `saved` gave; what is missing or not sensible counts as never learned."""
         sane = {name: value for name, value in values.items() if isfinite(value) and abs(value) < _HIGHEST}
-        bins = [(now - age, sane[f"demand.{age:.0f}"]) for age in reversed(_AGES[1:]) if f"demand.{age:.0f}" in sane]
+        ages = [age for age in reversed(_AGES) if sane.get(f"demand.{age:.0f}", -1.0) >= 0]
+        bins = [(now - age, sane[f"demand.{age:.0f}"]) for age in ages]
         own = {name: sane[f"demand.{name}"] for name in _DEMAND if sane.get(f"demand.{name}", -1.0) >= 0}
         spent = [sane.get(f"budget.{name}", 0.0) for name in _BUDGET]
         curves = {signal: curve for signal in Signal if (curve := _curve(sane, signal, now))}
