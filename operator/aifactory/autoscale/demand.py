@@ -22,9 +22,9 @@ _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
 # Whatever was once short, more than so many times the highest load is not provided for.
 _MOST_TIMES = 2.0
-# Windows that are looked back for each error budget that is spent: at least one, at most an hour.
+# Windows that are looked back for each error budget that is spent: at least one, at most so many.
 _WINDOWS_PER_BUDGET = 2.0
-_LONGEST_SECONDS = 3600.0
+_MOST_WINDOWS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Demand:
         """What to provide for when the share `spent` of the error budget is gone; None before anything was seen."""
         if not self.bins:
             return None
-        seconds = min(_LONGEST_SECONDS, window * max(1.0, _WINDOWS_PER_BUDGET * spent))
+        seconds = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
         times = min(_MOST_SHORTFALLS, max(_LEAST_SHORTFALLS, _SHORTFALLS_PER_BUDGET * spent))
-        value = _highest(self.bins, now - max(seconds, window))
+        value = _highest(self.bins, now - seconds)
         upper = min(_MOST_TIMES * value, value + times * self.shortfall)
-        return Expectation(CONSTANT, max(seconds, window), value, upper)
+        return Expectation(CONSTANT, seconds, value, upper)
 
     @property
     def shortfall(self) -> float:
