@@ -15,7 +15,7 @@ from . import explained, limits, sentences, sizing, zero
 from .decision import Decision, DecisionReason, Recommendation
 from .fleet import Fleet
 from .memory import ALONE, Memory
-from .ratios import HIGHEST_RATIO, Measure, Thresholds, measure
+from .ratios import Measure, Thresholds, measure
 
 
 def decide_replicas(
@@ -126,7 +126,7 @@ class _Tick:
         bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
         load = self._load(memory)
         if load is not None and one.signal in memory.knowledge.curves:
-            return self._carried(one, load, bounds, memory)
+            return self._carried(one, load, memory)
         if self._rising(one, memory) > bounds.up:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
@@ -134,17 +134,18 @@ class _Tick:
             return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
         return self.fleet.replicas
 
-    def _carried(self, one: Measure, load: float, bounds: Thresholds, memory: Memory) -> int | None:
+    def _carried(self, one: Measure, load: float, memory: Memory) -> int | None:
         """Replicas that carry the load that there is or may come; None where the latency does not depend on load.
 
-        Those that do not start in time carry nothing. Far beyond the target, what comes out does not tell the load.
+        Those that do not start in time carry nothing. While the target is missed, what was learned was wrong.
         """
         limit = memory.knowledge.limit(one, self._each)
         if limit is None:
             return None
         replicas = sizing.carrying(load, limit) + self.fleet.overdue
-        if self._rising(one, memory) >= HIGHEST_RATIO:
-            replicas = max(replicas, sizing.grown(self.fleet, HIGHEST_RATIO, bounds.up))
+        rising = self._rising(one, memory)
+        if one.missed and rising > 1.0:
+            replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
         return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
 
     @property

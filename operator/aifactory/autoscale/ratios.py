@@ -20,7 +20,8 @@ class Measure:
 
     `ratio` is None without a trustworthy value. For latencies it is value / target. For the others, which grow in
     proportion to load, it is scaled so that the limit itself sits on the scale-up threshold. `vague` marks a percentile
-    of fewer observations than it takes to have one: in effect the slowest request.
+    of fewer observations than it takes to have one: in effect the slowest request. `missed`: the percentile of the
+    objective is above its target.
     """
 
     signal: Signal
@@ -29,6 +30,7 @@ class Measure:
     target: float | None = None
     ratio: float | None = None
     vague: bool = False
+    missed: bool = False
 
     @property
     def latency(self) -> bool:
@@ -81,11 +83,12 @@ def _latency(reading: ObjectiveReading) -> Measure:
     objective, value = reading.objective, reading.observed.usable
     if value is None:
         return _nothing(objective.signal, reading.observed, objective.target)
+    missed = value > objective.target
     if reading.promised is not None and 0 <= reading.promised < inf:
         value = reading.promised
     needed = 1 / (1 - (objective.percentile or 0) / 100)
     ratio = min(HIGHEST_RATIO, value / objective.target)
-    return Measure(objective.signal, State.OK, value, objective.target, ratio, reading.observations < needed)
+    return Measure(objective.signal, State.OK, value, objective.target, ratio, reading.observations < needed, missed)
 
 
 def _throughput(reading: ObjectiveReading, readings: ServiceReadings, limit_ratio: float) -> Measure:

@@ -8,7 +8,7 @@ import pytest
 from aifactory.runtimes.dynamo import DISCOVERY
 
 from tests.e2e.conftest import Serve
-from tests.e2e.install import GPU, GPUS
+from tests.e2e.install import GPU
 from tests.e2e.kube import Object, path
 from tests.e2e.service import MODEL, SERVICE_LABEL, Service, scaling
 from tests.e2e.waiting import History
@@ -121,10 +121,10 @@ def test_workers_stay_until_all_of_the_next_generation_are_there(split: Callable
     load.wait_running()
     before = _names(service)
 
-    service.edit({"runtime": {"args": ["--max-num-seqs", "128"]}, "topology": _decode_gpus(GPUS + 1)})
+    service.edit({"runtime": {"args": ["--max-num-seqs", "128"]}, "topology": _decode_on("NVIDIA-NONE")})
     service.wait("the next prefill worker serves", lambda: _ready_pods(service, "prefill") == 2, 60)
     service.hold("the former ones stay", lambda: before <= _names(service), DISCOVERY.seconds + 10)
-    service.edit({"topology": _decode_gpus(None)})
+    service.edit({"topology": _decode_on(None)})
     service.wait("all pods are replaced", lambda: len(_names(service) - before) == len(_all_pods(service)) == 3, 180)
     _nobody_noticed(load.stop(), roles)
 
@@ -144,7 +144,7 @@ def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: 
     assert (first["from"], first["to"], first["signal"]) == (1, 2, "timeToFirstToken"), roles.explain()
 
     assert peak.stop()["failed"] == 0, roles.explain()
-    service.wait("the prefill worker leaves", lambda: roles.steps("prefill") == [1, 2, 1], 120)
+    service.wait("the prefill worker leaves", lambda: roles.steps("prefill") == [1, 2, 1], 240)
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("decode") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
@@ -164,14 +164,15 @@ def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Calla
     assert (first["from"], first["to"], first["signal"]) == (1, 2, "interTokenLatency"), roles.explain()
 
     assert peak.stop()["failed"] == 0, roles.explain()
-    service.wait("the decode worker leaves", lambda: roles.steps("decode") == [1, 2, 1], 120)
+    service.wait("the decode worker leaves", lambda: roles.steps("decode") == [1, 2, 1], 240)
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("prefill") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
 
 
-def _decode_gpus(count: int | None) -> Object:
-    accelerator = None if count is None else {"resourceName": GPU, "count": count}
+def _decode_on(product: str | None) -> Object:
+    """GPUs of a product that no node has keep a worker from being scheduled."""
+    accelerator = None if product is None else {"resourceName": GPU, "product": product}
     return {"disaggregated": {"decode": {"accelerator": accelerator}}}
 
 

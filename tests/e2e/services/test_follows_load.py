@@ -29,7 +29,7 @@ def test_rising_load_adds_replicas_until_no_objective_is_missed_and_falling_load
     assert (first["from"], first["to"], first["signal"]) == (1, 2, "timeToFirstToken")
 
     assert peak.stop()["failed"] == 0
-    service.wait("replicas are removed", lambda: service.replicas == 1 and len(service.pods) == 1, 150)
+    service.wait("replicas are removed", lambda: service.replicas == 1 and len(service.pods) == 1, 240)
     summary = chat.stop()
     assert summary["failed"] == 0, summary
     assert summary["aborted_streams"] == 0

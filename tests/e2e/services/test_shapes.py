@@ -102,4 +102,4 @@ def test_live_shapes_cost_and_attain_what_the_simulator_predicts(
         with subtests.test(f"no request of {shape} fails when replicas leave"):
             assert live.summary["failed"] == 0, why
     with subtests.test("replicas leave while requests are sent"):
-        assert sum(live.outcome.falls for live in lives.values()) > 1
+        assert sum(live.outcome.falls for live in lives.values()) >= 1
