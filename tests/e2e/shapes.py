@@ -1,7 +1,7 @@
 """Shapes of load, sent to a live service and simulated: what both cost, and how many requests were in time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import cos, pi
 from pathlib import Path
@@ -45,6 +45,7 @@ TTFT, ITL = "10s", "500ms"
 _WATCH = Watch(SCRAPE_SECONDS, float(SETTINGS["AIFACTORY_TICK"]), float(SETTINGS["AIFACTORY_METRICS_WINDOW"]))
 _PROMPT_TOKENS, _OUTPUT_TOKENS = 64, 32
 _STEP_SECONDS = 0.01
+_MINUTE = 60.0
 # One run of the simulator is one draw of what is random, as the live one is; the mean of these is the prediction.
 _SEEDS = 12
 
@@ -110,9 +111,13 @@ class Outcome:
         return sum(after < before for before, after in pairwise(counts))
 
 
-def predict(service: InferenceService, load: list[Request], startup: float) -> Outcome:
-    """The mean of several runs; changes are those of the first. Pods take `startup` seconds to become ready."""
-    outcomes = simulate(service, load, startup)
+def predict(service: InferenceService, load: list[Request], startup: float, began: float) -> Outcome:
+    """The mean of several runs, with the changes of the first.
+
+    Pods take `startup` seconds to become ready; the load `began` at that time (epoch seconds): the law thinks in
+    minutes of the clock.
+    """
+    outcomes = simulate(service, load, startup, began)
     return Outcome(
         fmean(one.replica_seconds for one in outcomes),
         fmean(one.attainment for one in outcomes),
@@ -120,16 +125,19 @@ def predict(service: InferenceService, load: list[Request], startup: float) -> O
     )
 
 
-def simulate(service: InferenceService, load: list[Request], startup: float) -> list[Outcome]:
+def simulate(service: InferenceService, load: list[Request], startup: float, began: float) -> list[Outcome]:
     """Several runs, each with a seed of its own."""
-    return [_simulated(service, load, startup, seed) for seed in range(_SEEDS)]
+    idle = began % _MINUTE
+    late = [replace(one, at=one.at + idle) for one in load]
+    return [_simulated(service, late, startup, idle, seed) for seed in range(_SEEDS)]
 
 
-def _simulated(service: InferenceService, load: list[Request], startup: float, seed: int) -> Outcome:
+def _simulated(service: InferenceService, load: list[Request], startup: float, idle: float, seed: int) -> Outcome:
+    """One replica has been `idle` for so many seconds since a minute began; they are not counted."""
     found = scenario(service, ENGINE, load, startup=startup, seed=seed, watch=_WATCH, initial=1)
     record = World(found, Operator(found)).run(1)
-    changes = [(round(at), after) for at, _, after in record.actions]
-    return Outcome(record.gpu_seconds / found.gpus, figures(record).attainment, changes)
+    changes = [(round(at - idle), after) for at, _, after in record.actions]
+    return Outcome(record.gpu_seconds / found.gpus - idle, figures(record).attainment, changes)
 
 
 def _step(base: float, times: float, start: int, end: int, after: float) -> Rate:
@@ -149,8 +157,8 @@ def _day(low: float, high: float, seconds: int) -> Rate:
 
 
 SHAPES = (
-    Shape("step", 2, _step(0.7, 3, 60, 160, 0.2), 240),
-    Shape("ramp", 2, _ramp(0.3, 3.2, 20, 160, 170), 240),
+    Shape("step", 2, _step(0.7, 3, 50, 135, 0.2), 240),
+    Shape("ramp", 2, _ramp(0.3, 3.2, 20, 125, 135), 240),
     Shape("burst", 3, _step(0.4, 12, 60, 72, 0.4), 240),
-    Shape("diurnal", 3, _day(0.2, 4.2, 240), 240),
+    Shape("diurnal", 2, _day(0.2, 3.2, 240), 240),
 )

@@ -1,5 +1,6 @@
 """Live shapes of load against what `aifactory simulate` predicts for the same trace, service and engine."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.e2e.kube import Kube
 from tests.e2e.lives import Lives
 from tests.e2e.service import SERVICE_LABEL, Service
 from tests.e2e.shapes import ITL, SHAPES, TTFT, Outcome, Shape, predict, requests
+from tests.e2e.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.load import Load
@@ -32,7 +34,7 @@ class Live:
 
 
 class Run:
-    """A shape on its way: `start`, `wait`, `compare`."""
+    """A shape on its way: `prepare`, `start`, `wait`, `compare`."""
 
     def __init__(self, kube: Kube, namespace: str, shape: Shape, folder: Path) -> None:
         self._folder = folder
@@ -42,10 +44,13 @@ class Run:
         self._load: Load | None = None
         self._summary: dict[str, Any] = {}
 
-    def start(self) -> None:
-        """Send the requests once the service is ready and scraped."""
+    def prepare(self) -> None:
+        """Until the service is ready and scraped."""
         self._service.wait_ready()
         self._service.wait("metrics", lambda: self._service.is_("MetricsAvailable", "True"), 60)
+
+    def start(self) -> None:
+        """Send the requests."""
         self._load = self._service.replay(self._csv, "--slo-ttft", TTFT, "--slo-itl", ITL)
 
     def wait(self) -> None:
@@ -59,7 +64,7 @@ class Run:
         end = began + load[-1].at
         startups = self._lives.startups(began) or self._lives.startups(0.0)
         live = Outcome(self._lives.replica_seconds(began, end), self._summary["attainment"], self._changes(began, end))
-        predicted = predict(InferenceService.model_validate(self._service.stored), load, fmean(startups))
+        predicted = predict(InferenceService.model_validate(self._service.stored), load, fmean(startups), began)
         explanation = f"{self._summary}\nstarted in {startups}\nlive {live}\npredicted {predicted}"
         return Live(self._summary, live, predicted, f"{explanation}\n{self._service.explain()}")
 
@@ -83,9 +88,14 @@ def lives(kube: Kube, tmp_path: Path) -> Iterator[dict[str, Live]]:
             folder.mkdir()
             runs[shape.name] = run = Run(kube, namespace, shape, folder)
             stack.callback(run.close)
-        for step in (Run.start, Run.wait):
-            for run in runs.values():
-                step(run)
+        for run in runs.values():
+            run.prepare()
+        # The law knows the highest load of each minute of the clock: a fall near the end of one may cost another.
+        wait_until("a minute begins", lambda: time.time() % 60 < 1, 61, str)
+        for run in runs.values():
+            run.start()
+        for run in runs.values():
+            run.wait()
         yield {name: run.compare() for name, run in runs.items()}
 
 
