@@ -22,6 +22,7 @@ _BEYOND = 2.0
 _STEP = 1.1
 # However slow it is, a replica is not taken to carry less than this share of its load: queues make it look worse.
 _LEAST = 0.45
+_KNOWN = 0.5
 # A slope below this share of the prior's is no slope: load does not explain this latency.
 _FLAT = 0.1
 
@@ -86,16 +87,28 @@ class Curve:
         seen = -self.covariance / self.variance if self.variance else 0.0
         return max(0.0, self.confidence * seen + (1 - self.confidence) * self._prior_slope)
 
-    def limit(self, target: float) -> float | None:
-        """Tokens per second of one replica at which the latency comes to `target` (seconds).
+    @property
+    def known(self) -> bool:
+        """More of the slope was seen than is assumed."""
+        return self.confidence >= _KNOWN
+
+    def line(self, target: float) -> float | None:
+        """Tokens per second of one replica at which the latency comes to `target` (seconds); infinite if at no load.
 
         None if it is above already, and load does not explain it.
         """
         room = self.speed - 1 / target
         if self.slope <= _FLAT * self._prior_slope:
-            return _BEYOND * self.proven if room >= 0 else None
-        line = self.load + room / self.slope
-        return max(_LEAST * self.load, line) if room < 0 else min(max(line, _STEP * self.proven), _BEYOND * self.proven)
+            return inf if room >= 0 else None
+        found = self.load + room / self.slope
+        return max(_LEAST * self.load, found) if room < 0 else max(found, _STEP * self.proven)
+
+    def limit(self, target: float) -> float | None:
+        """As `line`, but not far beyond what went well: what a replica may be trusted with."""
+        line = self.line(target)
+        if line is None or self.speed < 1 / target:
+            return line
+        return min(line, _BEYOND * self.proven)
 
     def latency_at(self, load: float) -> float:
         """Seconds, predicted for another load; infinite beyond what a replica can carry."""

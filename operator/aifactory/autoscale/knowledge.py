@@ -1,6 +1,6 @@
 """What the law has learned about a service: what a replica carries, how load behaves, how long a start takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from math import isfinite
@@ -78,16 +78,23 @@ class Knowledge:
         return max(asked, _STARTS_PER_WINDOW * self.startup_seconds) if asked else 0.0
 
     def limit(self, one: Measure, carried: float = 0.0) -> float | None:
-        """Tokens per second of one replica at which a latency comes near its target.
+        """Tokens per second of one replica at which a latency comes near its target, as far as it is trusted.
 
         While it is below, `carried` at least, which is the load of a replica now. None where load does not matter, or
         nothing is known.
         """
+        return self._limit(one, carried, Curve.limit)
+
+    def line(self, one: Measure, carried: float) -> float | None:
+        """The same by the line alone."""
+        return self._limit(one, carried, Curve.line)
+
+    def _limit(self, one: Measure, carried: float, of: Callable[[Curve, float], float | None]) -> float | None:
         curve = self.curves.get(one.signal)
         if curve is None or not one.target or one.value is None:
             return None
         target = STEERED_SHARE * one.target
-        limit = curve.limit(target)
+        limit = of(curve, target)
         return max(limit or 0.0, carried) if one.value <= target else limit
 
     def disproved(self, load: float) -> "Knowledge":

@@ -137,12 +137,16 @@ class _Tick:
     def _carried(self, one: Measure, load: float, memory: Memory) -> int | None:
         """Replicas that carry the load that there is or may come; None where the latency does not depend on load.
 
-        Those that do not start in time carry nothing. While the target is missed, what was learned was wrong.
+        Replicas are added by what is known, and removed by what is trusted, which is less. Those that do not start in
+        time carry nothing. While the target is missed, what was learned was wrong.
         """
-        limit = memory.knowledge.limit(one, self._each)
-        if limit is None:
+        knowledge, now = memory.knowledge, self.readings.load or 0.0 if self.readings else 0.0
+        limit, line = knowledge.limit(one, self._each), knowledge.line(one, self._each)
+        if limit is None or line is None:
             return None
-        replicas = sizing.carrying(load, limit) + self.fleet.overdue
+        more = sizing.carrying(load if knowledge.curves[one.signal].known else now, line)
+        fewer = sizing.carrying(load, limit)
+        replicas = max(more, min(fewer, self.fleet.replicas)) + self.fleet.overdue
         rising = self._rising(one, memory)
         if one.missed and rising > 1.0:
             replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
