@@ -69,6 +69,10 @@ test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
 	$(BIN)/pytest tests/e2e/services -n 3 --dist load --maxschedchunk 1
 	$(BIN)/pytest tests/e2e/outages
 
+.PHONY: test-live
+test-live: kind-up ## Shapes of load on kind against what the simulator predicts; wants a machine with nothing else to do
+	$(BIN)/pytest tests/e2e/live
+
 .PHONY: kind-up
 kind-up: install ## Bring up the kind cluster with all images
 	$(KIND) up

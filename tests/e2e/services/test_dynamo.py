@@ -56,11 +56,11 @@ class Roles:
 
 @pytest.fixture
 def split(serve: Serve) -> Iterator[Callable[..., Roles]]:
-    """Creates a service of one frontend, and prefill and decode workers that scale from 1 to 2."""
+    """Creates a service of one frontend, and prefill and decode workers that scale from 1 to `most`."""
     made: list[Roles] = []
 
-    def create(**arguments: tuple[str, ...]) -> Roles:
-        behavior = scaling(1, 2, waitingPerReplica=1000)
+    def create(most: int = 2, **arguments: tuple[str, ...]) -> Roles:
+        behavior = scaling(1, most, waitingPerReplica=1000)
         parts = {
             part: {"scaling": behavior} | ({"args": [*arguments[part]]} if part in arguments else {})
             for part in ("prefill", "decode")
@@ -97,7 +97,7 @@ def test_a_service_that_is_not_split_answers_and_is_measured_by_its_frontend(ser
 
 @pytest.mark.slow
 def test_a_changed_spec_replaces_prefill_and_decode_workers_and_nobody_notices(split: Callable[..., Roles]) -> None:
-    roles = split()
+    roles = split(most=1)
     service = roles.service
     service.wait_ready()
     load = service.load("10@300s", "--output-tokens", "40")
@@ -114,7 +114,7 @@ def test_a_changed_spec_replaces_prefill_and_decode_workers_and_nobody_notices(s
 
 @pytest.mark.slow
 def test_workers_stay_until_all_of_the_next_generation_are_there(split: Callable[..., Roles]) -> None:
-    roles = split()
+    roles = split(most=1)
     service = roles.service
     service.wait_ready()
     load = service.load("10@300s", "--output-tokens", "40")

@@ -99,7 +99,6 @@ def lives(kube: Kube, tmp_path: Path) -> Iterator[dict[str, Live]]:
         yield {name: run.compare() for name, run in runs.items()}
 
 
-@pytest.mark.slow
 def test_live_shapes_cost_and_attain_what_the_simulator_predicts(
     lives: dict[str, Live], subtests: pytest.Subtests
 ) -> None:
