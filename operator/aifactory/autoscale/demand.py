@@ -6,12 +6,14 @@ expectation, which is measured all the time. How far "lately" goes back and how 
 much of the error budget is spent: a service that keeps its promise is not made more expensive.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, sqrt
 
 CONSTANT = "Constant"
 
-_BIN_SECONDS = 60.0
+_MOST_BIN_SECONDS = 60.0
+_BINS_PER_WINDOW = 2.5
 _KEPT_BINS = 64
 _SHORTFALL_SECONDS = 3600.0
 # Before anything is known, the expectation is taken to have been right for this many minutes.
@@ -41,7 +43,8 @@ class Expectation:
 class Demand:
     """The highest load of each minute, newest last: (start in epoch seconds, tokens per second).
 
-    `square` is the mean square of the shortfalls (tokens per second), over `weight` minutes.
+    Where windows are short, so are minutes. `square` is the mean square of the shortfalls (tokens per second), over
+    `weight` minutes.
     """
 
     bins: tuple[tuple[float, float], ...] = ()
@@ -50,7 +53,8 @@ class Demand:
 
     def seen(self, load: float, horizon: float, window: float, now: float) -> "Demand":
         """With the load of this tick. The expectation is about `horizon` seconds ahead, from the last `window`."""
-        start = now // _BIN_SECONDS * _BIN_SECONDS
+        size = _bin_seconds(window)
+        start = now // size * size
         if self.bins and self.bins[-1][0] >= start:
             highest = (self.bins[-1][0], max(load, self.bins[-1][1]))
             return replace(self, bins=(*self.bins[:-1], highest))
@@ -59,10 +63,10 @@ class Demand:
 
     def _judged(self, horizon: float, window: float) -> "Demand":
         """With the shortfall of the minute that has just ended, against what could be expected `horizon` before."""
-        start, load = self.bins[-1]
-        known = [one for one in self.bins if one[0] + _BIN_SECONDS <= start - horizon] or self.bins[:1]
-        lack = max(0.0, load - _highest(known, start - horizon - window))
-        weight = exp(-_BIN_SECONDS / _SHORTFALL_SECONDS) * self.weight + 1
+        (start, load), size = self.bins[-1], _bin_seconds(window)
+        known = [one for one in self.bins if one[0] + size <= start - horizon] or self.bins[:1]
+        lack = max(0.0, load - _highest(known, start - horizon - window, size))
+        weight = exp(-size / _SHORTFALL_SECONDS) * self.weight + 1
         return replace(self, square=self.square + (lack**2 - self.square) / weight, weight=weight)
 
     def expected(self, spent: float, window: float, now: float) -> Expectation | None:
@@ -71,7 +75,7 @@ class Demand:
             return None
         seconds = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
         times = min(_MOST_SHORTFALLS, max(_LEAST_SHORTFALLS, _SHORTFALLS_PER_BUDGET * spent))
-        value = _highest(self.bins, now - seconds)
+        value = _highest(self.bins, now - seconds, _bin_seconds(window))
         upper = min(_MOST_TIMES * value, value + times * self.shortfall)
         return Expectation(CONSTANT, seconds, value, upper)
 
@@ -81,6 +85,10 @@ class Demand:
         return sqrt(self.square)
 
 
-def _highest(bins: tuple[tuple[float, float], ...] | list[tuple[float, float]], since: float) -> float:
-    """Of the bins that reach beyond `since`, or else the newest."""
-    return max((load for start, load in bins if start + _BIN_SECONDS > since), default=bins[-1][1])
+def _bin_seconds(window: float) -> float:
+    return min(_MOST_BIN_SECONDS, max(1.0, window / _BINS_PER_WINDOW))
+
+
+def _highest(bins: Sequence[tuple[float, float]], since: float, size: float) -> float:
+    """Of the bins of `size` seconds that reach beyond `since`, or else the newest."""
+    return max((load for start, load in bins if start + size > since), default=bins[-1][1])

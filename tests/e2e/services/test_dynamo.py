@@ -135,7 +135,7 @@ def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: 
     service = roles.service
     service.wait_ready()
     quiet = service.load("1@300s", *PROMPTS)
-    peak = service.load("7@300s", *PROMPTS)
+    peak = service.load("5@300s", *PROMPTS)
 
     service.wait("a prefill worker is added", lambda: roles.steps("prefill") == [1, 2], 90)
     service.wait("it serves", lambda: roles.ready("prefill") == 2, 60)
