@@ -72,6 +72,10 @@ def _decide(
     return tick.decision(choice, answers, memory), memory
 
 
+# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance.
+_FAR = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     to: int
@@ -144,7 +148,8 @@ class _Tick:
         limit, line = knowledge.limit(one, self._each), knowledge.line(one, self._each)
         if limit is None or line is None:
             return None
-        more = sizing.carrying(load if knowledge.curves[one.signal].known else now, line)
+        foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
+        more = sizing.carrying(load if foreseen else now, line)
         fewer = sizing.carrying(load, limit)
         replicas = max(more, min(fewer, self.fleet.replicas)) + self.fleet.overdue
         rising = self._rising(one, memory)
