@@ -24,8 +24,9 @@ STEERED_SHARE = 0.9
 # Of the loads that were seen, the highest of these ages (seconds) are kept over a restart.
 _AGES = (0.0, 300.0, 900.0, 1800.0, 3600.0)
 _HIGHEST = 1e15
-# Seconds. No request is faster, whatever a histogram says.
+# Seconds. No request is faster or slower, whatever a histogram says.
 _FASTEST = 1e-6
+_SLOWEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Knowledge:
             return self.curves
         curves, load = dict(self.curves), tokens / ready
         for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):
-            known, latency, target = curves.get(one.signal), one.value or 0.0, one.target or 0.0
+            known, latency, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), one.target or 0.0
             curves[one.signal] = (
                 known.observed(load, latency, target, now) if known else Curve.begin(load, latency, now)
             )

@@ -226,9 +226,8 @@ class Memory:
     def fits(self, work: float | None, replicas: int, now: float) -> int:
         """The replicas that keep clear of what was too much before, at most the present ones."""
         regret = self.regret
-        if regret is None or not work or now - regret.time > regret.seconds:
-            return 0
-        return ceil(min(work / (_REGRET_SHARE * regret.work), replicas))
+        fitting = _REGRET_SHARE * regret.work if regret and now - regret.time <= regret.seconds else 0.0
+        return ceil(min(work / fitting, replicas)) if work and fitting else 0
 
     def recommending(self, replicas: int, now: float) -> "Memory":
         """With this tick's recommendation; earlier ones that are not higher no longer matter."""
