@@ -17,6 +17,9 @@ from .fleet import Fleet
 from .memory import ALONE, Memory
 from .ratios import Measure, Thresholds, measure
 
+# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance.
+_FAR = 0.25
+
 
 def decide_replicas(
     scaling: ScalingSpec,
@@ -70,10 +73,6 @@ def _decide(
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(readings.work)
     return tick.decision(choice, answers, memory), memory
-
-
-# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance.
-_FAR = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from .container import pull_policy
 from .monitoring import pod_monitor
 from .network import cluster_service
 from .pod import TEARDOWN_SECONDS, security_context
+from .single import deployment, network_policy
 
 _PORTS = {naming.PORT_NAME: ACTIVATOR_PORT, naming.METRICS_PORT_NAME: ACTIVATOR_METRICS_PORT}
 # Measured: 57 MiB at rest, 65 MiB with 500 small requests held. Buffers of large ones take up to 128 MiB more.
@@ -40,9 +41,17 @@ def activation_of(deployment: Mapping[str, Any] | None) -> Activation | None:
 
 
 def activation_children(model: Role, activation: Activation, *, asleep: bool) -> list[dict[str, Any]]:
-    """Everything that the activator consists of, in the order to apply it."""
+    """Everything that the activator consists of, in the order to apply it.
+
+    It is one pod, so that the bound of held requests is that of the service.
+    """
     role = holder(model, activation)
-    return [_network_policy(role), _direct(role, model, asleep=asleep), _deployment(role), pod_monitor(role)]
+    return [
+        network_policy(role, _PORTS.values()),
+        _direct(role, model, asleep=asleep),
+        deployment(role, _pod_spec(role)),
+        pod_monitor(role),
+    ]
 
 
 def _direct(role: Role, model: Role, *, asleep: bool) -> dict[str, Any]:
@@ -53,44 +62,6 @@ def _direct(role: Role, model: Role, *, asleep: bool) -> dict[str, Any]:
     """
     selector = labels.nobody(model) if asleep else labels.selector(model)
     return cluster_service(role, naming.direct(model.service), selector)
-
-
-def _network_policy(role: Role) -> dict[str, Any]:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.selector(role)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in _PORTS.values()]}],
-        },
-    }
-
-
-def _deployment(role: Role) -> dict[str, Any]:
-    """One pod, so that the bound of held requests is that of the service. Its successor is ready before it leaves."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels.workload_selector(role)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "revisionHistoryLimit": 3,
-            "template": {"metadata": _pod_metadata(role), "spec": _pod_spec(role)},
-        },
-    }
-
-
-def _pod_metadata(role: Role) -> dict[str, Any]:
-    template = role.spec.pod_template or PodTemplate()
-    scraped = {labels.METRICS_PATH: role.server.metrics_path, labels.METRICS_PORT: naming.METRICS_PORT_NAME}
-    return {
-        "labels": {**(template.labels or {}), **labels.child(role), labels.TRACK: role.track.value},
-        "annotations": {**(template.annotations or {}), **scraped},
-    }
 
 
 def _pod_spec(role: Role) -> dict[str, Any]:

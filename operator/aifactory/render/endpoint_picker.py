@@ -16,6 +16,7 @@ from .container import pull_policy
 from .monitoring import pod_monitor
 from .pod import TEARDOWN_SECONDS, placement, security_context
 from .quantity import canonical
+from .single import deployment, network_policy
 
 GROUP = "inference.networking.k8s.io"
 POOL = "InferencePool"
@@ -39,9 +40,9 @@ def pool(model: Role, picker: Role) -> list[dict[str, Any]]:
         _service_account(picker),
         _access(picker),
         _binding(picker),
-        _network_policy(picker),
+        network_policy(picker, (PICKER_PORT, PICKER_METRICS_PORT)),
         _service(picker),
-        _deployment(picker),
+        deployment(picker, _pod_spec(picker)),
         pod_monitor(picker),
         _pool(model, picker),
     ]
@@ -100,20 +101,6 @@ def _binding(picker: Role) -> dict[str, Any]:
     }
 
 
-def _network_policy(picker: Role) -> dict[str, Any]:
-    ports = (PICKER_PORT, PICKER_METRICS_PORT)
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(picker, naming.child(picker)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.selector(picker)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
-        },
-    }
-
-
 def _service(picker: Role) -> dict[str, Any]:
     port = {
         "name": GRPC_PORT_NAME,
@@ -127,31 +114,6 @@ def _service(picker: Role) -> dict[str, Any]:
         "kind": "Service",
         "metadata": labels.metadata(picker, naming.child(picker)),
         "spec": {"type": "ClusterIP", "selector": labels.selector(picker), "ports": [port]},
-    }
-
-
-def _deployment(picker: Role) -> dict[str, Any]:
-    """One pod: what it knows of caches is in its memory. Its successor is ready before it leaves."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": labels.metadata(picker, naming.child(picker)),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels.workload_selector(picker)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "revisionHistoryLimit": 3,
-            "template": {"metadata": _pod_metadata(picker), "spec": _pod_spec(picker)},
-        },
-    }
-
-
-def _pod_metadata(picker: Role) -> dict[str, Any]:
-    template = picker.spec.pod_template or PodTemplate()
-    scraped = {labels.METRICS_PATH: picker.server.metrics_path, labels.METRICS_PORT: naming.METRICS_PORT_NAME}
-    return {
-        "labels": {**(template.labels or {}), **labels.child(picker), labels.TRACK: picker.track.value},
-        "annotations": {**(template.annotations or {}), **scraped},
     }
 
 
