@@ -11,7 +11,7 @@ from .role import RoleName
 from .rollout import RolloutStatus
 
 Text = Annotated[str, Field(max_length=512)]
-LEARNED = 48
+LEARNED = 80
 
 
 class Condition(Model):

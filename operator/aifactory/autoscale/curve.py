@@ -23,6 +23,8 @@ _STEP = 1.1
 # However slow it is, a replica is not taken to carry less than this share of its load: queues make it look worse.
 _LEAST = 0.45
 _KNOWN = 0.5
+STEERED_SHARE = 0.9
+"""The part of a target that the latency of the promised share of requests is steered to."""
 # A slope below this share of the prior's is no slope: load does not explain this latency.
 _FLAT = 0.1
 
@@ -93,20 +95,22 @@ class Curve:
         return self.confidence >= _KNOWN
 
     def line(self, target: float) -> float | None:
-        """Tokens per second of one replica at which the latency comes to `target` (seconds); infinite if at no load.
+        """Tokens per second of one replica at which the latency comes near `target` (seconds); infinite if at no load.
 
         None if it is above already, and load does not explain it.
         """
-        room = self.speed - 1 / target
+        room = self.speed - 1 / (STEERED_SHARE * target)
         if self.slope <= _FLAT * self._prior_slope:
             return inf if room >= 0 else None
         found = self.load + room / self.slope
-        return max(_LEAST * self.load, found) if room < 0 else max(found, _STEP * self.proven)
+        if room >= 0:
+            return max(found, _STEP * self.proven)
+        return max(_LEAST * self.load, found, self.proven if 1 / self.speed <= target else 0.0)
 
     def limit(self, target: float) -> float | None:
         """As `line`, but not far beyond what went well: what a replica may be trusted with."""
         line = self.line(target)
-        if line is None or self.speed < 1 / target:
+        if line is None or self.speed < 1 / (STEERED_SHARE * target):
             return line
         return min(line, _BEYOND * self.proven)
 
@@ -117,8 +121,8 @@ class Curve:
 
     @property
     def _prior_slope(self) -> float:
-        """Of an engine that is busy for `_PRIOR_BUSY` of its time at the present load."""
-        return self.speed / self.load * _PRIOR_BUSY / (1 - _PRIOR_BUSY) if self.load else 0.0
+        """Of an engine that is busy for `_PRIOR_BUSY` of its time at the usual load."""
+        return self.mean_speed / self.mean_load * _PRIOR_BUSY / (1 - _PRIOR_BUSY) if self.mean_load else 0.0
 
     @property
     def _prior_weight(self) -> float:

@@ -1,25 +1,24 @@
-"""The load that is to come, from the load that was.
+"""The load to provide for.
 
 What counts is the highest load within the time that a replica takes to start: a replica that is asked for when it is
-needed comes too late. It is expected to be as high as lately, and beyond that by the usual shortfall of this very
-expectation, which is measured all the time. How far "lately" goes back and how many shortfalls are added depends on how
-much of the error budget is spent: a service that keeps its promise is not made more expensive.
+needed comes too late. Several models say what it will be. Each is judged all the time by what it would have said; the
+constant one is believed until another has been clearly cheaper. What is provided for lies above the forecast by some of
+the shortfalls that it usually has: the more, the longer a replica takes to start, as long as a shortage lasts, and the
+more of the error budget is spent. A service that keeps its promise is not made more expensive.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import exp, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-CONSTANT = "Constant"
+from .forecast import Bins, ForecastModel, Season, highest, trend
+from .track import Track
 
 _MOST_BIN_SECONDS = 60.0
 _BINS_PER_WINDOW = 2.5
 _KEPT_BINS = 64
-_SHORTFALL_SECONDS = 3600.0
-# Before anything is known, the expectation is taken to have been right for this many minutes.
-_PRIOR_BINS = 15.0
-# Shortfalls that are added: some always, more for each error budget that is spent, and at most so many.
-_LEAST_SHORTFALLS = 0.7
+# Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
+_LEAST_SHORTFALLS = 0.8
+_HORIZON_PER_SHORTFALL = 450.0
 _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
 # Whatever was once short, more than so many times the highest load is not provided for.
@@ -27,15 +26,18 @@ _MOST_TIMES = 2.0
 # Windows that are looked back for each error budget that is spent: at least one, at most so many.
 _WINDOWS_PER_BUDGET = 2.0
 _MOST_WINDOWS = 8.0
+# To be believed, a model has to have been judged for so many horizons, and to cost at most this share of the constant.
+_PROBATION_HORIZONS = 5.0
+_CHEAPER = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Tokens per second: the highest of the last `seconds`, and with the shortfall that has to be reckoned with."""
+    """Tokens per second: the forecast, its usual shortfall, and how much to provide for."""
 
-    model: str
-    seconds: float
+    model: ForecastModel
     value: float
+    shortfall: float
     upper: float
 
 
@@ -43,52 +45,76 @@ class Expectation:
 class Demand:
     """The highest load of each minute, newest last: (start in epoch seconds, tokens per second).
 
-    Where windows are short, so are minutes. `square` is the mean square of the shortfalls (tokens per second), over
-    `weight` minutes.
+    Where windows are short, so are minutes.
     """
 
     bins: tuple[tuple[float, float], ...] = ()
-    square: float = 0.0
-    weight: float = _PRIOR_BINS
+    season: Season = field(default_factory=Season)
+    tracks: Mapping[ForecastModel, Track] = field(default_factory=dict)
 
     def seen(self, load: float, horizon: float, window: float, now: float) -> "Demand":
-        """With the load of this tick. The expectation is about `horizon` seconds ahead, from the last `window`."""
+        """With the load of this tick. Forecasts are about `horizon` seconds ahead, the constant one from `window`."""
         size = _bin_seconds(window)
         start = now // size * size
+        season = self.season.seen(load, now)
         if self.bins and self.bins[-1][0] >= start:
-            highest = (self.bins[-1][0], max(load, self.bins[-1][1]))
-            return replace(self, bins=(*self.bins[:-1], highest))
-        judged = self._judged(horizon, window) if self.bins else self
-        return replace(judged, bins=(*self.bins, (start, load))[-_KEPT_BINS:])
+            newest = (self.bins[-1][0], max(load, self.bins[-1][1]))
+            return replace(self, bins=(*self.bins[:-1], newest), season=season)
+        tracks = self._judged(horizon, window) if self.bins else self.tracks
+        return Demand((*self.bins, (start, load))[-_KEPT_BINS:], season, tracks)
 
-    def _judged(self, horizon: float, window: float) -> "Demand":
-        """With the shortfall of the minute that has just ended, against what could be expected `horizon` before."""
+    def _judged(self, horizon: float, window: float) -> Mapping[ForecastModel, Track]:
+        """By the bin that has just ended, with what was known `horizon` before it."""
         (start, load), size = self.bins[-1], _bin_seconds(window)
-        known = [one for one in self.bins if one[0] + size <= start - horizon] or self.bins[:1]
-        lack = max(0.0, load - _highest(known, start - horizon - window, size))
-        weight = exp(-size / _SHORTFALL_SECONDS) * self.weight + 1
-        return replace(self, square=self.square + (lack**2 - self.square) / weight, weight=weight)
+        known = [one for one in self.bins if one[0] + size <= start - horizon]
+        if not known:
+            return self.tracks
+        found = {model: self._forecast(model, known, start - horizon, horizon, window) for model in ForecastModel}
+        return {
+            model: self.tracks.get(model, Track()).judged(forecast, load, size)
+            for model, forecast in found.items()
+            if forecast is not None
+        }
 
-    def expected(self, spent: float, window: float, now: float) -> Expectation | None:
+    def _forecast(self, model: ForecastModel, known: Bins, now: float, horizon: float, window: float) -> float | None:
+        """What a model says at `now` of the load `horizon` seconds later, from the bins known then."""
+        match model:
+            case ForecastModel.CONSTANT:
+                return highest(known, now - window, _bin_seconds(window))
+            case ForecastModel.PEAK:
+                return highest(known, now - _MOST_WINDOWS * window, _bin_seconds(window))
+            case ForecastModel.TREND:
+                return trend(known, now + horizon - known[-1][0])
+            case ForecastModel.SEASONAL:
+                return self.season.forecast(now + horizon)
+
+    def expected(self, spent: float, horizon: float, window: float, now: float) -> Expectation | None:
         """What to provide for when the share `spent` of the error budget is gone; None before anything was seen."""
         if not self.bins:
             return None
-        seconds = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
-        times = min(_MOST_SHORTFALLS, max(_LEAST_SHORTFALLS, _SHORTFALLS_PER_BUDGET * spent))
-        value = _highest(self.bins, now - seconds, _bin_seconds(window))
-        upper = min(_MOST_TIMES * value, value + times * self.shortfall)
-        return Expectation(CONSTANT, seconds, value, upper)
+        model = self._believed(horizon, window)
+        windows = min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
+        least = highest(self.bins, now - windows * window, _bin_seconds(window))
+        value = self._forecast(model, self.bins, now, horizon, windows * window)
+        value = least if value is None else value
+        shortfall = self.tracks.get(model, Track()).shortfall(value)
+        upper = value + _shortfalls(spent, horizon) * shortfall
+        return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper))
 
-    @property
-    def shortfall(self) -> float:
-        """By how much (tokens per second, root mean square) the load has been higher than expected."""
-        return sqrt(self.square)
+    def _believed(self, horizon: float, window: float) -> ForecastModel:
+        """The cheapest of those that were judged for long enough, if it is cheaper than the constant one by enough."""
+        enough = _PROBATION_HORIZONS * max(1.0, horizon / _bin_seconds(window))
+        costs = {model: track.cost for model, track in self.tracks.items() if track.weight >= enough}
+        most = _CHEAPER * costs.get(ForecastModel.CONSTANT, 0.0)
+        cheaper = [model for model in costs if costs[model] < most]
+        return min(cheaper, key=lambda model: costs[model], default=ForecastModel.CONSTANT)
+
+
+def _shortfalls(spent: float, horizon: float) -> float:
+    """How many of them are added."""
+    least = _LEAST_SHORTFALLS + horizon / _HORIZON_PER_SHORTFALL
+    return min(_MOST_SHORTFALLS, max(least, _SHORTFALLS_PER_BUDGET * spent))
 
 
 def _bin_seconds(window: float) -> float:
     return min(_MOST_BIN_SECONDS, max(1.0, window / _BINS_PER_WINDOW))
-
-
-def _highest(bins: Sequence[tuple[float, float]], since: float, size: float) -> float:
-    """Of the bins of `size` seconds that reach beyond `since`, or else the newest."""
-    return max((load for start, load in bins if start + size > since), default=bins[-1][1])

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from aifactory.api.scaling import ScalingBehavior
 from aifactory.signals.readings import ServiceReadings
 
 from .decision import Alternative, Capacity, DecisionReason, Forecast
+from .demand import Expectation
 from .knowledge import Knowledge
 from .ratios import Measure
-from .sizing import carrying
+from .sizing import fitting
 
 _HIGHEST_PREDICTED = 100.0
 
@@ -22,20 +22,18 @@ def capacity(measures: tuple[Measure, ...], readings: ServiceReadings | None, kn
     return Capacity(limit, readings.load, knowledge.curves[one.signal].confidence, one.signal)
 
 
-def forecast(
-    measures: tuple[Measure, ...], knowledge: Knowledge, attainment: float, behavior: ScalingBehavior, now: float
-) -> Forecast | None:
+def forecast(measures: tuple[Measure, ...], knowledge: Knowledge, expected: Expectation | None) -> Forecast | None:
     """The load to provide for, and what that takes; None before anything was learned."""
-    limits, expected = _limits(measures, knowledge), knowledge.expected(attainment, behavior, now)
+    limits = _limits(measures, knowledge)
     if not limits or expected is None:
         return None
     return Forecast(
         model=expected.model,
-        horizon_seconds=knowledge.startup_seconds,
+        horizon_seconds=knowledge.horizon_seconds,
         value=expected.value,
         upper=expected.upper,
-        error=knowledge.demand.shortfall / expected.value if expected.value else 0.0,
-        replicas=carrying(expected.upper, min(limit for limit, _ in limits)),
+        error=expected.shortfall / expected.value if expected.value else 0.0,
+        replicas=fitting(expected.upper, min(limit for limit, _ in limits)),
     )
 
 
@@ -45,15 +43,15 @@ def rejected(
     limited_by: DecisionReason | None,
     fewest: int,
     measures: tuple[Measure, ...],
-    load: float | None,
+    expected: Expectation | None,
     knowledge: Knowledge,
 ) -> Iterator[Alternative]:
     """What all signals wanted, if something stood in the way, and one replica fewer, with what it would have led to."""
     if limited_by is not None and wanted != chosen:
         yield Alternative(wanted, limited_by)
-    if chosen - 1 < fewest or load is None:
+    if chosen - 1 < fewest or expected is None:
         return
-    found = [(_predicted(one, load / (chosen - 1), knowledge), one) for one in _known(measures, knowledge)]
+    found = [(_predicted(one, expected.upper / (chosen - 1), knowledge), one) for one in _known(measures, knowledge)]
     if found and chosen > 1:
         ratio, one = max(found, key=lambda item: item[0])
         yield Alternative(chosen - 1, DecisionReason.CONSOLIDATION_REFUSED, one.signal, ratio)

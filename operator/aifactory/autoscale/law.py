@@ -11,14 +11,12 @@ from aifactory.api.scaling import ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings, State
 
-from . import explained, limits, sentences, sizing, zero
+from . import carrying, explained, limits, sentences, sizing, zero
 from .decision import Decision, DecisionReason, Recommendation
+from .demand import Expectation
 from .fleet import Fleet
 from .memory import ALONE, Memory
 from .ratios import Measure, Thresholds, measure
-
-# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance.
-_FAR = 0.25
 
 
 def decide_replicas(
@@ -67,7 +65,9 @@ def _decide(
         memory = memory.averaged(measures, readings, fleet, scaling.behavior)
         memory = memory.alarmed(readings, fleet, now, scaling.behavior)
     attainment = max((one.attainment for one in objectives), default=0.0)
-    tick = _Tick(scaling, fleet, readings, measures, attainment, now)
+    known = readings is not None and readings.load is not None and measures
+    expected = memory.knowledge.expected(attainment, now) if known else None
+    tick = _Tick(scaling, fleet, readings, measures, expected, now)
     answers = tick.answers(memory)
     choice, memory = tick.choose(answers, memory, adopted)
     if readings is not None and choice.to < fleet.replicas:
@@ -91,7 +91,7 @@ class _Tick:
     fleet: Fleet
     readings: ServiceReadings | None
     measures: tuple[Measure, ...]
-    attainment: float
+    expected: Expectation | None
     now: float
 
     def choose(self, answers: Mapping[Signal, int], memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
@@ -121,15 +121,15 @@ class _Tick:
         return {signal: answer for signal, answer in found if answer is not None}
 
     def _answer(self, one: Measure, memory: Memory) -> int | None:
-        if one.state is State.IDLE:
-            return self.scaling.min_replicas
-        if one.ratio is None or self._infeasible(one, memory):
+        idle = one.state is State.IDLE
+        if (one.ratio is None and not idle) or self._infeasible(one, memory):
             return None
+        if self.readings and self.expected and one.signal in memory.knowledge.curves:
+            return self._carried(one, self.readings, self.expected, memory)
+        if one.ratio is None:
+            return self.scaling.min_replicas
         base = self._base(one, memory)
         bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
-        load = self._load(memory)
-        if load is not None and one.signal in memory.knowledge.curves:
-            return self._carried(one, load, memory)
         if self._rising(one, memory) > bounds.up:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
@@ -137,29 +137,15 @@ class _Tick:
             return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
         return self.fleet.replicas
 
-    def _carried(self, one: Measure, load: float, memory: Memory) -> int | None:
-        """Replicas that carry the load that there is or may come; None where the latency does not depend on load.
-
-        Replicas are added by what is known, and removed by what is trusted, which is less. Those that do not start in
-        time carry nothing. While the target is missed, what was learned was wrong.
-        """
-        knowledge, now = memory.knowledge, self.readings.load or 0.0 if self.readings else 0.0
-        limit, line = knowledge.limit(one, self._each), knowledge.line(one, self._each)
-        if limit is None or line is None:
+    def _carried(self, one: Measure, readings: ServiceReadings, expected: Expectation, memory: Memory) -> int | None:
+        """By what was learned; requests that run one at a time get no faster by more replicas."""
+        replicas = carrying.replicas(one, readings, self.fleet, memory.knowledge, expected)
+        if replicas is None:
             return None
-        foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
-        more = sizing.carrying(load if foreseen else now, line)
-        fewer = sizing.carrying(load, limit)
-        replicas = max(more, min(fewer, self.fleet.replicas)) + self.fleet.overdue
         rising = self._rising(one, memory)
-        if one.missed and rising > 1.0:
+        if one.missed and rising > 1.0 and not carrying.awaited(one, replicas, self.fleet, memory.knowledge):
             replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
         return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
-
-    @property
-    def _each(self) -> float:
-        """Tokens per second that come out of one replica."""
-        return (self.readings.tokens or 0.0) / self.fleet.ready if self.readings and self.fleet.ready else 0.0
 
     def _alone(self, memory: Memory) -> bool:
         """Requests run one at a time, so that more replicas would not make them faster."""
@@ -170,12 +156,6 @@ class _Tick:
         """Something is above its limit, and not only expected to be."""
         found = ((self._rising(one, memory), self._base(one, memory)) for one in self.measures)
         return any(rising > Thresholds.of(self.scaling.behavior, base or 0.0).up for rising, base in found)
-
-    def _load(self, memory: Memory) -> float | None:
-        """Tokens per second to provide for."""
-        now = self.readings.load if self.readings else None
-        expected = memory.knowledge.expected(self.attainment, self.scaling.behavior, self.now)
-        return None if now is None else max(now, expected.upper if expected else now)
 
     def _rising(self, one: Measure, memory: Memory) -> float:
         """What has to be above the threshold: the average and the value now, so that neither noise nor the past counts.
@@ -277,9 +257,7 @@ class _Tick:
             engine_stalled=limits.stalled(self.scaling.behavior, memory, self.now),
             overdue_pods=self.fleet.overdue,
             capacity=explained.capacity(self.measures, self.readings, memory.knowledge),
-            forecast=explained.forecast(
-                self.measures, memory.knowledge, self.attainment, self.scaling.behavior, self.now
-            ),
+            forecast=explained.forecast(self.measures, memory.knowledge, self.expected),
             rejected=tuple(
                 explained.rejected(
                     choice.to,
@@ -287,7 +265,7 @@ class _Tick:
                     choice.limited_by,
                     self.scaling.min_replicas,
                     self.measures,
-                    self._load(memory),
+                    self.expected,
                     memory.knowledge,
                 )
             ),

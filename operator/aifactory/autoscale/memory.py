@@ -11,6 +11,7 @@ from aifactory.signals.readings import ServiceReadings
 from .fleet import Fleet
 from .knowledge import Knowledge
 from .ratios import Measure
+from .saved import restored, saved
 from .zero import Rest
 
 Basis = tuple[ScalingSpec, tuple[Objective, ...]]
@@ -109,6 +110,7 @@ class Memory:
     def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
         """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
         window = self.knowledge.window(basis[0].behavior)
+        stabilization = basis[0].behavior.scale_down.stabilization_window.total_seconds()
         kept = max(_longest_period(basis[0].behavior), _TAKEN_BACK_WINDOWS * window)
         changed = self.replicas is not None and fleet.replicas != self.replicas
         adopted = changed and fleet.replicas != self.asked
@@ -123,7 +125,7 @@ class Memory:
             informed_at=now if self.decided_at is None else self.informed_at,
             replicas=fleet.replicas,
             changes=_merged(tuple(change for change in log if now - change.time < kept)),
-            recommended=tuple(entry for entry in self.recommended if now - entry[0] <= window),
+            recommended=tuple(entry for entry in self.recommended if now - entry[0] <= stabilization),
         )
         return memory, adopted
 
@@ -185,8 +187,8 @@ class Memory:
         )
 
     def learned(self) -> Mapping[str, float]:
-        """What a restart should not lose: short names to numbers, at most 48."""
-        return {**self.knowledge.saved(), **{f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}}
+        """What a restart should not lose: short names to numbers, at most 80."""
+        return {**saved(self.knowledge), **{f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}}
 
     def restored(self, values: Mapping[str, float], now: float) -> "Memory":
         """With what `learned` gave before a restart; names that are not known and values that cannot be are ignored."""
@@ -194,7 +196,7 @@ class Memory:
         return replace(
             self,
             base={**self.base, **{signal: value for signal, value in base.items() if value > 0}},
-            knowledge=Knowledge.restored(values, now),
+            knowledge=restored(values, now),
         )
 
     def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":

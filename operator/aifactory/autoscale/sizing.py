@@ -8,7 +8,7 @@ from .ratios import Thresholds
 MOST_REPLICAS = 10_000
 
 
-def carrying(load: float, each: float) -> int:
+def fitting(load: float, each: float) -> int:
     """Replicas for a load when each carries `each`, in the same unit; at least 1."""
     return max(1, _up(load / each)) if each > 0 else MOST_REPLICAS
 

@@ -1,7 +1,7 @@
 """What a replica carries, from latencies under loads that come by."""
 
 import pytest
-from aifactory.autoscale.curve import Curve
+from aifactory.autoscale.curve import STEERED_SHARE, Curve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ def learned(*loads: float, target: float = 1.0, ticks: int = 40) -> Curve:
 
 def test_two_loads_tell_where_the_target_is_reached() -> None:
     curve = learned(3000.0, 5000.0)
-    assert curve.limit(0.4) == pytest.approx(7500.0, rel=0.05)
+    assert curve.limit(0.4 / STEERED_SHARE) == pytest.approx(7500.0, rel=0.05)
     assert curve.confidence > 0.8
 
 
@@ -47,7 +47,7 @@ def test_a_load_that_was_carried_well_is_proven_and_a_tenth_more_is_tried() -> N
         load = 1000.0 + 5 * index
         flat = flat.observed(load, 0.2 + 0.0005 * index, 0.35, index * TICK)
     assert flat.proven == pytest.approx(1995.0)
-    limit = flat.limit(0.31)
+    limit = flat.limit(0.35)
     assert limit is not None
     assert limit >= 1.1 * 1995.0
 
@@ -60,6 +60,22 @@ def test_a_load_that_was_too_much_for_some_time_is_proven_no_longer() -> None:
     limit = curve.limit(0.3)
     assert limit is not None
     assert limit < 6000.0
+
+
+def test_a_latency_close_to_its_target_does_not_disprove_what_went_well() -> None:
+    curve = learned(7000.0, 6000.0, target=0.4)
+    for index in range(1, 20):
+        curve = curve.observed(6000.0, 0.38, 0.4, 1200.0 + index * TICK)
+    assert curve.latency_at(curve.load) > 0.9 * 0.4
+    assert curve.line(0.4) == 7000.0
+
+
+def test_a_quiet_time_does_not_flatten_the_line() -> None:
+    busy = learned(5000.0, 7000.0)
+    quiet = busy
+    for index in range(1, 20):
+        quiet = quiet.observed(50.0, latency(50.0), 1.0, 1200.0 + index * TICK)
+    assert quiet.line(1.0) == pytest.approx(busy.line(1.0), rel=0.1)
 
 
 def test_a_latency_that_load_does_not_explain_asks_for_nothing() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 from aifactory.autoscale.budget import Budget
-from aifactory.autoscale.demand import Demand
+from aifactory.autoscale.demand import Demand, Expectation
+from aifactory.autoscale.forecast import ForecastModel
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading
 
@@ -11,48 +12,78 @@ WINDOW = 180.0
 HORIZON = 90.0
 
 
-def seen(*loads: float) -> Demand:
+def seen(*loads: float, begin: float = 0.0) -> Demand:
     """One load for each minute."""
     demand = Demand()
     for index, load in enumerate(loads):
-        demand = demand.seen(load, HORIZON, WINDOW, index * MINUTE)
+        demand = demand.seen(load, HORIZON, WINDOW, begin + index * MINUTE)
     return demand
 
 
-def upper(demand: Demand, spent: float, minutes: float) -> float:
-    found = demand.expected(spent, WINDOW, minutes * MINUTE)
+def expected(demand: Demand, spent: float = 0.0, horizon: float = HORIZON, later: float = 0.0) -> Expectation:
+    """At the beginning of the newest minute, or `later` (seconds)."""
+    found = demand.expected(spent, horizon, WINDOW, demand.bins[-1][0] + later)
     assert found is not None
-    return found.upper
+    return found
 
 
 def test_nothing_is_expected_before_anything_was_seen() -> None:
-    assert Demand().expected(0.0, WINDOW, 0.0) is None
+    assert Demand().expected(0.0, HORIZON, WINDOW, 0.0) is None
 
 
-def test_a_steady_load_is_expected_to_stay() -> None:
-    assert upper(seen(*[100.0] * 30), 0.0, 29) == pytest.approx(100.0)
+def test_a_steady_load_is_expected_to_stay_and_little_is_added() -> None:
+    found = expected(seen(*[100.0] * 60))
+    assert found.value == pytest.approx(100.0)
+    assert 100.0 < found.upper < 110.0
 
 
 def test_the_highest_load_of_the_window_counts_until_it_is_over() -> None:
     demand = seen(*[100.0] * 10, 300.0, 100.0, 100.0)
-    found = demand.expected(0.0, WINDOW, 12 * MINUTE)
-    assert found is not None
-    assert found.value == 300.0
-    later = demand.seen(100.0, HORIZON, WINDOW, 15 * MINUTE).expected(0.0, WINDOW, 15 * MINUTE)
-    assert later is not None
-    assert later.value == 100.0
+    assert expected(demand).value == 300.0
+    assert expected(demand, later=3 * MINUTE).value == 100.0
 
 
 def test_what_was_short_before_is_added() -> None:
-    bursts = [0.0, 0.0, 0.0, 0.0, 900.0] * 6
-    assert upper(seen(*bursts), 0.0, 29) > 900.0
-    assert seen(*bursts).shortfall > 100.0
+    found = expected(seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6))
+    assert found.shortfall > 100.0
+    assert found.upper > found.value + 0.8 * found.shortfall
+
+
+def test_the_longer_a_replica_takes_to_start_the_more_is_added() -> None:
+    demand = seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6)
+    assert expected(demand, horizon=330.0).upper > expected(demand, horizon=90.0).upper
 
 
 def test_a_spent_budget_looks_back_further_and_adds_more_but_at_most_doubles() -> None:
     demand = seen(*[100.0] * 10, 900.0, *[100.0] * 15)
-    assert upper(demand, 0.0, 25) < 400.0
-    assert 900.0 < upper(demand, 3.0, 25) <= 1800.0
+    assert expected(demand).upper < 400.0
+    assert 900.0 < expected(demand, spent=3.0).upper <= 1800.0
+
+
+def test_growth_is_foreseen_once_that_has_proved_cheaper_than_to_wait_for_it() -> None:
+    hour = [1000.0 * 1.03**minute for minute in range(60)]
+    assert expected(seen(*hour[:10])).model is ForecastModel.CONSTANT
+    found = expected(seen(*hour))
+    assert found.model is ForecastModel.TREND
+    assert found.value == pytest.approx(hour[-1] * 1.03 ** (HORIZON / MINUTE), rel=0.05)
+
+
+def test_bursts_are_expected_to_come_back_once_that_has_proved_cheaper() -> None:
+    demand = seen(*([50.0] * 8 + [900.0, 900.0]) * 6, *[50.0] * 7)
+    assert expected(demand).model is ForecastModel.PEAK
+    assert expected(demand).value == 900.0
+
+
+def test_a_load_that_came_at_the_same_hour_the_day_before_is_foreseen() -> None:
+    jump = [100.0 if minute % 120 < 60 else 2000.0 for minute in range(24 * 60)]
+    demand = seen(*jump, *jump[:59])
+    assert expected(demand).model is ForecastModel.SEASONAL
+    assert expected(demand, later=30.0).value == 2000.0
+
+
+def test_a_little_noise_is_no_reason_to_believe_anything_else() -> None:
+    noise = [1000.0 + 10 * ((7 * minute) % 11 - 5) for minute in range(240)]
+    assert expected(seen(*noise)).model is ForecastModel.CONSTANT
 
 
 def reading(missed: float, observations: float = 600.0) -> tuple[ObjectiveReading, ...]:

@@ -1,0 +1,33 @@
+"""How well a model of the load has done: its back-test."""
+
+from dataclasses import dataclass
+from math import exp, sqrt
+
+_SECONDS = 3600.0
+# Until it was judged, a forecast is taken to fall short by this share of the load, with the weight of so many bins.
+_PRIOR_SHORTFALL = 0.1
+_PRIOR_BINS = 15.0
+# A shortfall of load costs so many times an excess: it is missed requests against idle replicas (pinball loss, 97 %).
+_SHORT_TO_EXCESS = 33.0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Mean square of the shortfalls (tokens per second) and mean cost, over `weight` bins of about the last hour."""
+
+    square: float = 0.0
+    cost: float = 0.0
+    weight: float = 0.0
+
+    def judged(self, forecast: float, load: float, seconds: float) -> "Track":
+        """With a forecast and the load that came, of a bin of `seconds`."""
+        lack = max(0.0, load - forecast)
+        excess = forecast + self.shortfall(forecast) - load
+        cost = excess if excess > 0 else -_SHORT_TO_EXCESS * excess
+        weight = exp(-seconds / _SECONDS) * self.weight + 1
+        return Track(self.square + (lack**2 - self.square) / weight, self.cost + (cost - self.cost) / weight, weight)
+
+    def shortfall(self, load: float) -> float:
+        """Root mean square (tokens per second) by which loads are higher than forecasts of about `load`."""
+        prior = _PRIOR_BINS * (_PRIOR_SHORTFALL * load) ** 2
+        return sqrt((prior + self.weight * self.square) / (_PRIOR_BINS + self.weight))
