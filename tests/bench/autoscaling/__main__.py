@@ -19,7 +19,7 @@ from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
-from .report import Key, Run, as_json, markdown
+from .report import Key, Run, as_json, from_json, markdown
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
@@ -61,19 +61,27 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="make bench-autoscaling", description=__doc__)
     options.add_argument("--seeds", type=int, default=SEEDS)
     options.add_argument("--processes", type=int, default=os.cpu_count())
-    options.add_argument("--policy", action="append", choices=list(POLICIES))
+    options.add_argument("--policy", action="append", choices=list(POLICIES), help="leave the others as recorded")
     chosen = options.parse_args()
-    runs = []
+    runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
+    keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
     with ProcessPoolExecutor(chosen.processes) as pool:
-        for found in pool.map(run, _keys(chosen.policy or list(POLICIES), chosen.seeds)):
-            runs.append(found)
-            sys.stderr.write(f"\r{len(runs)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
+        for done, found in enumerate(pool.map(run, keys), 1):
+            runs[found.key] = found
+            sys.stderr.write(f"\r{done} of {len(keys)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
     sys.stderr.write("\n")
-    text = markdown(runs, f"{ENGINE}, load x {RATE_SCALE:g}")
+    ordered = [runs[key] for key in _keys(list(POLICIES), chosen.seeds) if key in runs]
+    text = markdown(ordered, f"{ENGINE}, load x {RATE_SCALE:g}")
     print(text)
-    if not chosen.policy and chosen.seeds == SEEDS:
+    if chosen.seeds == SEEDS:
         (RESULTS / "autoscaling.md").write_text(text)
-        (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(runs), indent=1) + "\n")
+        (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(ordered), indent=1) + "\n")
+
+
+def _recorded() -> list[Run]:
+    """What an earlier benchmark found."""
+    file = RESULTS / "autoscaling.json"
+    return from_json(json.loads(file.read_text())) if file.exists() else []
 
 
 main()

@@ -1,8 +1,8 @@
 """Means over seeds, as tables."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -59,6 +59,18 @@ def markdown(runs: Sequence[Run], setting: str) -> str:
 def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Every run."""
     return [{**run.key._asdict(), **asdict(run.figures)} for run in runs]
+
+
+def from_json(runs: Sequence[Mapping[str, Any]]) -> list[Run]:
+    """What `as_json` gave, once it was read from a file."""
+    return [Run(Key(*(run[name] for name in Key._fields)), _figures(run)) for run in runs]
+
+
+def _figures(run: Mapping[str, Any]) -> Figures:
+    found = {field.name: run[field.name] for field in fields(Figures)}
+    percentiles = ("first_token", "between_tokens")
+    by_percent = {name: {int(percent): value for percent, value in found[name].items()} for name in percentiles}
+    return Figures(**found | by_percent)
 
 
 def _row(name: str, found: Sequence[Figures], oracle_hours: float | None) -> tuple[str, ...]:
