@@ -160,5 +160,5 @@ SHAPES = (
     Shape("step", 2, _step(0.7, 3, 50, 135, 0.2), 240),
     Shape("ramp", 2, _ramp(0.3, 3.2, 20, 125, 135), 240),
     Shape("burst", 3, _step(0.4, 12, 60, 72, 0.4), 240),
-    Shape("diurnal", 2, _day(0.2, 3.2, 240), 240),
+    Shape("diurnal", 2, _day(0.2, 3.2, 300), 300),
 )

@@ -56,7 +56,7 @@ class Run:
     def wait(self) -> None:
         """Until all requests are answered."""
         assert self._load is not None
-        self._summary = self._load.summary(360)
+        self._summary = self._load.summary(420)
 
     def compare(self) -> Live:
         """With what is predicted for pods that start as those did that were added."""
