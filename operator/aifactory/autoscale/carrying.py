@@ -31,6 +31,6 @@ def replicas(
     return max(more, min(fewer, fleet.replicas)) + fleet.overdue
 
 
-def awaited(one: Measure, enough: int, fleet: Fleet, knowledge: Knowledge) -> bool:
-    """A latency misses its target only until replicas that were asked for have started, as far as is known."""
-    return knowledge.curves[one.signal].known and fleet.pending > 0 and enough <= fleet.replicas
+def awaited(one: Measure, fleet: Fleet, knowledge: Knowledge) -> bool:
+    """A latency that misses its target tells nothing new while replicas are starting, if what one carries is known."""
+    return knowledge.curves[one.signal].known and fleet.pending > 0

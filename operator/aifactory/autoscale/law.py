@@ -143,7 +143,7 @@ class _Tick:
         if replicas is None:
             return None
         rising = self._rising(one, memory)
-        if one.missed and rising > 1.0 and not carrying.awaited(one, replicas, self.fleet, memory.knowledge):
+        if one.missed and rising > 1.0 and not carrying.awaited(one, self.fleet, memory.knowledge):
             replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
         return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
 
