@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aifactory.observed import Group, Pod
+from aifactory.observed import Group, Pod, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Fleet:
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
     longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
     slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
-    `activator` holds requests.
+    `activator` holds requests. `capability` is the fingerprint of what the replicas can do once they have been
+    replaced, empty if not known; `mixed` says that others serve with them.
     """
 
     replicas: int
@@ -27,6 +28,8 @@ class Fleet:
     rolling_out: bool = False
     startup_seconds: float | None = None
     activator: bool = False
+    capability: str = ""
+    mixed: bool = False
 
     @property
     def pending(self) -> int:
@@ -39,10 +42,10 @@ class Fleet:
         waiting = [pod for pod in group.pending_pods if pod.unschedulable]
         starting = [pod for pod in group.pending_pods if not pod.unschedulable]
         overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
-        replicas = group.workload.replicas if group.workload else 0
+        workload = group.workload or Workload(replicas=0)
         existing = sum(not pod.terminating for pod in group.pods)
         return cls(
-            replicas=replicas,
+            replicas=workload.replicas,
             ready=len(group.serving_pods),
             loading=len(starting) - overdue,
             unschedulable=len(waiting),
@@ -50,10 +53,12 @@ class Fleet:
                 (pod.unschedulable_since for pod in waiting if pod.unschedulable_since is not None), default=None
             ),
             overdue=overdue,
-            uncreated=max(0, replicas - existing),
-            rolling_out=group.workload.rolling_out if group.workload else False,
+            uncreated=max(0, workload.replicas - existing),
+            rolling_out=group.workload is not None and workload.rolling_out,
             startup_seconds=_slowest_start(group, startup_timeout),
             activator=group.activator,
+            capability=workload.capability,
+            mixed=workload.mixed,
         )
 
 
