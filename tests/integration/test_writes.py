@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.kind.controlplane import ControlPlane
 from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
 
+from .conftest import new_operator
 from .service import Service, operator_writes, target
 
 STATUS = "patch inferenceservices/status"
@@ -101,7 +103,17 @@ def test_what_was_learned_survives_a_restart(operator: OperatorProcess, own_serv
     assert own_service.status()["scaling"]["learned"] == learned
 
 
-def test_what_was_learned_of_other_replicas_is_forgotten(operator: OperatorProcess, own_service: Service) -> None:
+@pytest.fixture
+def telling_operator(api: ControlPlane, namespace: str) -> Iterator[OperatorProcess]:
+    """One that writes what it learns at once."""
+    with new_operator(api, namespace, AIFACTORY_STATUS_INTERVAL="1") as process:
+        yield process
+
+
+def test_what_was_learned_of_other_replicas_is_forgotten(
+    telling_operator: OperatorProcess, own_service: Service
+) -> None:
+    operator = telling_operator
     scales = {"scaling": {"minReplicas": 1, "maxReplicas": 4}}
     learned = {name: f"{value:g}" for name, value in Memory(base={Signal.TTFT: 0.123}).learned().items()}
     own_service.apply(scales)
