@@ -28,7 +28,7 @@ def replicas(
     foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
     more = sizing.fitting(load if foreseen else now, line)
     fewer = sizing.fitting(load, limit)
-    return max(more, min(fewer, fleet.replicas)) + fleet.overdue
+    return max(more, min(fewer, fleet.replicas)) + fleet.lost
 
 
 def awaited(one: Measure, enough: int, fleet: Fleet, knowledge: Knowledge) -> bool:

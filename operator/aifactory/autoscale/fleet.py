@@ -12,7 +12,8 @@ class Fleet:
 
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
-    longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
+    longer than the startup timeout and are not counted on, as are those that are ready but `stuck`, holding requests
+    without making a token. `uncreated` do not exist yet. Of the pods that serve, the
     slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
     `activator` holds requests. `capability` is the fingerprint of what the replicas can do once they have been
     replaced, empty if not known; `mixed` says that others serve with them.
@@ -24,12 +25,18 @@ class Fleet:
     unschedulable: int = 0
     unschedulable_since: float | None = None
     overdue: int = 0
+    stuck: int = 0
     uncreated: int = 0
     rolling_out: bool = False
     startup_seconds: float | None = None
     activator: bool = False
     capability: str = ""
     mixed: bool = False
+
+    @property
+    def lost(self) -> int:
+        """Replicas that others have to stand in for; where most are stuck, more would be, too."""
+        return self.overdue + min(self.stuck, self.ready)
 
     @property
     def pending(self) -> int:

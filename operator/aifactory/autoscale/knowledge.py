@@ -71,6 +71,7 @@ class Knowledge:
         """With latencies under the load of a replica, if all are alike and have served for the whole window."""
         now, tokens, ready = readings.time, readings.tokens, fleet.ready
         replaced = bool(self.capability) and fleet.rolling_out and fleet.capability != self.capability
+        replaced |= len(readings.silent) > fleet.stuck
         settled = ready == self.serving and now - self.serving_since >= readings.window_seconds
         if not tokens or not settled or replaced or fleet.mixed:
             return self.curves

@@ -59,6 +59,10 @@ def _decide(
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None
+    memory = memory.watching(readings)
+    stuck = limits.stuck(scaling.behavior, memory, now)
+    fleet = replace(fleet, ready=max(0, fleet.ready - len(stuck)), stuck=len(stuck))
+    readings = readings.without(memory.stuck) if readings else None
     measures = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
     memory = memory.informed(measures, fleet, now, scaling.behavior)
     if readings and measures:
@@ -134,7 +138,8 @@ class _Tick:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
         if highest < bounds.down:
-            return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
+            fewest = sizing.fewest(self.fleet.ready, highest, bounds, base) + self.fleet.stuck
+            return min(self.fleet.replicas, fewest)
         return self.fleet.replicas
 
     def _carried(self, one: Measure, readings: ServiceReadings, expected: Expectation, memory: Memory) -> int | None:
@@ -256,6 +261,7 @@ class _Tick:
             gpu_shortage=memory.shortage_at == self.now,
             engine_stalled=limits.stalled(self.scaling.behavior, memory, self.now),
             overdue_pods=self.fleet.overdue,
+            stuck_pods=limits.stuck(self.scaling.behavior, memory, self.now),
             capacity=explained.capacity(self.measures, self.readings, memory.knowledge),
             forecast=explained.forecast(self.measures, memory.knowledge, self.expected),
             rejected=tuple(

@@ -83,7 +83,7 @@ class Memory:
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
     and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
     unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`: requests wait,
-    no token comes out; replicas were `stalled_replicas` then.
+    no token comes out; replicas were `stalled_replicas` then. `stuck` pods do so on their own, since when.
     """
 
     basis: Basis | None = None
@@ -104,6 +104,7 @@ class Memory:
     panic_until: float = 0.0
     stalled_since: float | None = None
     stalled_replicas: int = 0
+    stuck: Mapping[str, float] = field(default_factory=dict)
     shortage_at: float | None = None
     rest: Rest = field(default_factory=Rest)
 
@@ -194,6 +195,15 @@ class Memory:
             stalled_since=now if begun else self.stalled_since if stuck or unsure else None,
             stalled_replicas=fleet.replicas if begun else self.stalled_replicas,
         )
+
+    def watching(self, readings: ServiceReadings | None) -> "Memory":
+        """With the pods that are stuck now, while others make tokens; without readings those of before."""
+        if readings is None:
+            return self
+        begins = bool(readings.generation_tokens.usable)
+        found = [pod for pod in sorted(readings.silent) if begins or pod in self.stuck]
+        alone = len(found) == len(readings.pods)
+        return replace(self, stuck={} if alone else {pod: self.stuck.get(pod, readings.time) for pod in found})
 
     def learned(self) -> Mapping[str, float]:
         """What a restart should not lose: short names to numbers, at most 80."""

@@ -166,4 +166,4 @@ class Known:
     def in_flight(self) -> Mapping[str, float]:
         """Pods and the requests they hold, as far as it was read."""
         read = (one.readings for one in self.roles if one.readings is not None)
-        return {name: pod.in_flight for readings in read for name, pod in readings.pods.items()}
+        return {name: held for readings in read for name, held in readings.in_flight.items()}

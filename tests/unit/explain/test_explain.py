@@ -216,3 +216,10 @@ def test_a_spec_of_another_version_is_explained_as_far_as_its_status_goes() -> N
     assert "It is ready" in text
     assert "In the way:" in text
     assert "Scaling" not in text.replace("ScalingActive", "")
+
+
+def test_a_pod_that_hangs_is_named_with_what_to_do() -> None:
+    life = Life(**SCALING)
+    life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=decision(2, 3, stuck_pods=("a",)))
+    assert "EngineStalled is True (PodsStuck): a: requests run there but no token comes out" in told(life)
+    assert "-> read the log of that pod, then delete it" in told(life)
