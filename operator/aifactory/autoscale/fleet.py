@@ -35,8 +35,8 @@ class Fleet:
 
     @property
     def lost(self) -> int:
-        """Replicas that others have to stand in for; where most are stuck, more would be, too."""
-        return self.overdue + min(self.stuck, self.ready)
+        """Replicas that others have to stand in for."""
+        return self.overdue + self.stuck
 
     @property
     def pending(self) -> int:
