@@ -1,6 +1,6 @@
 """The replicas of a role, sorted by what the control law may expect of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from aifactory.observed import Group, Pod, Workload
@@ -42,6 +42,10 @@ class Fleet:
     def pending(self) -> int:
         """Capacity that was asked for and is expected to come."""
         return self.loading + self.unschedulable + self.uncreated
+
+    def without(self, stuck: int) -> "Fleet":
+        """With so many of the ready replicas not counted on."""
+        return replace(self, ready=max(0, self.ready - stuck), stuck=stuck)
 
     @classmethod
     def of(cls, group: Group, startup_timeout: timedelta, now: float) -> "Fleet":

@@ -60,8 +60,7 @@ def _decide(
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None
     memory = memory.watching(readings)
-    stuck = limits.stuck(scaling.behavior, memory, now)
-    fleet = replace(fleet, ready=max(0, fleet.ready - len(stuck)), stuck=len(stuck))
+    fleet = fleet.without(len(limits.stuck(scaling.behavior, memory, now)))
     readings = readings.without(memory.stuck) if readings else None
     measures = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
     memory = memory.informed(measures, fleet, now, scaling.behavior)
@@ -138,8 +137,7 @@ class _Tick:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
         if highest < bounds.down:
-            fewest = sizing.fewest(self.fleet.ready, highest, bounds, base) + self.fleet.stuck
-            return min(self.fleet.replicas, fewest)
+            return min(self.fleet.replicas, sizing.fewest(self.fleet, highest, bounds, base))
         return self.fleet.replicas
 
     def _carried(self, one: Measure, readings: ServiceReadings, expected: Expectation, memory: Memory) -> int | None:
