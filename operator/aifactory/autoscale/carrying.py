@@ -33,4 +33,5 @@ def replicas(
 
 def awaited(one: Measure, enough: int, fleet: Fleet, knowledge: Knowledge) -> bool:
     """A latency misses its target only until replicas that were asked for have started, as far as is known."""
-    return knowledge.curves[one.signal].known and fleet.pending > 0 and enough <= fleet.replicas
+    known = knowledge.curves[one.signal].known and not knowledge.doubtful(fleet)
+    return known and fleet.pending > 0 and enough <= fleet.replicas

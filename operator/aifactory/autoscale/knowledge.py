@@ -26,8 +26,8 @@ _SLOWEST = 1e6
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    A replica that is asked for now carries load that is seen after `horizon_seconds`.
-    Curves and start-up time are those of replicas with the fingerprint `capability`, empty if not known.
+    A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
+    are those of replicas with the fingerprint `capability`, empty if not known.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -46,6 +46,11 @@ class Knowledge:
             return self
         known = replace(self, capability=now)
         return replace(known, curves={}, startup_seconds=PRIOR_STARTUP_SECONDS, serving=0) if self.capability else known
+
+    def doubtful(self, fleet: Fleet) -> bool:
+        """Not all of the replicas that serve may be those that it is about."""
+        replaced = fleet.rolling_out and fleet.capability != self.capability
+        return fleet.mixed or (replaced and bool(self.capability))
 
     def taught(
         self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
@@ -70,10 +75,9 @@ class Knowledge:
     def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
         """With latencies under the load of a replica, if all are alike and have served for the whole window."""
         now, tokens, ready = readings.time, readings.tokens, fleet.ready
-        replaced = bool(self.capability) and fleet.rolling_out and fleet.capability != self.capability
-        replaced |= len(readings.silent) > fleet.stuck
+        unlike = self.doubtful(fleet) or len(readings.silent) > fleet.stuck
         settled = ready == self.serving and now - self.serving_since >= readings.window_seconds
-        if not tokens or not settled or replaced or fleet.mixed:
+        if not tokens or not settled or unlike:
             return self.curves
         curves, load = dict(self.curves), tokens / ready
         for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):
