@@ -177,6 +177,7 @@ def simulate(
         int | None,
         typer.Option(min=1, help="That serve when the trace begins. Default: enough for 5 minutes."),
     ] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, help="Of the cluster. Default: enough for every replica.")] = None,
 ) -> None:
     """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
     from aifactory.simulate import command, report  # what `run` and the other commands do not need
@@ -187,7 +188,7 @@ def simulate(
         _fail(f"{len(documents)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
         trace, [*(policy or []), *(more_policies or [])], engine, startup, seed, rate_scale, input_tokens,
-        output_tokens, plot, scrape_interval, tick, metrics_window, initial_replicas,
+        output_tokens, plot, scrape_interval, tick, metrics_window, initial_replicas, gpus,
     )  # fmt: skip
     try:
         results, oracle = command.simulate(InferenceService.model_validate(documents[0].data), options)

@@ -63,7 +63,11 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The Deployment of a role, or what keeps its replicas of several pods, counted in replicas."""
+    """The Deployment of a role, or what keeps its replicas of several pods, counted in replicas.
+
+    `capability` is the fingerprint of what decides how much a replica of its template can do, empty if not known; it
+    is `mixed` if others, of another template, serve beside these for a while.
+    """
 
     replicas: int
     generation: int = 0
@@ -74,6 +78,8 @@ class Workload:
     total: int = 0
     progress_deadline_exceeded: bool = False
     replica_failure: str = ""
+    capability: str = ""
+    mixed: bool = False
 
     @property
     def rolling_out(self) -> bool:
@@ -121,6 +127,7 @@ def together(stable: Group, canary: Group, wanted: int | None) -> Group:
         ready=one.ready + other.ready,
         available=one.available + other.available,
         total=one.total + other.total,
+        mixed=one.capability != other.capability,
     )
     return Group(workload, stable.pods + canary.pods)
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,12 @@ def namespace(kube: Kube) -> Iterator[str]:
     kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     kube.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def kubeconfig(api: ControlPlane) -> Path:
+    """For the command line."""
+    return api.kubeconfig_for(OPERATOR)
 
 
 def new_operator(api: ControlPlane, namespace: str, **settings: str) -> OperatorProcess:

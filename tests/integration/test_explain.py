@@ -1,9 +1,6 @@
 """`aifactory explain` reads a service from a real API server, or says what is missing."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,25 +8,13 @@ import pytest
 
 from tests.kind.controlplane import ControlPlane
 
-from .conftest import OPERATOR
+from .commands import aifactory
 from .service import Service
 
 
 def explain(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aifactory", "explain", *arguments],
-        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def kubeconfig(api: ControlPlane) -> Path:
-    return api.kubeconfig_for(OPERATOR)
+    return aifactory(kubeconfig, "explain", *arguments)
 
 
 @pytest.fixture

@@ -1,35 +1,17 @@
 """What a change would do can be read before it is made: in `status.plan`, and from `aifactory diff`."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
-from tests.kind.controlplane import ControlPlane
-
-from .conftest import OPERATOR
+from .commands import aifactory
 from .service import CHILDREN, Object, Service
 
 
 def diff(kubeconfig: Path, manifest: Object, file: Path) -> tuple[int, str]:
     """Exit code and output of `aifactory diff` for a manifest."""
     file.write_text(yaml.safe_dump(manifest))
-    done = subprocess.run(
-        [sys.executable, "-m", "aifactory", "diff", "-f", str(file)],
-        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def kubeconfig(api: ControlPlane) -> Path:
-    return api.kubeconfig_for(OPERATOR)
+    return aifactory(kubeconfig, "diff", "-f", str(file))
 
 
 def test_a_planned_service_lists_what_it_would_add(service: Service) -> None:

@@ -3,8 +3,12 @@
 import subprocess
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import yaml
+from aifactory.runtimes.vllm import DIALECT
+from aifactory.signals.queries import SILENT, build
+from aifactory.signals.wanted import Wanted
 from aifactory.simulate.prometheus import Prometheus, growth, slope
 
 from tests.kind import binaries
@@ -72,9 +76,50 @@ def test_rate_deriv_and_quantiles_are_those_of_prometheus(tmp_path: Path) -> Non
         }
         for query, value in tests
     ]
-    file = tmp_path / "test.yaml"
+    evaluated(tmp_path / "test.yaml", inputs, checks)
+
+
+def evaluated(file: Path, inputs: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
+    """The real Prometheus gives these answers to these samples."""
     group = {"interval": f"{INTERVAL}s", "input_series": inputs, "promql_expr_test": checks}
     file.write_text(yaml.safe_dump({"evaluation_interval": f"{INTERVAL}s", "fuzzy_compare": True, "tests": [group]}))
     promtool = binaries.ensure_prometheus("promtool")
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# By service and pod: requests that wait, and tokens made, by scrape. The pod `hung` alone is silent; those of the
+# service `vectors` are not asked for tokens.
+SILENT_ONES = {
+    "chat": {
+        "busy": ((2, 3, 1, 2, 2, 3), (100, 130, 150, 190, 220, 250)),
+        "hung": ((1, 5, 9, 14, 19, 25), (400, 400, 400, 400, 400, 400)),
+        "idle": ((0, 0, 0, 0, 0, 0), (70, 70, 70, 70, 70, 70)),
+        "called": ((0, 0, 0, 0, 0, 4), (50, 50, 50, 50, 50, 50)),
+        "slow": ((2, 2, 2, 2, 2, 2), (90, 90, 90, 90, 90, 91)),
+    },
+    "vectors": {"embedding": ((2, 3, 1, 2, 2, 3), (0, 0, 0, 0, 0, 0))},
+}
+
+
+def test_a_pod_that_holds_requests_and_makes_no_token_is_found_by_both(tmp_path: Path) -> None:
+    now, window, inputs, found = 80, 60, [], {}
+    for service, pods in SILENT_ONES.items():
+        prometheus = Prometheus(EDGES)
+        for pod, values in pods.items():
+            labels = f'{{namespace="prod",inferenceservice="{service}",pod="{pod}"}}'
+            names = ("vllm:num_requests_waiting", "vllm:generation_tokens_total", "vllm:num_requests_running")
+            inputs += [
+                {"series": f"{name}{labels}", "values": series(list(one))}
+                for name, one in zip(names, (*values, (0,) * 6), strict=True)
+            ]
+            for index, (waiting, tokens) in enumerate(zip(*values, strict=True)):
+                prometheus.scraped(pod, sample(INTERVAL * index, waiting=waiting, first_tokens={0.25: tokens}))
+        found |= {(service, pod): held for pod, held in prometheus.silent(now, window).items()}
+    assert found == {("chat", "hung"): 9.0}
+    query = build(Wanted(frozenset(), {DIALECT: None}), window).gauges[SILENT]
+    expected = [
+        {"labels": f'{{namespace="prod", inferenceservice="{service}", pod="{pod}"}}', "value": held}
+        for (service, pod), held in found.items()
+    ]
+    evaluated(tmp_path / "test.yaml", inputs, [{"expr": query, "eval_time": f"{now}s", "exp_samples": expected}])

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.kind.controlplane import ControlPlane
 from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
 
+from .conftest import new_operator
 from .service import Service, operator_writes, target
 
 STATUS = "patch inferenceservices/status"
@@ -81,20 +83,53 @@ def test_a_restart_over_unchanged_services_writes_nothing(
     )
 
 
+def remember(service: Service, learned: dict[str, str]) -> None:
+    """Write what an operator before this one has learned."""
+    status = service.status()
+    status["scaling"] = {**status.get("scaling", {}), "learned": learned}
+    as_operator = f"{service.path}/status?fieldManager={STATUS_MANAGER}&force=true"
+    service.kube.send("PATCH", as_operator, {**service.manifest(), "status": status}, "application/apply-patch+yaml")
+
+
 def test_what_was_learned_survives_a_restart(operator: OperatorProcess, own_service: Service) -> None:
     learned = {name: f"{value:g}" for name, value in Memory(base={Signal.TTFT: 0.123}).learned().items()}
     own_service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 4}})
     own_service.wait_children()
     operator.stop()
-    status = own_service.status()
-    status["scaling"] = {**status.get("scaling", {}), "learned": {**learned, "bad": "x"}}
-    as_operator = f"{own_service.path}/status?fieldManager={STATUS_MANAGER}&force=true"
-    written = {**own_service.manifest(), "status": status}
-    own_service.kube.send("PATCH", as_operator, written, "application/apply-patch+yaml")
+    remember(own_service, {**learned, "bad": "x"})
     operator.start()
     own_service.load_model()
     own_service.wait("written anew", lambda: "bad" not in own_service.status()["scaling"].get("learned", {}))
     assert own_service.status()["scaling"]["learned"] == learned
+
+
+@pytest.fixture
+def telling_operator(api: ControlPlane, namespace: str) -> Iterator[OperatorProcess]:
+    """One that writes what it learns at once."""
+    with new_operator(api, namespace, AIFACTORY_STATUS_INTERVAL="1") as process:
+        yield process
+
+
+def test_what_was_learned_of_other_replicas_is_forgotten(
+    telling_operator: OperatorProcess, own_service: Service
+) -> None:
+    operator = telling_operator
+    scales = {"scaling": {"minReplicas": 1, "maxReplicas": 4}}
+    learned = {name: f"{value:g}" for name, value in Memory(base={Signal.TTFT: 0.123}).learned().items()}
+    own_service.apply(scales)
+    own_service.become_ready()
+    operator.stop()
+    remember(own_service, learned)
+    operator.start()
+    of = own_service.wait("known of whom", lambda: own_service.status()["scaling"].get("learnedOf"))
+    assert own_service.status()["scaling"]["learned"] == learned
+    own_service.apply({**scales, "runtime": {"image": "vllm/vllm-openai:next"}})
+    own_service.wait("rolling out", lambda: len(own_service.pods()) == 2)
+    operator.stop()
+    assert own_service.status()["scaling"]["learnedOf"] == of, "the former replica serves, and is known after a restart"
+    operator.start()
+    own_service.wait("only the new one is there", lambda: own_service.load_model() or len(own_service.pods()) == 1)
+    own_service.wait("forgotten", lambda: "learned" not in own_service.status()["scaling"])
 
 
 def test_scaling_writes_replicas_alone(service: Service) -> None:

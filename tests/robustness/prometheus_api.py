@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from aifactory.runtimes.base import MetricDialect
 from aifactory.runtimes.vllm import DIALECT
 from aifactory.signals.answers import Service
-from aifactory.signals.queries import COUNTERS, GAUGES, GROWTH, HISTOGRAMS, SAMPLE_AGE, build, total
+from aifactory.signals.queries import COUNTERS, GAUGES, GROWTH, HISTOGRAMS, SAMPLE_AGE, SILENT, build, total
 from aifactory.signals.wanted import Wanted
 from aifactory.simulate.prometheus import Prometheus
 from requests import PreparedRequest, Response
@@ -83,6 +83,8 @@ class PrometheusAPI(BaseAdapter):
             if name == SAMPLE_AGE:
                 return [self._sample(now - sample.time, pod=pod) for pod, sample in latest]
             return [self._sample(float(getattr(sample, name)), pod=pod) for pod, sample in latest]
+        if name == SILENT:
+            return [self._sample(held, pod=pod) for pod, held in prometheus.silent(now, window).items()]
         if name in COUNTERS:
             return self._number(prometheus.rate(name, now, window))
         if name == GROWTH:
@@ -114,7 +116,7 @@ class PrometheusAPI(BaseAdapter):
 
 def metric(name: str, dialect: MetricDialect = DIALECT) -> str:
     """The metric that a query is about, the first if it is about two."""
-    field = {GROWTH: "running", SAMPLE_AGE: "running"}.get(name, name)
+    field = {GROWTH: "running", SAMPLE_AGE: "running", SILENT: "generation_tokens"}.get(name, name)
     known = next(one for one in (*HISTOGRAMS, *COUNTERS, *GAUGES) if field.startswith(one))
     return str(getattr(dialect, known))
 

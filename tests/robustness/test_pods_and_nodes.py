@@ -205,10 +205,38 @@ def test_rule_08_engines_that_hang_get_one_more_replica_at_most_and_keep_those_t
     assert found.conditions(begins + 4 * MINUTE)["EngineStalled"] == ("True", "NoTokens")
 
 
-@pytest.mark.xfail(strict=True, reason="the queue of one engine that hangs counts like any other")
+def hang_one(world: World, now: float) -> None:
+    hang(world, now, 1)
+
+
 def test_one_engine_of_many_that_hangs_does_not_double_the_replicas() -> None:
-    found = run(steady(2.5, 14), replicas=5, events=[(8 * MINUTE, lambda world, now: hang(world, now, 1))])
+    found = run(steady(2.5, 14), replicas=5, events=[(8 * MINUTE, hang_one)])
     assert found.added(8 * MINUTE) <= 2
+    assert found.conditions(12 * MINUTE)["EngineStalled"] == ("True", "PodsStuck")
+    assert "chat-00001" in found.world.deployment.pods
+    assert {pod for tick in found.within(11 * MINUTE) for pod in tick.decision.stuck_pods} == {"chat-00001"}
+
+
+def test_an_engine_that_hangs_does_not_keep_the_replicas_of_a_peak_and_is_the_first_to_leave() -> None:
+    found = run(steps((12, 2.5), (30, 0.5)), replicas=5, events=[(8 * MINUTE, hang_one)])
+    assert found.removed(8 * MINUTE, 12 * MINUTE) == 0
+    assert found.replicas(40 * MINUTE) <= 2
+    assert "chat-00001" not in found.world.deployment.pods
+    assert "EngineStalled" not in found.conditions(40 * MINUTE)
+    assert found.returns() == 0
+
+
+def test_an_engine_that_hangs_at_night_costs_no_replica_after_replica() -> None:
+    """Between two requests no token comes out of the others either."""
+    found = run(steady(0.02, 60), replicas=2, minReplicas=2, events=[(8 * MINUTE, hang_one)])
+    assert found.added() <= 1
+
+
+def test_an_engine_that_hangs_and_is_restarted_is_counted_on_again() -> None:
+    events = [(8 * MINUTE, hang_one), (13 * MINUTE, crash)]
+    found = run(steady(2.5, 24), replicas=5, events=events)
+    assert "EngineStalled" not in found.conditions(18 * MINUTE)
+    assert found.attainment(18 * MINUTE) >= 0.95
 
 
 def test_rule_08_engines_that_were_restarted_are_stalled_no_more() -> None:

@@ -99,6 +99,7 @@ class Reason(StrEnum):
     ON_BUCKET_EDGE = "OnBucketEdge"
     BASE_LATENCY_ABOVE_OBJECTIVE = "BaseLatencyAboveObjective"
     NO_TOKENS = "NoTokens"
+    PODS_STUCK = "PodsStuck"
     # Downloads
     DOWNLOADED = "Downloaded"
     DOWNLOADING = "Downloading"

@@ -153,6 +153,11 @@ class ScalingStatus(Model):
     learned: Annotated[dict[str, Text], Field(max_length=LEARNED)] = Field(
         default={}, description="What scaling has learned of the service, for the operator after a restart."
     )
+    learned_of: Text | None = Field(
+        default=None,
+        description="Fingerprint of the replicas that this is about: image, arguments, resources, volumes and nodes. "
+        "When it changes, what a replica carries and how long it starts are learned anew.",
+    )
 
 
 class RoleStatus(Model):

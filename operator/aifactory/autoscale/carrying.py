@@ -28,9 +28,10 @@ def replicas(
     foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
     more = sizing.fitting(load if foreseen else now, line)
     fewer = sizing.fitting(load, limit)
-    return max(more, min(fewer, fleet.replicas)) + fleet.overdue
+    return max(more, min(fewer, fleet.replicas)) + fleet.lost
 
 
 def awaited(one: Measure, fleet: Fleet, knowledge: Knowledge) -> bool:
     """A latency that misses its target tells nothing new while replicas are starting, if what one carries is known."""
-    return knowledge.curves[one.signal].known and fleet.pending > 0
+    known = knowledge.curves[one.signal].known and not knowledge.doubtful(fleet)
+    return known and fleet.pending > 0

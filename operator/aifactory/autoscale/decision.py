@@ -106,7 +106,7 @@ class Decision:
     """Replicas before and after, the cause, and facts about the service that became apparent.
 
     `infeasible` are latencies that one request alone already misses; `overdue_pods` have not started within the startup
-    timeout.
+    timeout; `stuck_pods` hold requests and make no token while others do.
     """
 
     from_: int
@@ -120,6 +120,7 @@ class Decision:
     gpu_shortage: bool = False
     engine_stalled: bool = False
     overdue_pods: int = 0
+    stuck_pods: tuple[str, ...] = ()
     capacity: Capacity | None = None
     forecast: Forecast | None = None
     rejected: tuple[Alternative, ...] = ()

@@ -1,9 +1,9 @@
 """The replicas of a role, sorted by what the control law may expect of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from aifactory.observed import Group, Pod
+from aifactory.observed import Group, Pod, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +12,11 @@ class Fleet:
 
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
-    longer than the startup timeout and are not counted on. `uncreated` do not exist yet. Of the pods that serve, the
+    longer than the startup timeout and are not counted on, as are those that are ready but `stuck`, holding requests
+    without making a token. `uncreated` do not exist yet. Of the pods that serve, the
     slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
-    `activator` holds requests.
+    `activator` holds requests. `capability` is the fingerprint of what the replicas can do once they have been
+    replaced, empty if not known; `mixed` says that others serve with them.
     """
 
     replicas: int
@@ -23,15 +25,27 @@ class Fleet:
     unschedulable: int = 0
     unschedulable_since: float | None = None
     overdue: int = 0
+    stuck: int = 0
     uncreated: int = 0
     rolling_out: bool = False
     startup_seconds: float | None = None
     activator: bool = False
+    capability: str = ""
+    mixed: bool = False
+
+    @property
+    def lost(self) -> int:
+        """Replicas that others have to stand in for."""
+        return self.overdue + self.stuck
 
     @property
     def pending(self) -> int:
         """Capacity that was asked for and is expected to come."""
         return self.loading + self.unschedulable + self.uncreated
+
+    def without(self, stuck: int) -> "Fleet":
+        """With so many of the ready replicas not counted on."""
+        return replace(self, ready=max(0, self.ready - stuck), stuck=stuck)
 
     @classmethod
     def of(cls, group: Group, startup_timeout: timedelta, now: float) -> "Fleet":
@@ -39,10 +53,10 @@ class Fleet:
         waiting = [pod for pod in group.pending_pods if pod.unschedulable]
         starting = [pod for pod in group.pending_pods if not pod.unschedulable]
         overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
-        replicas = group.workload.replicas if group.workload else 0
+        workload = group.workload or Workload(replicas=0)
         existing = sum(not pod.terminating for pod in group.pods)
         return cls(
-            replicas=replicas,
+            replicas=workload.replicas,
             ready=len(group.serving_pods),
             loading=len(starting) - overdue,
             unschedulable=len(waiting),
@@ -50,10 +64,12 @@ class Fleet:
                 (pod.unschedulable_since for pod in waiting if pod.unschedulable_since is not None), default=None
             ),
             overdue=overdue,
-            uncreated=max(0, replicas - existing),
-            rolling_out=group.workload.rolling_out if group.workload else False,
+            uncreated=max(0, workload.replicas - existing),
+            rolling_out=group.workload is not None and workload.rolling_out,
             startup_seconds=_slowest_start(group, startup_timeout),
             activator=group.activator,
+            capability=workload.capability,
+            mixed=workload.mixed,
         )
 
 

@@ -26,7 +26,8 @@ _SLOWEST = 1e6
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    A replica that is asked for now carries load that is seen after `horizon_seconds`.
+    A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
+    are those of replicas with the fingerprint `capability`, empty if not known.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -36,6 +37,20 @@ class Knowledge:
     horizon_seconds: float = PRIOR_STARTUP_SECONDS
     serving: int = 0
     serving_since: float = 0.0
+    capability: str = ""
+
+    def about(self, fleet: Fleet) -> "Knowledge":
+        """What holds of replicas as they are now: other ones begin anew, once all of those before are gone."""
+        now = fleet.capability
+        if not now or fleet.rolling_out or now == self.capability:
+            return self
+        known = replace(self, capability=now)
+        return replace(known, curves={}, startup_seconds=PRIOR_STARTUP_SECONDS, serving=0) if self.capability else known
+
+    def doubtful(self, fleet: Fleet) -> bool:
+        """Not all of the replicas that serve may be those that it is about."""
+        replaced = fleet.rolling_out and fleet.capability != self.capability
+        return fleet.mixed or (replaced and bool(self.capability))
 
     def taught(
         self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
@@ -47,7 +62,7 @@ class Knowledge:
             self,
             startup_seconds=startup,
             budget=self.budget.seen(readings.objectives, readings.window_seconds, now),
-            curves=self._curves(measures, readings, fleet.ready),
+            curves=self._curves(measures, readings, fleet),
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
@@ -57,11 +72,12 @@ class Knowledge:
         demand = self.demand.seen(load, horizon, known.lookback, now)
         return replace(known, demand=demand, horizon_seconds=horizon)
 
-    def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, ready: int) -> Mapping[Signal, Curve]:
-        """With latencies under the load of a replica, if all of them have served for the whole window."""
-        now, tokens = readings.time, readings.tokens
+    def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
+        """With latencies under the load of a replica, if all are alike and have served for the whole window."""
+        now, tokens, ready = readings.time, readings.tokens, fleet.ready
+        unlike = self.doubtful(fleet) or len(readings.silent) > fleet.stuck
         settled = ready == self.serving and now - self.serving_since >= readings.window_seconds
-        if not tokens or not settled:
+        if not tokens or not settled or unlike:
             return self.curves
         curves, load = dict(self.curves), tokens / ready
         for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):

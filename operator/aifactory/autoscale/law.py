@@ -59,6 +59,9 @@ def _decide(
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None
+    memory = memory.watching(readings)
+    fleet = fleet.without(len(limits.stuck(scaling.behavior, memory, now)))
+    readings = readings.without(memory.stuck) if readings else None
     measures = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
     memory = memory.informed(measures, fleet, now, scaling.behavior)
     if readings and measures:
@@ -134,7 +137,7 @@ class _Tick:
             return self._more(one, bounds, memory)
         highest = max(one.ratio, memory.averages.ratios[one.signal])
         if highest < bounds.down:
-            return min(self.fleet.replicas, sizing.fewest(self.fleet.ready, highest, bounds, base))
+            return min(self.fleet.replicas, sizing.fewest(self.fleet, highest, bounds, base))
         return self.fleet.replicas
 
     def _carried(self, one: Measure, readings: ServiceReadings, expected: Expectation, memory: Memory) -> int | None:
@@ -256,6 +259,7 @@ class _Tick:
             gpu_shortage=memory.shortage_at == self.now,
             engine_stalled=limits.stalled(self.scaling.behavior, memory, self.now),
             overdue_pods=self.fleet.overdue,
+            stuck_pods=limits.stuck(self.scaling.behavior, memory, self.now),
             capacity=explained.capacity(self.measures, self.readings, memory.knowledge),
             forecast=explained.forecast(self.measures, memory.knowledge, self.expected),
             rejected=tuple(

@@ -49,11 +49,11 @@ def refusal(
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
         blindness(readings, measures): readings is None or any(measure.state.unknown for measure in measures),
-        DecisionReason.PODS_NOT_SCRAPED: readings is None or len(readings.pods) < fleet.ready,
+        DecisionReason.PODS_NOT_SCRAPED: readings is None or len(readings.pods) < fleet.ready + fleet.stuck,
         DecisionReason.ROLLOUT_IN_PROGRESS: fleet.rolling_out,
         DecisionReason.SCALING_IN_PROGRESS: fleet.loading > 0 or waits_for_gpu,
         DecisionReason.PANIC: now < memory.panic_until,
-        DecisionReason.ENGINE_STALLED: memory.stalled_since is not None,
+        DecisionReason.ENGINE_STALLED: memory.stalled_since is not None or len(memory.stuck) > fleet.stuck,
         DecisionReason.STARTUP_WINDOW: now - memory.watched_since < window,
     }
     return next((reason for reason, applies in causes.items() if applies), None)
@@ -71,6 +71,11 @@ def blindness(readings: ServiceReadings | None, measures: tuple[Measure, ...]) -
     """What to call it when signals are not known."""
     failed = readings is None or bool(readings.error) or any(measure.state is State.ERROR for measure in measures)
     return DecisionReason.METRICS_ERROR if failed else DecisionReason.NO_DATA
+
+
+def stuck(behavior: ScalingBehavior, memory: Memory, now: float) -> tuple[str, ...]:
+    """Pods that have been stuck for so long that they are not counted on."""
+    return tuple(pod for pod, since in memory.stuck.items() if now - since >= behavior.stall_after.total_seconds())
 
 
 def stalled(behavior: ScalingBehavior, memory: Memory, now: float) -> bool:

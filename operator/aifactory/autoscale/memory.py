@@ -83,7 +83,7 @@ class Memory:
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
     and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
     unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`: requests wait,
-    no token comes out; replicas were `stalled_replicas` then.
+    no token comes out; replicas were `stalled_replicas` then. `stuck` pods do so on their own, since when.
     """
 
     basis: Basis | None = None
@@ -104,21 +104,23 @@ class Memory:
     panic_until: float = 0.0
     stalled_since: float | None = None
     stalled_replicas: int = 0
+    stuck: Mapping[str, float] = field(default_factory=dict)
     shortage_at: float | None = None
     rest: Rest = field(default_factory=Rest)
 
     def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
         """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
+        memory, other = self._about(fleet)
         window = self.knowledge.window(basis[0].behavior)
         stabilization = basis[0].behavior.scale_down.stabilization_window.total_seconds()
         kept = max(_longest_period(basis[0].behavior), _TAKEN_BACK_WINDOWS * window)
         changed = self.replicas is not None and fleet.replicas != self.replicas
         adopted = changed and fleet.replicas != self.asked
         asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
-        afresh = asleep or adopted or self.basis != basis
+        afresh = asleep or adopted or other or self.basis != basis
         log = (*self.changes, Change(now, fleet.replicas - (self.replicas or 0))) if changed else self.changes
         memory = replace(
-            self,
+            memory,
             basis=basis,
             decided_at=now,
             watched_since=now if afresh else self.watched_since,
@@ -128,6 +130,14 @@ class Memory:
             recommended=tuple(entry for entry in self.recommended if now - entry[0] <= stabilization),
         )
         return memory, adopted
+
+    def _about(self, fleet: Fleet) -> tuple["Memory", bool]:
+        """Without what was learned of other replicas than there are now, and whether there was any."""
+        knowledge = self.knowledge.about(fleet)
+        memory = replace(self, knowledge=knowledge)
+        if self.knowledge.capability in ("", knowledge.capability):
+            return memory, False
+        return replace(memory, base={}, regret=None, left_work=None), True
 
     def informed(self, measures: tuple[Measure, ...], fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
         """Whether signals are known; being without all of them for an averaging window breaks the watch."""
@@ -186,17 +196,29 @@ class Memory:
             stalled_replicas=fleet.replicas if begun else self.stalled_replicas,
         )
 
+    def watching(self, readings: ServiceReadings | None) -> "Memory":
+        """With the pods that are stuck now, while others make tokens; without readings those of before."""
+        if readings is None:
+            return self
+        begins = bool(readings.generation_tokens.usable)
+        found = [pod for pod in sorted(readings.silent) if begins or pod in self.stuck]
+        alone = len(found) == len(readings.pods)
+        return replace(self, stuck={} if alone else {pod: self.stuck.get(pod, readings.time) for pod in found})
+
     def learned(self) -> Mapping[str, float]:
         """What a restart should not lose: short names to numbers, at most 80."""
         return {**saved(self.knowledge), **{f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}}
 
-    def restored(self, values: Mapping[str, float], now: float) -> "Memory":
-        """With what `learned` gave before a restart; names that are not known and values that cannot be are ignored."""
+    def restored(self, values: Mapping[str, float], now: float, capability: str = "") -> "Memory":
+        """With what `learned` gave before a restart, of replicas with the fingerprint `capability`.
+
+        Names that are not known and values that cannot be are ignored.
+        """
         base = {signal: values.get(f"{_BASE}{signal}", 0.0) for signal in Signal}
         return replace(
             self,
             base={**self.base, **{signal: value for signal, value in base.items() if value > 0}},
-            knowledge=restored(values, now),
+            knowledge=replace(restored(values, now), capability=capability),
         )
 
     def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":

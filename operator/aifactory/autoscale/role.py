@@ -44,4 +44,4 @@ def _past(memory: Memory, now: float) -> Memory:
     Changes that seem yet to come would count as made just now, and keep replicas from being added until then.
     """
     back = memory.decided_at is not None and now < memory.decided_at
-    return Memory().restored(memory.learned(), now) if back else memory
+    return Memory().restored(memory.learned(), now, memory.knowledge.capability) if back else memory

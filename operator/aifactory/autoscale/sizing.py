@@ -36,8 +36,8 @@ def draining(fleet: Fleet, waiting: float, allowed: float, completed: float, gro
     return max(fleet.replicas, fleet.ready + _up((max(0.0, waiting - allowed) + max(0.0, growth) * seconds) / each))
 
 
-def fewest(ready: int, ratio: float, limits: Thresholds, base: float | None) -> int:
-    """The consolidation test: the fewest replicas that the load of `ready` ones fits on.
+def fewest(fleet: Fleet, ratio: float, limits: Thresholds, base: float | None) -> int:
+    """The consolidation test: the fewest replicas that the load of the ready ones fits on, beside those that are stuck.
 
     The ratio is predicted for load x ready/fewer and must stay at or below the middle of the thresholds. In proportion
     to load for signals without a `base`; a latency's part above its base grows with the square, as a queue's does at
@@ -48,7 +48,7 @@ def fewest(ready: int, ratio: float, limits: Thresholds, base: float | None) -> 
     else:
         above = ratio - base
         most_load = sqrt((limits.middle - base) / above) if above > 0 else inf
-    return min(ready, max(1, _up(ready / most_load)))
+    return min(fleet.ready, max(1, _up(fleet.ready / most_load))) + fleet.stuck
 
 
 def _up(replicas: float) -> int:

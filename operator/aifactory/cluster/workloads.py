@@ -7,6 +7,7 @@ from typing import Any
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod, Workload
 from aifactory.render import labels, naming
+from aifactory.render.template import capability
 
 _Children = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -47,15 +48,17 @@ def _created(obj: Mapping[str, Any]) -> str:
 
 
 def _of_groups(groups: Mapping[str, Any]) -> Workload:
-    status = groups.get("status") or {}
+    status, spec = groups.get("status") or {}, groups["spec"]
+    leader = spec.get("leaderWorkerTemplate", {}).get("leaderTemplate")
     return Workload(
-        replicas=groups["spec"].get("replicas", 1),
+        replicas=spec.get("replicas", 1),
         generation=groups["metadata"].get("generation", 0),
         observed_generation=status.get("observedGeneration", 0),
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),
         available=status.get("readyReplicas", 0),
         total=status.get("replicas", 0),
+        capability=capability(leader) if leader else "",
     )
 
 
@@ -63,11 +66,12 @@ def _of_stateful_sets(
     shared: Mapping[str, Any], role: RoleName, children: _Children, pods: tuple[Pod, ...]
 ) -> Workload:
     wanted = shared["metadata"].get("annotations") or {}
-    templates = {
-        own[labels.REPLICA]: own.get(labels.TEMPLATE)
+    sets = [
+        child
         for (kind, _), child in children.items()
-        if kind == "StatefulSet" and (own := child["metadata"]["labels"]).get(labels.ROLE) == role
-    }
+        if kind == "StatefulSet" and child["metadata"]["labels"].get(labels.ROLE) == role
+    ]
+    templates = {(own := one["metadata"]["labels"])[labels.REPLICA]: own.get(labels.TEMPLATE) for one in sets}
     ready = sum(pod.ready and not pod.terminating for pod in pods if pod.grouped)
     return Workload(
         replicas=int(wanted.get(labels.REPLICAS, 0)),
@@ -75,14 +79,21 @@ def _of_stateful_sets(
         ready=ready,
         available=ready,
         total=len(templates),
+        capability=_of_leader(sets, wanted.get(labels.TEMPLATE)),
     )
+
+
+def _of_leader(sets: Iterable[Mapping[str, Any]], digest: str | None) -> str:
+    """Capability of the replicas of a template; any of their leaders stands for all."""
+    alike = (one["spec"]["template"] for one in sets if one["metadata"]["labels"].get(labels.TEMPLATE) == digest)
+    return next((capability(one) for one in alike if labels.ROLE in one["metadata"]["labels"]), "")
 
 
 def workload_of(deployment: Mapping[str, Any]) -> Workload:
     """A Deployment's numbers and troubles."""
     status = deployment.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
-    failure = conditions.get("ReplicaFailure", {})
+    failure, template = conditions.get("ReplicaFailure", {}), deployment["spec"].get("template")
     return Workload(
         replicas=deployment["spec"].get("replicas", 1),
         generation=deployment["metadata"].get("generation", 0),
@@ -93,4 +104,5 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
         total=status.get("replicas", 0),
         progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
         replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
+        capability=capability(template) if template else "",
     )

@@ -53,7 +53,8 @@ class KnownRole:
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
-        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, self.memory.learned())
+        known, of = self.memory.learned(), self.memory.knowledge.capability
+        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, known, of)
 
 
 @dataclass(slots=True)
@@ -89,7 +90,9 @@ class Known:
     def recall(self, now: float) -> None:
         """Learn from the status what an operator before this one has learned."""
         for one in self.roles:
-            one.memory = one.memory.restored(learned.recalled(self.status.scaling_of(one.role.name)), now)
+            before = self.status.scaling_of(one.role.name)
+            of = (before.learned_of if before else None) or ""
+            one.memory = one.memory.restored(learned.recalled(before), now, of)
 
     def decide(self, snapshot: Snapshot | None, observed: Observed, now: float) -> None:
         """Decide once for each new snapshot."""
@@ -163,4 +166,4 @@ class Known:
     def in_flight(self) -> Mapping[str, float]:
         """Pods and the requests they hold, as far as it was read."""
         read = (one.readings for one in self.roles if one.readings is not None)
-        return {name: pod.in_flight for readings in read for name, pod in readings.pods.items()}
+        return {name: held for readings in read for name, held in readings.in_flight.items()}

@@ -25,6 +25,8 @@ _ADVICE: Mapping[str, str] = {
     R.OBJECTIVES_MISSED: "see what the last decision was limited by",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
+    R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",
+    R.PODS_STUCK: "read the log of that pod, then delete it: another one takes its place",
     R.CANARY_ROLLED_BACK: "change the spec to try again",
 }
 

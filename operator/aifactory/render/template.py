@@ -1,15 +1,19 @@
-"""Which pod template a Deployment was given, so that a changed one is told from a changed Deployment."""
+"""Which pod template a workload was given, and what of it decides how much a replica can do."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from aifactory.api.accelerator import LEADER_ADDRESS
 from aifactory.api.rollout import Track
 
 from . import labels
 
 _OF_TRACK = (labels.TRACK, labels.COMPONENT)
+# Fields of a pod and of a container by which replicas differ in what they carry and how long they take to start.
+_POD_FIELDS = ("volumes", "resourceClaims", "nodeSelector", "affinity")
+_CONTAINER_FIELDS = ("image", "command", "args", "env", "resources", "volumeMounts")
 
 
 def fingerprint(template: Mapping[str, Any]) -> str:
@@ -40,3 +44,17 @@ def given(deployment: Mapping[str, Any]) -> str:
     """The fingerprint of the template that a live Deployment was given; empty if nobody knows."""
     text: str = (deployment["metadata"].get("annotations") or {}).get(labels.TEMPLATE, "")
     return text
+
+
+def capability(template: Mapping[str, Any]) -> str:
+    """The same for replicas that carry as much and start as fast, by their pod template as it is stored.
+
+    Labels, probes and Kubernetes' times do not matter, nor where the pods of a replica find their leader.
+    """
+    spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
+    containers = [{name: one.get(name) for name in _CONTAINER_FIELDS} for one in spec.get("containers") or ()]
+    for one in containers:
+        one["env"] = [variable for variable in one["env"] or () if variable["name"] != LEADER_ADDRESS]
+    fields = {name: spec.get(name) for name in _POD_FIELDS}
+    content = {**fields, "containers": containers, "config": annotations.get(labels.ENGINE_CONFIG)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

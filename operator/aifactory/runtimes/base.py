@@ -20,7 +20,8 @@ class MetricDialect:
     A name may be followed by one label that its series must have, as in `requests{state="waiting"}`. Histograms are
     base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1. Counters carry
     their `_total`. Where a service has pods that are its `entry`, their histograms and counters are about all of it and
-    come before those of the pods behind them.
+    come before those of the pods behind them. With `live_tokens`, `generation_tokens` moves with every token, and not
+    only when a request ends.
     """
 
     running: str
@@ -33,6 +34,7 @@ class MetricDialect:
     prompt_tokens: str | None = None
     generation_tokens: str | None = None
     entry: bool = False
+    live_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ DIALECT = MetricDialect(
     completed="sglang:num_requests_total",
     prompt_tokens='sglang:realtime_tokens_total{mode="prefill_compute"}',
     generation_tokens='sglang:realtime_tokens_total{mode="decode"}',
+    live_tokens=True,
 )
 # These counters move only when a request ends, so a newer release is better read by the others.
 OLDER = replace(
@@ -61,13 +62,15 @@ OLDER = replace(
     inter_token_latency="sglang:time_per_output_token_seconds",  # noqa: S106
     prompt_tokens="sglang:prompt_tokens_total",
     generation_tokens="sglang:generation_tokens_total",
+    live_tokens=False,
 )
 
 
 def _underscored(dialect: MetricDialect) -> MetricDialect:
     """What Prometheus stores when the page was negotiated with escaped names."""
-    names = {field.name: getattr(dialect, field.name) for field in fields(dialect)}
-    return MetricDialect(**{field: name and name.replace("sglang:", "sglang_") for field, name in names.items()})
+    names: dict[str, Any] = {field.name: getattr(dialect, field.name) for field in fields(dialect)}
+    texts = {field: name.replace("sglang:", "sglang_") for field, name in names.items() if isinstance(name, str)}
+    return replace(dialect, **{**names, **texts})
 
 
 BUCKET_FLAGS: Mapping[str, str] = {

@@ -61,6 +61,7 @@ DIALECT = MetricDialect(
     completed="vllm:request_success_total",
     prompt_tokens="vllm:prompt_tokens_total",
     generation_tokens="vllm:generation_tokens_total",
+    live_tokens=True,
 )
 
 

@@ -29,6 +29,7 @@ GAUGES = ("running", "waiting", "kv_cache_usage")
 _OF_RANKS = {"running": "sum", "waiting": "sum", "kv_cache_usage": "max"}
 GROWTH = "growth"
 SAMPLE_AGE = "sample_age"
+SILENT = "silent"
 ATTAINMENT_WINDOWS = ("5m", "1h")
 
 
@@ -56,6 +57,7 @@ def build(wanted: Wanted, window_seconds: int) -> Queries:
         ValueError: if a name in a dialect is not a metric name.
     """
     series = {field: _series(wanted, field) for field in (*HISTOGRAMS, *COUNTERS, *GAUGES)}
+    live = {field: _series(_of_live_tokens(wanted), field) for field in (*GAUGES, *COUNTERS)}
     histograms = [name for signal, name in HISTOGRAM_OF.items() if signal in wanted.latencies and series[name]]
     window = f"{window_seconds}s"
     counters = {counter: _rate(series[counter], "", window) for counter in COUNTERS if series[counter]}
@@ -71,6 +73,7 @@ def build(wanted: Wanted, window_seconds: int) -> Queries:
                 if series["running"]
                 else {}
             ),
+            **({SILENT: _silent(live, window)} if live["generation_tokens"] else {}),
         },
         slow={
             f"{name}_{window}": _buckets(series[name], window) for name in histograms for window in ATTAINMENT_WINDOWS
@@ -162,6 +165,20 @@ def _by_service(series: Iterable[_Series], inner: str) -> str:
 
 def _by_pod(aggregate: str, series: Iterable[_Series], inner: str) -> str:
     return _either(_POD, [f"{aggregate} by ({_POD}) ({inner % one.select()})" for one in series])
+
+
+def _of_live_tokens(wanted: Wanted) -> Wanted:
+    """Of engines that count tokens as they are made: elsewhere a long answer looks like none."""
+    return replace(wanted, dialects={one: services for one, services in wanted.dialects.items() if one.live_tokens})
+
+
+def _silent(series: Mapping[str, tuple[_Series, ...]], window: str) -> str:
+    """Pods that held requests for the whole window and made no token, though the service has made some; hardly any."""
+    held = (series[gauge] for gauge in ("running", "waiting") if series[gauge])
+    busy = f" or on ({_POD}) ".join(f"({_by_pod('sum', one, f'min_over_time(%s[{window}])')}) > 0" for one in held)
+    tokens = series["generation_tokens"]
+    without = f"({_by_pod('sum', tokens, f'rate(%s[{window}])')}) == 0"
+    return f"({busy}) and on ({_POD}) ({without}) and on ({_SERVICE}) (({_by_service(tokens, '%s')}) > 0)"
 
 
 def _either(labels: str, alternatives: list[str]) -> str:

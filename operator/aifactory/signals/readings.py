@@ -1,9 +1,10 @@
 """What was read about one service in one tick. Every value says how far it can be trusted."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
+from statistics import fmean
 
 from .objectives import Objective
 
@@ -40,6 +41,10 @@ class Reading:
         """The value if it is one that a rate, a count or a time can have."""
         sensible = self.state is State.OK and self.value is not None and 0 <= self.value < inf
         return self.value if sensible else None
+
+    def instead(self, value: float | None) -> "Reading":
+        """With another value, where there is one at all."""
+        return self if self.usable is None or value is None else replace(self, value=value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ class ServiceReadings:
     """All signals of one service in one tick.
 
     Read at `time` (epoch seconds). `pods` are the ready pods that report, by name; gauges are sums or means over them.
+    The `silent` ones have held requests for the whole window and made no token, though the service has made some.
     Rates are per second over `window_seconds`. `offered` is completions plus growth of the requests in the system.
     `error` says what Prometheus answered if nothing could be read.
     """
@@ -101,7 +107,27 @@ class ServiceReadings:
     prompt_tokens: Reading = Reading()
     generation_tokens: Reading = Reading()
     pods: Mapping[str, PodReading] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()
     error: str = ""
+
+    @property
+    def in_flight(self) -> Mapping[str, float]:
+        """Requests that each pod holds; those of a silent one will hardly be finished, and count for less than none."""
+        return {name: -1.0 if name in self.silent else pod.in_flight for name, pod in self.pods.items()}
+
+    def without(self, stuck: Collection[str]) -> "ServiceReadings":
+        """With gauges of the other pods alone."""
+        kept = [pod for name, pod in self.pods.items() if name not in stuck]
+        if not stuck or not kept:
+            return self
+        usage = [pod.kv_cache_usage for pod in kept if pod.kv_cache_usage is not None]
+        return replace(
+            self,
+            running=self.running.instead(sum(pod.running for pod in kept)),
+            waiting=self.waiting.instead(sum(pod.waiting for pod in kept)),
+            kv_cache_usage=self.kv_cache_usage.instead(fmean(usage) if usage else None),
+            kv_cache_usage_worst=self.kv_cache_usage_worst.instead(max(usage, default=None)),
+        )
 
     @property
     def tokens(self) -> float | None:

@@ -10,7 +10,7 @@ from aifactory.runtimes.base import MetricDialect
 from .answers import Histograms, HistogramsByTrack, Numbers, NumbersByPod, NumbersByTrack, Service
 from .histogram import Histogram
 from .objectives import Objective
-from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, on_tracks, total
+from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, SILENT, on_tracks, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 from .tracks import Tally, TrackObjective, TrackReadings, window_within
 
@@ -103,6 +103,7 @@ class _View:
             prompt_tokens=self._rate("prompt_tokens"),
             generation_tokens=self._rate("generation_tokens"),
             pods=self._pods(),
+            silent=frozenset(self._by_pod(SILENT).keys() & set(self.reporting)),
             error=self.snapshot.error,
         )
 

@@ -60,7 +60,7 @@ class Deployment:
     """Pods by name. `on_finished` is told of each finished sequence. Nodes have `room` for so many pods at once."""
 
     def __init__(self, scenario: Scenario, on_finished: Callable[[Sequence], None]) -> None:
-        self.room = inf
+        self.room = scenario.room
         self.replicas = 0
         self.pods: dict[str, SimulatedPod] = {}
         self.past: list[SimulatedPod] = []
@@ -71,9 +71,10 @@ class Deployment:
         self._made = 0
 
     def begin(self, replicas: int) -> list[SimulatedPod]:
-        """Replicas that serve from the start."""
+        """Replicas that serve from the start, as far as there is room; the others wait."""
         self.replicas = replicas
-        pods = [self._make(0.0) for _ in range(replicas)]
+        made = [self._make(0.0) for _ in range(replicas)]
+        pods = [pod for rank, pod in enumerate(made) if rank < self.room]
         for pod in pods:
             pod.placed_at = pod.began_at = pod.ready_at = 0.0
             self.started(pod)

@@ -41,6 +41,7 @@ class Options:
     tick: str
     metrics_window: str
     initial_replicas: int | None
+    gpus: int | None
 
 
 def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Result], Figures]:
@@ -68,6 +69,7 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
             seed=options.seed,
             watch=watch,
             initial=options.initial_replicas,
+            gpus=options.gpus,
         )
         results = run_policies(needed_policies(asked), found, profile(found))
         shown = {name: results[name] for name in asked}

@@ -9,7 +9,7 @@ from operator import add
 from typing import NamedTuple
 
 from aifactory.signals.histogram import Histogram
-from aifactory.signals.queries import GROWTH, HISTOGRAMS, SAMPLE_AGE, total
+from aifactory.signals.queries import GROWTH, HISTOGRAMS, SAMPLE_AGE, SILENT, total
 from aifactory.signals.snapshot import Snapshot
 
 from .engine.counters import Sample
@@ -137,6 +137,18 @@ class Prometheus:
         slopes = [each for each in found if each is not None]
         return sum(slopes) if slopes else None
 
+    def silent(self, now: float, window: float) -> Mapping[str, float]:
+        """By pod, the requests that it had during the whole window without making a token, if the service made any."""
+        if not any(sample.generation_tokens for sample in self.latest(now).values()):
+            return {}
+        found: dict[str, float] = {}
+        for pod, target in self._targets.items():
+            samples = [sample for sample in target.samples if now - window < sample.time <= now]
+            held = [min(one.running for one in samples), min(one.waiting for one in samples)] if samples else []
+            silent = len(samples) > 1 and samples[0].generation_tokens == samples[-1].generation_tokens
+            found |= {pod: float(next(filter(None, held)))} if silent and any(held) else {}
+        return found
+
     def snapshot(self, service: Service, latencies: Iterable[str], now: float, window: float) -> Snapshot:
         """What the operator would have read at `now`; `latencies` are the histograms that objectives need."""
         asked = [name for name in HISTOGRAMS if name in latencies]
@@ -150,6 +162,7 @@ class Prometheus:
             "waiting": {pod: float(sample.waiting) for pod, sample in latest.items()},
             "kv_cache_usage": {pod: sample.kv_cache_usage for pod, sample in latest.items()},
             SAMPLE_AGE: {pod: now - sample.time for pod, sample in latest.items()},
+            SILENT: self.silent(now, window),
         }
         return Snapshot(
             time=now,

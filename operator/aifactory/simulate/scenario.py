@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingSpec
@@ -40,7 +41,7 @@ _USUAL = Watch()
 class Scenario:
     """Times are seconds from the start of the trace. `startup` is the mean time that a pod takes to load on its node.
 
-    The trace begins with `initial` replicas that serve; None leaves it to the policy.
+    The trace begins with `initial` replicas that serve; None leaves it to the policy. Nodes have GPUs for `room`.
     """
 
     role: Role
@@ -53,6 +54,7 @@ class Scenario:
     seed: int
     watch: Watch = _USUAL
     initial: int | None = None
+    room: float = inf
 
     @property
     def end(self) -> float:
@@ -62,7 +64,7 @@ class Scenario:
     @property
     def gpus(self) -> int:
         """GPUs of one replica."""
-        return self.role.spec.accelerator.count
+        return self.role.spec.accelerator.gpus
 
     @property
     def attainment(self) -> float:
@@ -84,8 +86,9 @@ def scenario(
     seed: int,
     watch: Watch = _USUAL,
     initial: int | None = None,
+    gpus: int | None = None,
 ) -> Scenario:
-    """The service on an engine, within the limits that its spec sets.
+    """The service on an engine, within the limits that its spec sets, in a cluster of `gpus` or of as many as it takes.
 
     Raises:
         ScenarioError: if it is not made of equal pods that scale, or has no latency objective.
@@ -97,7 +100,9 @@ def scenario(
     spec, scaling = role.spec, role.spec.scaling
     if scaling is None:
         raise ScenarioError("spec.scaling: is required; give scaling.maxReplicas in place of replicas")
-    objectives = resolve(spec.slo)
+    objectives, each = resolve(spec.slo), spec.accelerator.gpus
+    if gpus is not None and gpus < each:
+        raise ScenarioError(f"--gpus must be at least {each}, as one replica has so many, not {gpus}")
     if all(objective.percentile is None for objective in objectives):
         raise ScenarioError("spec.slo: a latency objective is required, to tell good answers from late ones")
     return Scenario(
@@ -111,6 +116,7 @@ def scenario(
         seed=seed,
         watch=watch,
         initial=initial,
+        room=inf if gpus is None else gpus // each,
     )
 
 

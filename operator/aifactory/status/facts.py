@@ -30,7 +30,8 @@ class Held:
 class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
-    `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose.
+    `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose, of
+    replicas with the fingerprint `learned_of`.
     """
 
     role: Role
@@ -39,6 +40,7 @@ class RoleFacts:
     decision: Decision | None = None
     readings: ServiceReadings | None = None
     learned: Mapping[str, float] = field(default_factory=dict)
+    learned_of: str = ""
 
     @property
     def workload(self) -> Workload:

@@ -103,6 +103,7 @@ def scaling(facts: Facts, one: RoleFacts) -> ScalingStatus | None:
         last_scale_time=now if scaled else before.last_scale_time,
         history=history[:HISTORY],
         learned=learned.written(one.learned),
+        learned_of=one.learned_of or None if one.learned else None,
     )
 
 

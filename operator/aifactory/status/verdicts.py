@@ -28,6 +28,7 @@ _BOUNDS = {
     DecisionReason.BUDGET: Reason.BUDGET,
     DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS,
 }
+_MOST_NAMES = 5
 _FINER_FIELD = "runtime.latencyBuckets"
 _FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
 _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
@@ -127,7 +128,7 @@ def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
             T.METRICS_AVAILABLE,
             False,
             Reason.PODS_NOT_SCRAPED,
-            f"Prometheus has no fresh sample of {', '.join(silent[:5])}",
+            f"Prometheus has no fresh sample of {', '.join(silent[:_MOST_NAMES])}",
         )
     if unknown:
         signal, state = unknown[0]
@@ -220,6 +221,10 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     if decision.engine_stalled:
         message = "requests wait but no token comes out; look at the engine's log"
         yield Verdict(T.ENGINE_STALLED, True, Reason.NO_TOKENS, facts.about(one, message))
+    elif decision.stuck_pods:
+        names = ", ".join(decision.stuck_pods[:_MOST_NAMES])
+        message = f"{names}: requests run there but no token comes out; not counted on as a replica"
+        yield Verdict(T.ENGINE_STALLED, True, Reason.PODS_STUCK, facts.about(one, message))
 
 
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:

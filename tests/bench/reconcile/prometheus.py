@@ -16,6 +16,7 @@ _EDGES = (
     *("0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5", "0.75"),
     *("1.0", "2.5", "5.0", "7.5", "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0", "+Inf"),
 )
+_NOBODY = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}}).encode()
 _REST = 3  # the edge of this number and those above hold every observation: 20 ms
 _GAUGES = {"usage": (0.3, 0.5), "waiting": (0, 1), "time()": (1, 5), "running": (4, 8)}  # a word of the query
 Sample = dict[str, Any]
@@ -33,6 +34,8 @@ class FakePrometheus:
     def answer(self, query: str) -> bytes:
         """The body of the answer to a query; the age of samples is asked once per reading."""
         self.readings += query.startswith("time()")
+        if "min_over_time(" in query:
+            return _NOBODY
         version = self._versions[self.readings % 2 if self.vary else 0]
         if ", le)" in query:
             return version["histogram"]

@@ -79,6 +79,27 @@ def test_what_the_operator_sees_and_begins_with_can_be_told(tmp_path: Path, trac
     assert simulate(tmp_path, trace, *asked, *more)[1] != simulate(tmp_path, trace, *asked)[1]
 
 
+def test_a_cluster_that_is_too_small_is_paid_for_up_to_its_size_and_misses_objectives(
+    tmp_path: Path, trace: Path
+) -> None:
+    trace.write_text("seconds,requests_per_second\n0,2\n60,20\n150,20\n")
+
+    def figures(*more: str) -> dict[str, float]:
+        asked = ("--json", "--policy", "aifactory", "--startup", "30s", *more)
+        found: dict[str, float] = json.loads(simulate(tmp_path, trace, *asked)[1])["policies"]["aifactory"]
+        return found
+
+    small, large = figures("--gpus", "2"), figures()
+    assert small["gpu_hours"] < large["gpu_hours"]
+    assert small["attainment"] < large["attainment"]
+
+
+def test_a_cluster_without_room_for_one_replica_is_refused(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "--gpus", "1")
+    assert code == 1
+    assert "--gpus must be at least 2, as one replica has so many, not 1" in output
+
+
 def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) -> None:
     trace.write_text("seconds,input_tokens,output_tokens\n0,1,1\n1,many,1\n")
     code, output = simulate(tmp_path, trace)

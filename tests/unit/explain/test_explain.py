@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast, Recommendation
+from aifactory.autoscale.decision import Capacity, DecisionReason, Recommendation
 from aifactory.explain import explain
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
@@ -12,7 +12,10 @@ from aifactory.status.report import dump, rejected
 from tests.unit.status.scene import (
     SCALING,
     Life,
+    alternative,
+    capacity,
     decision,
+    forecast,
     objective,
     pod,
     readings,
@@ -30,9 +33,9 @@ BUSY = {
     "signal": Signal.TTFT,
     "limited_by": DecisionReason.SCALE_UP_PERIOD,
     "message": "2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11",
-    "capacity": Capacity(4212.0, 9144.0, 0.844, Signal.ITL),
-    "forecast": Forecast("trend", 105, 11_020, 12_490, 0.081, 4),
-    "rejected": (Alternative(2, DecisionReason.CONSOLIDATION_REFUSED, Signal.ITL, 1.13),),
+    "capacity": capacity(),
+    "forecast": forecast(),
+    "rejected": (alternative(),),
 }
 SEEN = readings(
     objective(0.605, attainment_5m=0.931, attainment_1h=0.985),
@@ -47,8 +50,7 @@ SEEN = readings(
 
 def told(life: Life, later: float = 190.0) -> str:
     """What `aifactory explain` prints `later` seconds after the last look."""
-    stored = {**life.service.model_dump(mode="json", by_alias=True, exclude_none=True), "status": dump(life.status)}
-    return explain(stored, life.now + later)
+    return explain(life.stored, life.now + later)
 
 
 def busy() -> Life:
@@ -216,3 +218,10 @@ def test_a_spec_of_another_version_is_explained_as_far_as_its_status_goes() -> N
     assert "It is ready" in text
     assert "In the way:" in text
     assert "Scaling" not in text.replace("ScalingActive", "")
+
+
+def test_a_pod_that_hangs_is_named_with_what_to_do() -> None:
+    life = Life(**SCALING)
+    life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=decision(2, 3, stuck_pods=("a",)))
+    assert "EngineStalled is True (PodsStuck): a: requests run there but no token comes out" in told(life)
+    assert "-> read the log of that pod, then delete it" in told(life)

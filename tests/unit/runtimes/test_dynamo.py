@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 RECORDINGS = Path(__file__).parents[2] / "dynamo" / "data"
 FRONTEND, PREFILL, DECODE, WHOLE = RoleName.FRONTEND, RoleName.PREFILL, RoleName.DECODE, RoleName.MODEL_SERVER
+# Fields of a dialect that name no series.
+_FLAGS = ("entry", "live_tokens")
 BACKENDS = ["vllm", "sglang", "trtllm", "mocker"]
 
 
@@ -44,7 +46,7 @@ def series(recording: str) -> set[tuple[str, str]]:
 def spoken(dialect: MetricDialect, recording: str) -> set[str]:
     """Fields of a dialect that the recording has a series for."""
     found = series(recording)
-    names = {field.name: getattr(dialect, field.name) for field in fields(dialect) if field.name != "entry"}
+    names = {field.name: getattr(dialect, field.name) for field in fields(dialect) if field.name not in _FLAGS}
     parsed = {name: re.fullmatch(r"(\w[\w:]*)(?:\{(.*)\})?", value) for name, value in names.items() if value}
     suffixes = ("", "_bucket")
     return {
@@ -180,7 +182,7 @@ def test_only_the_mocker_is_called_healthy_from_its_start(backend: str, healthy:
 
 def test_a_frontend_measures_all_that_is_asked_of_it() -> None:
     assert spoken(dynamo.DIALECT, "frontend.prom") == {
-        field.name for field in fields(MetricDialect) if field.name not in ("entry", "kv_cache_usage")
+        field.name for field in fields(MetricDialect) if field.name not in (*_FLAGS, "kv_cache_usage")
     }
 
 

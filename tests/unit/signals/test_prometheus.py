@@ -120,7 +120,7 @@ async def test_a_failing_query_costs_its_own_signal_alone() -> None:
     calls = Calls()
     async with source(handler, calls) as prom:
         snapshot = await prom.read(0.0, ALL)
-    assert set(snapshot.gauges) == {"running", "waiting", "sample_age"}
+    assert set(snapshot.gauges) == {"running", "waiting", "sample_age", "silent"}
     assert [name for name, _, ok in calls if not ok] == ["kv_cache_usage"]
 
 

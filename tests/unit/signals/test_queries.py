@@ -27,16 +27,29 @@ def test_there_is_one_query_per_signal_however_many_engines() -> None:
     built = queries.build(EVERYTHING, 60)
     assert len(built.histograms) == 3
     assert len(built.rates) == 4 + 3  # with the sum of each histogram
-    assert len(built.gauges) == 4
+    assert len(built.gauges) == 5
     assert len(built.slow) == 6
 
 
 def test_every_series_has_to_carry_its_service() -> None:
     built = queries.build(EVERYTHING, 60)
-    for text in (*built.histograms.values(), *built.rates.values(), *built.gauges.values(), *built.slow.values()):
+    gauges = [text for name, text in built.gauges.items() if name != queries.SILENT]
+    for text in (*built.histograms.values(), *built.rates.values(), *gauges, *built.slow.values()):
         selectors = re.findall(r"[a-z][a-z_:]*[a-z](\{[^}]*\})", text)
         assert len(selectors) == len(re.findall(r"rate\(|deriv\(|timestamp\(|pod\) \((?!timestamp)", text))
         assert all(selector.endswith('inferenceservice!=""}') for selector in selectors)
+
+
+def test_pods_that_make_no_token_are_asked_of_engines_that_count_each_one() -> None:
+    """Where tokens are counted when a request ends, a long answer would look like none."""
+    assert queries.SILENT not in build(replace(VLLM, live_tokens=False)).gauges
+    text = queries.build(EVERYTHING, 60).gauges[queries.SILENT]
+    named = re.findall(r"([a-z][a-z_:]*[a-z])(\{[^}]*\})", text)
+    assert all(selector.endswith('inferenceservice!=""}') for _, selector in named)
+    assert {name.replace(":", "_") for name, _ in named} == {
+        *("vllm_num_requests_running", "vllm_num_requests_waiting", "vllm_generation_tokens_total"),
+        *("sglang_num_running_reqs", "sglang_num_queue_reqs", "sglang_realtime_tokens_total"),
+    }
 
 
 def test_two_names_of_one_signal_are_alternatives_per_service_and_never_added() -> None:

@@ -46,7 +46,7 @@ def snapshot(**changes: Any) -> Snapshot:
 GROUPS = {
     "histograms": ("time_to_first_token", "time_to_first_token_5m"),
     "rates": ("completed", "growth", "prompt_tokens", "generation_tokens"),
-    "gauges": ("running", "waiting", "kv_cache_usage", "sample_age"),
+    "gauges": ("running", "waiting", "kv_cache_usage", "sample_age", "silent"),
 }
 
 
@@ -70,6 +70,24 @@ def test_attainment_over_longer_windows_comes_from_their_own_histograms() -> Non
     longer = answers.histograms(buckets({"0.5": "9", "+Inf": "10"}))
     seen = read(snapshot(time_to_first_token_5m=longer)).objectives[0]
     assert (seen.attainment_5m, seen.attainment_1h) == (0.9, None)
+
+
+def test_a_pod_that_makes_no_token_is_named_and_leaves_before_idle_ones() -> None:
+    seen = read(snapshot(silent=by_pod(b="5", gone="3")))
+    assert seen.silent == {"b"}
+    assert seen.in_flight == {"a": 3.0, "b": -1.0}
+    assert (seen.running.value, seen.waiting.value) == (8, 2), "what there is, whoever has it"
+    assert read(snapshot()).silent == frozenset()
+
+
+def test_gauges_can_be_had_without_some_pods() -> None:
+    seen = read(snapshot(silent=by_pod(b="5"))).without({"b"})
+    assert (seen.running.value, seen.waiting.value) == (3, 0)
+    assert (seen.kv_cache_usage.value, seen.kv_cache_usage_worst.value) == (0.2, 0.2)
+    assert seen.pods.keys() == {"a", "b"}
+    assert read(snapshot()).without(()) == read(snapshot())
+    assert read(snapshot()).without({"a", "b"}) == read(snapshot())
+    assert read(snapshot(waiting=None)).without({"b"}).waiting.state is State.ERROR
 
 
 def test_series_of_pods_that_are_gone_do_not_count() -> None:

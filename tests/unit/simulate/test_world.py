@@ -3,17 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Answer, figures, worst_share
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
-from aifactory.simulate.scenario import Watch
+from aifactory.simulate.scenario import Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 
-from tests.unit.simulate.scenes import capacity, poisson, scene
+from tests.unit.simulate.scenes import capacity, manifest, poisson, scene
 
 STEP = [*poisson(3, 120), *poisson(12, 240, start=120), *poisson(2, 540, start=360)]
 
@@ -182,6 +184,21 @@ def test_pods_wait_for_a_node_cost_nothing_meanwhile_and_the_oldest_gets_the_nex
     assert waiting[-1] < waiting[5]
     assert max(waiting[5]) in waiting[-1]
     assert record.gpu_seconds == pytest.approx(2 * (scenario.end + scenario.end - 60.0 + scenario.end - 300.0), abs=100)
+
+
+def test_replicas_beyond_the_gpus_of_the_cluster_wait_from_the_start() -> None:
+    scenario = replace(scene(poisson(1, 60)), room=2)
+    policy = Watching([(0.0, 5)])
+    World(scenario, policy).run(5)
+    assert {sum(pod.ready for pod in seen.group.pods) for seen in policy.seen} == {2}
+    assert {sum(pod.unschedulable for pod in seen.group.pods) for seen in policy.seen} == {3}
+
+
+def test_the_gpus_of_a_replica_of_several_pods_are_those_of_all_of_them() -> None:
+    spec = {"accelerator": {"count": 8, "nodes": 2}, "scaling": {"maxReplicas": 4}}
+    service = InferenceService.model_validate({**manifest(), "spec": {**manifest()["spec"], **spec}})
+    found = scenario(service, ENGINES["demo"], poisson(1, 60), startup=30.0, seed=0, gpus=47)
+    assert (found.gpus, found.room) == (16, 2)
 
 
 def set_room(world: World, pods: int, now: float) -> None:

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from aifactory.api.inferenceservice import InferenceService
+from aifactory.api import API_VERSION
+from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.schema import INFERENCE_SERVICE, object_schema
 from aifactory.api.status import Condition, InferenceServiceStatus
-from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.decision import Alternative, Capacity, Decision, DecisionReason, Forecast
 from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.render import resolved
 from aifactory.runtimes import roles
 from aifactory.signals.objectives import Objective, Signal, resolve
 from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 from aifactory.status.facts import Facts, RoleFacts
-from aifactory.status.report import report
+from aifactory.status.report import dump, report
 from aifactory.status.transitions import Event, transitions
 
 NOON = 1767268800.0  # 2026-01-01T12:00:00Z
@@ -73,6 +75,18 @@ def decision(from_: int, to: int, reason: DecisionReason = DecisionReason.WITHIN
     return Decision(from_=from_, to=to, reason=reason, **({"message": f"{from_} -> {to}"} | more))
 
 
+def capacity(per_replica: float = 4212.4, load: float = 9144.0, confidence: float = 0.844) -> Capacity:
+    return Capacity(per_replica, load, confidence, Signal.ITL)
+
+
+def forecast(value: float = 11_020.0, upper: float = 12_490.0, error: float = 0.081, seconds: float = 105) -> Forecast:
+    return Forecast("trend", seconds, value, upper, error, 4)
+
+
+def alternative(replicas: int = 2, ratio: float | None = 1.13) -> Alternative:
+    return Alternative(replicas, DecisionReason.CONSOLIDATION_REFUSED, Signal.ITL if ratio else None, ratio)
+
+
 def condition(status: InferenceServiceStatus, kind: str) -> Condition | None:
     """The condition of a type, if it is there."""
     return next((found for found in status.conditions if found.type == kind), None)
@@ -108,6 +122,13 @@ class Life:
         self.told += self.events
         self.status = after
         return after
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The object as the API server gives it out."""
+        written = self.service.model_dump(mode="json", by_alias=True, exclude_none=True)
+        status = dump(self.status) or object_schema(INFERENCE_SERVICE)["properties"]["status"]["default"]
+        return {"apiVersion": API_VERSION, "kind": KIND, **written, "status": status}
 
     def ready(self) -> tuple[str, str]:
         """Status and reason of Ready."""

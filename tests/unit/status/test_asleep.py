@@ -16,19 +16,12 @@ from tests.unit.status.scene import (
     without_node,
     workload,
 )
-from tests.unit.status.tools import argo_cd, flux, kstatus, stored
+from tests.unit.status.tools import WELL, health
 
 HOLDS = Group(workload(1), serving("llama-activator-1"))
 GONE = Group(workload(1, 0))
 UNPULLED = Group(workload(1, 0), (stuck("ErrImagePull", "not found"),))
 NO_REPLICA = workload(0)
-WELL = ("Healthy", "Current", "Current")
-
-
-def health(life: Life) -> tuple[str, str, str]:
-    """By Argo CD, kstatus and Flux."""
-    obj = stored(life)
-    return argo_cd(obj)[0], kstatus(obj), flux(obj)
 
 
 def types(life: Life) -> set[str]:

@@ -6,19 +6,12 @@ from aifactory.observed import Workload
 from aifactory.status.report import rejected
 
 from tests.unit.status.scene import SCALING, Life, pod, serving, stuck, without_node, workload
-from tests.unit.status.tools import HEALTH_LUA, argo_cd, flux, kstatus, stored
+from tests.unit.status.tools import HEALTH_LUA, WELL, argo_cd, health, kstatus
 
 PULL = stuck("ErrImagePull", "not found", name="b", template_hash="two", created_at=1e10)
 LOADING = ("Progressing", "InProgress", "InProgress")
-WELL = ("Healthy", "Current", "Current")
 BROKEN = ("Degraded", "Failed", "Failed")
 FROZEN = ("Suspended", "Current", "Current")
-
-
-def health(life: Life) -> tuple[str, str, str]:
-    """By Argo CD, kstatus and Flux."""
-    obj = stored(life)
-    return argo_cd(obj)[0], kstatus(obj), flux(obj)
 
 
 def rolling(**more) -> Workload:
@@ -47,7 +40,7 @@ def test_tools_follow_a_service_from_its_creation_to_an_invalid_spec() -> None:
     life.edit(runtime={"engine": "vllm", "image": "vllm:nonesuch"})
     life.look(rolling(), *serving("a"), PULL)
     assert health(life) == BROKEN
-    assert argo_cd(stored(life))[1].startswith("pod b: not found; check spec.runtime.image")
+    assert argo_cd(life.stored)[1].startswith("pod b: not found; check spec.runtime.image")
     life.edit(runtime={"engine": "vllm", "image": "vllm:3"})
     assert health(life) == LOADING, "corrected, the operator has not seen it"
     life.look(rolling(total=3), *serving("a"), PULL, pod("c", template_hash="three", created_at=2e10))
@@ -69,7 +62,7 @@ def test_tools_follow_a_service_from_its_creation_to_an_invalid_spec() -> None:
     generation = life.service.metadata.generation
     life.status = rejected(life.status, generation, "replicas: set replicas or scaling, not both", life.now)
     assert health(life) == BROKEN
-    assert argo_cd(stored(life))[1] == "replicas: set replicas or scaling, not both"
+    assert argo_cd(life.stored)[1] == "replicas: set replicas or scaling, not both"
 
 
 def test_nothing_is_waited_for_where_nothing_will_be_created() -> None:
@@ -99,27 +92,27 @@ def test_a_lack_of_gpus_is_shown_at_once_and_waited_for() -> None:
     life = Life()
     life.look(workload(1, 0), without_node())
     assert health(life) == ("Degraded", "InProgress", "InProgress")
-    assert "Insufficient nvidia.com/gpu" in argo_cd(stored(life))[1]
+    assert "Insufficient nvidia.com/gpu" in argo_cd(life.stored)[1]
 
 
 def test_an_object_that_is_being_deleted_is_neither_ready_nor_broken() -> None:
     life = Life()
     life.look(workload(1), *serving())
-    obj = stored(life)
+    obj = life.stored
     obj["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
     assert kstatus(obj) == "Terminating"
 
 
 def test_argo_cd_waits_for_a_first_status() -> None:
     life = Life()
-    obj = stored(life)
+    obj = life.stored
     del obj["status"]
     assert argo_cd(obj)[0] == "Progressing"
     obj["status"] = {"observedGeneration": 1}
     assert argo_cd(obj)[0] == "Progressing"
     life.status = InferenceServiceStatus(observed_generation=1)
     life.look(workload(1), *serving())
-    obj = stored(life)
+    obj = life.stored
     obj["status"]["conditions"] = [each for each in obj["status"]["conditions"] if each["type"] != "Ready"]
     assert argo_cd(obj)[0] == "Progressing"
 

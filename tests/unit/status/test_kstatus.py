@@ -6,7 +6,7 @@ from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected
 
 from tests.unit.status.scene import SCALING, Life, pod, serving, stuck, without_node, workload
-from tests.unit.status.tools import kstatus, stored
+from tests.unit.status.tools import kstatus
 
 
 class Watched(Life):
@@ -14,7 +14,7 @@ class Watched(Life):
 
     @property
     def health(self) -> str:
-        return kstatus(stored(self))
+        return kstatus(self.stored)
 
     def sees(self, *args, **more) -> str:
         """The health after a look."""

@@ -4,26 +4,14 @@ from math import inf, nan
 
 import pytest
 from aifactory.api.status import ScalingStatus
-from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
+from aifactory.autoscale.decision import Capacity, DecisionReason, Forecast
 from aifactory.signals.objectives import Signal
 from aifactory.status.outlook import REJECTED
 from aifactory.status.report import dump
 
-from tests.unit.status.scene import SCALING, Life, decision, serving, workload
+from tests.unit.status.scene import SCALING, Life, alternative, capacity, decision, forecast, serving, workload
 
 REFUSED = DecisionReason.CONSOLIDATION_REFUSED
-
-
-def capacity(per_replica: float = 4212.4, load: float = 9144.0, confidence: float = 0.844) -> Capacity:
-    return Capacity(per_replica, load, confidence, Signal.ITL)
-
-
-def forecast(value: float = 11_020.0, upper: float = 12_490.0, error: float = 0.081, seconds: float = 105) -> Forecast:
-    return Forecast("trend", seconds, value, upper, error, 4)
-
-
-def alternative(replicas: int = 2, ratio: float | None = 1.13) -> Alternative:
-    return Alternative(replicas, REFUSED, Signal.ITL if ratio else None, ratio)
 
 
 def shown(life: Life | None = None, **more: object) -> ScalingStatus:

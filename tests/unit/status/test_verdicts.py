@@ -270,6 +270,12 @@ def test_an_engine_without_output_is_said():
     assert look("EngineStalled", decision=decision(1, 1)) is None
 
 
+def test_a_pod_that_hangs_beside_others_is_named():
+    found = look("EngineStalled", decision=decision(2, 3, stuck_pods=("llama-1", "llama-7")))
+    assert told(found) == ("True", "PodsStuck")
+    assert found.message.startswith("llama-1, llama-7: ")
+
+
 def test_every_type_appears_once():
     everything = decision(
         8,

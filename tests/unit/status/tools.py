@@ -5,9 +5,6 @@ from typing import Any
 
 import cel
 import yaml
-from aifactory.api import GROUP
-from aifactory.api.schema import INFERENCE_SERVICE, object_schema
-from aifactory.status.report import dump
 from lupa import lua51
 
 from tests.kind.paths import ROOT
@@ -19,15 +16,13 @@ HEALTH_LUA = ROOT / "manifests" / "argocd" / "health.lua"
 _CLOSED = ("string", "math", "io", "debug", "coroutine")
 
 
-def stored(life: Life) -> Object:
-    """The object as the API server gives it out."""
-    status = dump(life.status) or object_schema(INFERENCE_SERVICE)["properties"]["status"]["default"]
-    return {
-        "apiVersion": f"{GROUP}/v1alpha1",
-        "kind": "InferenceService",
-        "metadata": {"name": "llama", "namespace": "chat", "generation": life.service.metadata.generation},
-        "status": status,
-    }
+WELL = ("Healthy", "Current", "Current")
+
+
+def health(life: Life) -> tuple[str, str, str]:
+    """By Argo CD, kstatus and Flux."""
+    obj = life.stored
+    return argo_cd(obj)[0], kstatus(obj), flux(obj)
 
 
 def kstatus(obj: Object) -> str:

@@ -25,8 +25,7 @@ class Operator:
     def decide(self, seen: Seen) -> Choice:
         """Replicas from now on."""
         readings, decision, _ = self.tick(seen)
-        in_flight = {name: pod.in_flight for name, pod in readings.pods.items()}
-        return Choice(decision.to if decision else seen.replicas, in_flight)
+        return Choice(decision.to if decision else seen.replicas, readings.in_flight)
 
     def tick(self, seen: Seen) -> Decided:
         """What is read and decided, and from now on remembered."""
