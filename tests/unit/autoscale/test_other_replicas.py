@@ -83,13 +83,13 @@ def test_while_both_serve_nothing_is_forgotten_and_nothing_learned(learned: Serv
 
 
 def test_a_missed_objective_waits_only_for_replicas_of_which_it_is_known_what_they_carry(learned: Service) -> None:
-    """Enough of the former ones would be there as soon as one more has started; of slower ones it is not enough."""
+    """Of the former ones it is known whether those that start are enough, of others it is not."""
     known, missed = learned.memory.knowledge, Measure(Signal.TTFT, State.OK, 0.8, 0.5, 1.6, missed=True)
     starting = replace(fleet(OLD), replicas=5, loading=1)
-    assert carrying.awaited(missed, 5, starting, known)
-    assert carrying.awaited(missed, 5, replace(starting, rolling_out=True), known)
-    assert not carrying.awaited(missed, 5, replace(starting, rolling_out=True, capability=NEW), known)
-    assert not carrying.awaited(missed, 5, replace(starting, mixed=True), known)
+    assert carrying.awaited(missed, starting, known)
+    assert carrying.awaited(missed, replace(starting, rolling_out=True), known)
+    assert not carrying.awaited(missed, replace(starting, rolling_out=True, capability=NEW), known)
+    assert not carrying.awaited(missed, replace(starting, mixed=True), known)
 
 
 def test_a_change_that_is_taken_back_has_cost_nothing(learned: Service) -> None:
