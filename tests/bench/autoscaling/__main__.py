@@ -19,7 +19,7 @@ from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
-from .report import Key, Run, as_json, from_json, markdown
+from .report import Key, Run, as_json, from_json, markdown, summary
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
@@ -75,6 +75,7 @@ def main() -> None:
     print(text)
     if chosen.seeds == SEEDS:
         (RESULTS / "autoscaling.md").write_text(text)
+        print(f"For the README:\n\n{summary(ordered)}")
         (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(ordered), indent=1) + "\n")
 
 

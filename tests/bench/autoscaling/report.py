@@ -40,6 +40,25 @@ class Run(NamedTuple):
     figures: Figures
 
 
+def summary(runs: Sequence[Run]) -> str:
+    """One table: attained, and GPU-hours beside those of the oracle."""
+    cells: defaultdict[str, dict[tuple[str, int], list[Figures]]] = defaultdict(dict)
+    for key, figures in runs:
+        cells[key.policy].setdefault((key.trace, key.startup), []).append(figures)
+    columns = list(dict.fromkeys((run.key.trace, run.key.startup) for run in runs))
+    header = ["policy", *(f"{TITLES[trace]}, {startup} s" for trace, startup in columns)]
+    rows = [header, ["---"] * len(header)]
+    for policy, found in cells.items():
+        rows.append([policy, *(_cell(found[column], cells[ORACLE][column]) for column in columns)])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cell(found: Sequence[Figures], oracle: Sequence[Figures]) -> str:
+    hours = fmean(one.gpu_hours for one in found)
+    times = hours / fmean(one.gpu_hours for one in oracle)
+    return f"{fmean(one.attainment for one in found):.1%}, {hours:.1f} ({times:.2f}x)"
+
+
 def markdown(runs: Sequence[Run], setting: str) -> str:
     """A table for each trace and start-up time."""
     tables: defaultdict[tuple[str, int], defaultdict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
