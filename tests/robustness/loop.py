@@ -49,15 +49,24 @@ _LONG = 900.0  # a scale-up so long after a scale-down answers to the load and n
 PATIENT = {"scaleDown": {"stabilizationWindow": "5m", "maxPercent": 1, "period": "2m"}}
 
 
-def service(startup_timeout: str = "30m", targets: Mapping[str, str] | None = None, **scaling: Any) -> InferenceService:
-    """`targets` are durations by objective, such as `timeToFirstToken`, in place of the preset's."""
+def service(
+    startup_timeout: str = "30m",
+    targets: Mapping[str, str] | None = None,
+    offline: Mapping[str, str] | None = None,
+    **scaling: Any,
+) -> InferenceService:
+    """`targets` are durations by objective, such as `timeToFirstToken`, in place of the preset's.
+
+    `offline` makes it an offline service and has further fields of spec.slo.
+    """
+    objectives = {name: {"target": target} for name, target in (targets or {}).items()}
     return InferenceService.model_validate(
         {
             "metadata": {"name": "chat", "namespace": "demo", "uid": "uid-1", "generation": 1},
             "spec": {
                 "model": {"name": "m"},
                 "runtime": {"engine": "vllm", "startupTimeout": startup_timeout},
-                "slo": {"objectives": {name: {"target": target} for name, target in (targets or {}).items()}},
+                "slo": {"objectives": objectives} if offline is None else {"workload": "offline", **offline},
                 "scaling": {"minReplicas": 1, "maxReplicas": 10, "behavior": PATIENT, **scaling},
             },
         }

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .meta import Duration, Model, Percent, between, within
+from .checks import Check
+from .meta import CheckedModel, Duration, Model, Percent, between, within
 
 
 class Workload(StrEnum):
@@ -56,14 +57,35 @@ _PRESETS: Mapping[Workload, Objectives] = {
 }
 
 
-class SLOSpec(Model):
+_COMPLETE_WITHIN = timedelta(minutes=10)
+"""As long as OpenAI's Python client waits by default (openai-python, DEFAULT_TIMEOUT of _constants.py: 600 s)."""
+
+
+class SLOSpec(CheckedModel):
     """Service level objectives."""
 
+    checks = (
+        Check(
+            cel="!has(self.completeWithin) || self.workload == 'offline' && !has(self.objectives)",
+            holds=lambda slo: (
+                slo.complete_within is None or (slo.workload is Workload.OFFLINE and slo.objectives is None)
+            ),
+            message="says how long requests of workload offline without objectives may take: remove it, or set that "
+            "workload and remove objectives",
+            field="completeWithin",
+        ),
+    )
     workload: Workload = Field(
         default=Workload.INTERACTIVE,
-        description="Preset: realtime (TTFT 250ms, ITL 25ms), interactive (TTFT 500ms, ITL 50ms), offline (none).",
+        description="Preset: realtime (TTFT 250ms, ITL 25ms), interactive (TTFT 500ms, ITL 50ms), offline (none: "
+        "requests may wait, for the most tokens of each GPU).",
     )
     objectives: Objectives | None = Field(default=None, description="Objectives that override the preset.")
+    complete_within: Annotated[Duration, within("1m", "24h")] | None = Field(
+        default=None,
+        description="Workload offline without objectives: how long a request may take, waiting included, 1m to 24h. "
+        "Replicas are added when requests would take longer. Default 10m; clients have to wait as long.",
+    )
     attainment: Annotated[Percent, between("50%", "99.999%")] = Field(
         default=Decimal("0.99"),
         description="Share of requests within the target over an hour; the rest, never nothing, is the error budget.",
@@ -74,3 +96,10 @@ class SLOSpec(Model):
         """The objectives that are written down and, for the rest, those of the preset."""
         written = {name: value for name, value in self.objectives or () if value is not None}
         return _PRESETS[self.workload].model_copy(update=written)
+
+    @property
+    def may_take(self) -> timedelta | None:
+        """How long a request of an offline service may take; None where there are objectives."""
+        if self.workload is not Workload.OFFLINE or self.in_force != Objectives():
+            return None
+        return self.complete_within or _COMPLETE_WITHIN

@@ -33,6 +33,7 @@ class DecisionReason(StrEnum):
     SCALE_DOWN_PERIOD = "ScaleDownPeriod"
     SCALE_UP_PERIOD = "ScaleUpPeriod"
     CONSOLIDATION_REFUSED = "ConsolidationRefused"
+    REQUESTS_QUEUED = "RequestsQueued"  # in replicas that could not finish them if they left
     PANIC = "Panic"
     GPU_SHORTAGE = "GPUShortage"
     ENGINE_STALLED = "EngineStalled"

@@ -12,10 +12,12 @@ from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings, State
 
 from . import carrying, explained, limits, sentences, sizing, zero
+from .backlog import Promise
 from .decision import Decision, DecisionReason, Recommendation
 from .demand import Expectation
 from .fleet import Fleet
 from .memory import ALONE, Memory
+from .offline import Offline, seen_offline
 from .ratios import Measure, Thresholds, measure
 
 
@@ -27,11 +29,13 @@ def decide_replicas(
     memory: Memory,
     now: float,
     given: ScalingSpec | None = None,
+    promise: Promise | None = None,
 ) -> tuple[Decision, Memory]:
     """Replicas from now on, within minReplicas and maxReplicas, and what to remember.
 
     `readings` is None when there is no snapshot. `now` is epoch seconds; memory begins as `Memory()`. `given` is the
     spec as written, where `scaling` has other bounds for now: only a change of what is written begins a new watch.
+    `promise` is what an offline service has in place of objectives.
     """
     basis = (zero.awake(given or scaling), objectives)
     if zero.asleep(scaling, fleet):
@@ -40,7 +44,7 @@ def decide_replicas(
         decision = zero.sleeping(rest, now)
         return decision, replace(memory, rest=rest, asked=decision.to)
     memory, adopted = memory.opened(basis, fleet, now)
-    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, adopted, now)
+    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, adopted, now, promise)
     memory = replace(memory, rest=memory.rest.seen(fleet, readings, now))
     decision = zero.last_replica(scaling, fleet, decision, memory.rest, now)
     return decision, replace(memory, asked=decision.to)
@@ -54,6 +58,7 @@ def _decide(
     memory: Memory,
     adopted: bool,
     now: float,
+    promise: Promise | None,
 ) -> tuple[Decision, Memory]:
     """Of a service that has a replica, or should have one; `adopted` if someone else changed its replicas."""
     memory = memory.short(fleet, now, scaling.behavior)
@@ -62,7 +67,9 @@ def _decide(
     memory = memory.watching(readings)
     fleet = fleet.without(len(limits.stuck(scaling.behavior, memory, now)))
     readings = readings.without(memory.stuck) if readings else None
-    measures = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
+    offline, memory = seen_offline(promise, readings, fleet, memory)
+    found = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
+    measures = (offline.measure,) if offline else found
     memory = memory.informed(measures, fleet, now, scaling.behavior)
     if readings and measures:
         memory = memory.averaged(measures, readings, fleet, scaling.behavior)
@@ -70,12 +77,13 @@ def _decide(
     attainment = max((one.attainment for one in objectives), default=0.0)
     known = readings is not None and readings.load is not None and measures
     expected = memory.knowledge.expected(attainment, now) if known else None
-    tick = _Tick(scaling, fleet, readings, measures, expected, now)
+    tick = _Tick(scaling, fleet, readings, measures, expected, now, offline)
     answers = tick.answers(memory)
     choice, memory = tick.choose(answers, memory, adopted)
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(readings.work)
-    return tick.decision(choice, answers, memory), memory
+    decision = tick.decision(choice, answers, memory)
+    return offline.explained(decision, scaling.min_replicas) if offline else decision, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class _Tick:
     measures: tuple[Measure, ...]
     expected: Expectation | None
     now: float
+    offline: Offline | None = None
 
     def choose(self, answers: Mapping[Signal, int], memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
         """Bounds first, then the signals' answers, then what is kept when there are none."""
@@ -107,7 +116,7 @@ class _Tick:
             return self._uninformed(memory), memory
         signal = max(answers, key=lambda name: answers[name])
         work = self.readings.work if self.readings else None
-        if self._troubled(memory):
+        if not self.offline and self._troubled(memory):
             memory = memory.regretting(self.fleet, answers[signal], work, self.now, self.scaling.behavior)
         wanted = max(answers[signal], memory.fits(work, current, self.now), self.scaling.min_replicas)
         memory = memory.recommending(wanted, self.now)
@@ -127,6 +136,8 @@ class _Tick:
         idle = one.state is State.IDLE
         if (one.ratio is None and not idle) or self._infeasible(one, memory):
             return None
+        if self.offline:
+            return self.offline.replicas
         if self.readings and self.expected and one.signal in memory.knowledge.curves:
             return self._carried(one, self.readings, self.expected, memory)
         if one.ratio is None:
@@ -206,6 +217,8 @@ class _Tick:
 
     def _steady(self, answers: Mapping[Signal, int], memory: Memory) -> DecisionReason:
         """Why the signals ask for just the replicas that are there."""
+        if self.offline and self.offline.held:
+            return DecisionReason.REQUESTS_QUEUED
         bounds = {
             one.signal: Thresholds.of(self.scaling.behavior, self._base(one, memory) or 0.0) for one in self.measures
         }

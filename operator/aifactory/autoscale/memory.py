@@ -8,6 +8,7 @@ from aifactory.api.scaling import ScalingBehavior, ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings
 
+from .backlog import Backlog
 from .fleet import Fleet
 from .knowledge import Knowledge
 from .ratios import Measure
@@ -107,6 +108,7 @@ class Memory:
     stuck: Mapping[str, float] = field(default_factory=dict)
     shortage_at: float | None = None
     rest: Rest = field(default_factory=Rest)
+    backlog: Backlog = field(default_factory=Backlog)
 
     def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
         """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
@@ -137,7 +139,7 @@ class Memory:
         memory = replace(self, knowledge=knowledge)
         if self.knowledge.capability in ("", knowledge.capability):
             return memory, False
-        return replace(memory, base={}, regret=None, left_work=None), True
+        return replace(memory, base={}, regret=None, left_work=None, backlog=Backlog()), True
 
     def informed(self, measures: tuple[Measure, ...], fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
         """Whether signals are known; being without all of them for an averaging window breaks the watch."""
@@ -207,7 +209,8 @@ class Memory:
 
     def learned(self) -> Mapping[str, float]:
         """What a restart should not lose: short names to numbers, at most 80."""
-        return {**saved(self.knowledge), **{f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}}
+        base = {f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}
+        return {**saved(self.knowledge), **self.backlog.saved(), **base}
 
     def restored(self, values: Mapping[str, float], now: float, capability: str = "") -> "Memory":
         """With what `learned` gave before a restart, of replicas with the fingerprint `capability`.
@@ -219,6 +222,7 @@ class Memory:
             self,
             base={**self.base, **{signal: value for signal, value in base.items() if value > 0}},
             knowledge=replace(restored(values, now), capability=capability),
+            backlog=Backlog.restored(values),
         )
 
     def short(self, fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":

@@ -8,6 +8,7 @@ from aifactory.signals.objectives import Objective
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
+from .backlog import Promise
 from .bounds import bounds_of
 from .decision import Decision
 from .fleet import Fleet
@@ -34,7 +35,8 @@ def decide_role(
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
     past = _past(memory, now)
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given)
+    promise = Promise.of(role.spec)
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
     return Decided(readings, bounds.explained(decision), memory)
 
 

@@ -1,5 +1,8 @@
 """Decisions in words."""
 
+from datetime import timedelta
+
+from aifactory.api.meta import format_duration
 from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import DecisionReason, Recommendation
@@ -27,6 +30,7 @@ _WHY = {
     DecisionReason.SCALE_DOWN_PERIOD: "fewer replicas are wanted, but enough were removed in this period",
     DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
     DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
+    DecisionReason.REQUESTS_QUEUED: "fewer would be enough, but none could finish what waits in it in drain.timeout",
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
     DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",
@@ -66,6 +70,8 @@ def _numbers(recommendation: Recommendation) -> str:
 
 
 def _quantity(signal: Signal, value: float) -> str:
+    if signal is Signal.BACKLOG:
+        return format_duration(timedelta(seconds=round(value)))
     if signal in LATENCIES:
         return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.3g}s"
     if signal is Signal.KV_CACHE_USAGE:

@@ -10,7 +10,7 @@ MOST_REPLICAS = 10_000
 
 def fitting(load: float, each: float) -> int:
     """Replicas for a load when each carries `each`, in the same unit; at least 1."""
-    return max(1, _up(load / each)) if each > 0 else MOST_REPLICAS
+    return max(1, rounded_up(load / each)) if each > 0 else MOST_REPLICAS
 
 
 def grown(fleet: Fleet, ratio: float, threshold: float) -> int:
@@ -21,7 +21,7 @@ def grown(fleet: Fleet, ratio: float, threshold: float) -> int:
     """
     expected = fleet.ready + fleet.pending
     credit = fleet.ready / expected if expected else 1.0
-    return max(fleet.replicas, _up(fleet.replicas * ratio * credit / threshold))
+    return max(fleet.replicas, rounded_up(fleet.replicas * ratio * credit / threshold))
 
 
 def draining(fleet: Fleet, waiting: float, allowed: float, completed: float, growth: float, seconds: float) -> int:
@@ -33,7 +33,9 @@ def draining(fleet: Fleet, waiting: float, allowed: float, completed: float, gro
     each = completed / fleet.ready * seconds
     if each <= 0:
         return max(fleet.replicas, fleet.ready + 1)
-    return max(fleet.replicas, fleet.ready + _up((max(0.0, waiting - allowed) + max(0.0, growth) * seconds) / each))
+    return max(
+        fleet.replicas, fleet.ready + rounded_up((max(0.0, waiting - allowed) + max(0.0, growth) * seconds) / each)
+    )
 
 
 def fewest(fleet: Fleet, ratio: float, limits: Thresholds, base: float | None) -> int:
@@ -48,9 +50,9 @@ def fewest(fleet: Fleet, ratio: float, limits: Thresholds, base: float | None) -
     else:
         above = ratio - base
         most_load = sqrt((limits.middle - base) / above) if above > 0 else inf
-    return min(fleet.ready, max(1, _up(fleet.ready / most_load))) + fleet.stuck
+    return min(fleet.ready, max(1, rounded_up(fleet.ready / most_load))) + fleet.stuck
 
 
-def _up(replicas: float) -> int:
+def rounded_up(replicas: float) -> int:
     """Round up, but not for the last bits of a float."""
     return ceil(min(replicas, float(MOST_REPLICAS)) - 1e-9)

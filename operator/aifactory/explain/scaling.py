@@ -14,6 +14,7 @@ from aifactory.api.status import (
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import why
+from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
 
@@ -61,9 +62,10 @@ def _answer(one: RecommendationStatus) -> str:
 
 def _capacity(found: CapacityStatus) -> Iterator[str]:
     load, each = parsed(found.tokens_per_second), parsed(found.tokens_per_second_per_replica)
+    full = found.signal == Signal.BACKLOG
     yield (
         f"  One replica carries {found.tokens_per_second_per_replica} tokens/s of prompts and answers; "
-        f"then {found.signal} comes to its limit."
+        f"then {'it is full' if full else f'{found.signal} comes to its limit'}."
     )
     confidence = parsed(found.confidence)
     assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""

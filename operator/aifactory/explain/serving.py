@@ -35,6 +35,9 @@ def serving(status: InferenceServiceStatus, generation: int) -> Iterator[str]:
 
 def objectives(status: InferenceServiceStatus, service: InferenceService | None) -> Iterator[str]:
     """Target and what is seen of each objective."""
+    within = status.resolved.objectives.get("completeWithin") if status.resolved else None
+    if within:
+        yield f"Objective: each request is completed within {within}, waiting included"
     if not status.slo:
         return
     goal = f": {format_percent(service.spec.slo.attainment)} within target over an hour is asked for" if service else ""

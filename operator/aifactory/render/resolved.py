@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from aifactory.api.accelerator import AcceleratorSpec
+from aifactory.api.meta import format_duration
 from aifactory.api.status import ResolvedStatus
 from aifactory.runtimes import Role
 from aifactory.signals.objectives import Objective
@@ -12,7 +13,8 @@ from .monitoring import metrics_path
 
 def resolved(role: Role, objectives: Iterable[Objective]) -> ResolvedStatus:
     """Every derived value; `objectives` are those in force."""
-    server = role.server
+    server, within = role.server, role.spec.slo.may_take
+    offline = {} if within is None else {"completeWithin": format_duration(within)}
     return ResolvedStatus(
         image=server.image,
         command=[*server.command, *server.args],
@@ -21,7 +23,7 @@ def resolved(role: Role, objectives: Iterable[Objective]) -> ResolvedStatus:
         accelerator=_accelerator(role.spec.accelerator) if role.accelerated else None,
         probes={"startup": server.startup_path, "readiness": server.readiness_path, "liveness": server.liveness_path},
         metrics_path=metrics_path(role),
-        objectives={objective.signal.value: objective.text for objective in objectives},
+        objectives={objective.signal.value: objective.text for objective in objectives} | offline,
     )
 
 

@@ -18,6 +18,7 @@ class Signal(StrEnum):
     WAITING_REQUESTS = "waitingRequests"
     RUNNING_REQUESTS = "runningRequests"
     KV_CACHE_USAGE = "kvCacheUsage"
+    BACKLOG = "backlog"  # seconds until all that is there is completed, of an offline service
 
 
 LATENCIES = (Signal.TTFT, Signal.ITL, Signal.E2E)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil, inf
 from random import Random
 
@@ -16,6 +17,7 @@ _REQUESTS = 2000
 _BISECTIONS = 8
 _LOWEST_RATE = 0.01
 _HIGHEST_RATE = 1e5
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,16 @@ def profile(scenario: Scenario) -> Capacity:
     """The highest Poisson rate at which one replica attains what the service promises, within half a percent.
 
     The lengths are drawn from the trace, so many replicas behind a random choice each see such a load. Requests that
-    miss an objective even alone are no fault of the load: the promise counts for the others.
+    miss an objective even alone are no fault of the load: the promise counts for the others. Where requests may wait,
+    the rate is that of a replica that always has some waiting.
     """
     rng = Random("capacity")
     drawn = rng.choices(scenario.requests, k=_REQUESTS)
     gaps = [rng.expovariate(1.0) for _ in drawn]
     enough = scenario.attainment * _attained(scenario, drawn, gaps, _LOWEST_RATE)[0]
+    if scenario.within is not None:
+        rate, in_flight = _full(scenario, drawn)
+        return Capacity(rate, in_flight, enough)
     low, high = _LOWEST_RATE, 1.0
     while _attained(scenario, drawn, gaps, high)[0] >= enough and high < _HIGHEST_RATE:
         low, high = high, 2 * high
@@ -51,15 +57,25 @@ def profile(scenario: Scenario) -> Capacity:
     return Capacity(low, low * _attained(scenario, drawn, gaps, low)[1], enough)
 
 
+def _full(scenario: Scenario, drawn: Sequence[Request]) -> tuple[float, float]:
+    """Requests per second of a replica that gets all at once, and how many it computes at a time on average."""
+    record, last = _served(scenario, drawn, [0.0] * len(drawn), 1.0)
+    done = [answer for answer in record.answers if answer.first_token is not None and answer.last_token is not None]
+    computed = sum((answer.last_token or 0.0) - (answer.first_token or 0.0) for answer in done)
+    return (len(done) / last, max(1.0, computed / last)) if done else (_LOWEST_RATE, 1.0)
+
+
 def _attained(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[float, float]:
     """The share of good requests, and the mean time (seconds) that a request takes."""
-    record, taken, now = Record(scenario), [0.0], 0.0
+    record, _ = _served(scenario, drawn, gaps, rate)
+    taken = sum(answer.last_token or 0.0 for answer in record.answers)
+    return sum(answer.good for answer in record.answers) / len(drawn), taken / len(drawn)
 
-    def finished(sequence: Served) -> None:
-        record.finished(sequence)
-        taken[0] += (sequence.finished_at or 0.0) - sequence.arrived_at
 
-    replica = Replica(scenario.engine.timing, scenario.engine.limits, scenario.edges, finished)
+def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[Record, float]:
+    """What one replica makes of requests, each so many `gaps` (1 / rate) after the last, and when it is done."""
+    record, now = Record(scenario), 0.0
+    replica = Replica(scenario.engine.timing, scenario.engine.limits, scenario.edges, record.finished)
     for request, gap in zip(drawn, gaps, strict=True):
         now += gap / rate
         try:
@@ -67,14 +83,14 @@ def _attained(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float
         except RequestTooLongError:
             record.failed(now)
     replica.run(inf)
-    return sum(answer.good for answer in record.answers) / len(drawn), taken[0] / len(drawn)
+    return record, replica.now
 
 
-def demand(scenario: Scenario, bin_seconds: float) -> list[float]:
+def demand(scenario: Scenario, bin_seconds: float, spread: float = 0.0) -> list[float]:
     """Requests per second of each bin of the trace, each request counted by its work, which is 1 on average.
 
     Work is engine time: the prompt's tokens, and for each further token a share of a batch and the reading of its
-    context.
+    context. That of each request is spread over so many seconds from when it comes.
     """
     timing = scenario.engine.timing
     works = [
@@ -84,13 +100,22 @@ def demand(scenario: Scenario, bin_seconds: float) -> list[float]:
         for request in scenario.requests
     ]
     mean = sum(works) / len(works)
-    bins = [0.0] * (int(scenario.end // bin_seconds) + 1)
+    bins, wide = [0.0] * (int(scenario.end // bin_seconds) + 1), int(spread // bin_seconds) + 1
+    changes = [0.0] * (len(bins) + wide)
     for request, work in zip(scenario.requests, works, strict=True):
-        bins[int(request.at // bin_seconds)] += work / mean / bin_seconds
-    return bins
+        first, rate = int(request.at // bin_seconds), work / mean / bin_seconds / wide
+        changes[first] += rate
+        changes[first + wide] -= rate
+    return [max(0.0, rate) for rate in accumulate(changes)][: len(bins)]
 
 
-def needed(scenario: Scenario, capacity: Capacity, bin_seconds: float, headroom: float = 1.0) -> list[int]:
-    """Replicas that the load of each bin takes, within the bounds of the service; load counts `headroom` times."""
+def needed(
+    scenario: Scenario, capacity: Capacity, bin_seconds: float, headroom: float = 1.0, spread: float = 0.0
+) -> list[int]:
+    """Replicas that the load of each bin takes, within the bounds of the service; load counts `headroom` times.
+
+    The work of a request is spread over so many seconds.
+    """
     low, high = scenario.scaling.min_replicas, scenario.scaling.max_replicas
-    return [max(low, min(high, ceil(headroom * rate / capacity.rate))) for rate in demand(scenario, bin_seconds)]
+    load = demand(scenario, bin_seconds, spread)
+    return [max(low, min(high, ceil(headroom * rate / capacity.rate - _ROUNDING))) for rate in load]

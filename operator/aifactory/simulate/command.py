@@ -14,7 +14,7 @@ from .engine.models import ENGINES
 from .plot import NoPlotError, draw
 from .prometheus import KEPT_SECONDS
 from .record import Figures
-from .registry import ORACLE, POLICIES
+from .registry import LATENCY_POLICIES, ORACLE, POLICIES
 from .report import needed_policies
 from .run import Result, run_policies
 from .scenario import ScenarioError, Watch, scenario
@@ -50,7 +50,7 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     Raises:
         SimulateError: if an option, the trace or the service cannot be used.
     """
-    asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in options.policies or POLICIES))
+    asked = _policies(service, options.policies)
     engine = ENGINES[_known("--engine", options.engine, ENGINES)]
     if not 0 < options.rate_scale <= 1000:
         raise SimulateError(f"--rate-scale must be above 0 and at most 1000, not {options.rate_scale:g}")
@@ -59,8 +59,6 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     try:
         requests = trace.read(options.trace, _lengths(options), options.seed)
         requests = trace.scaled(requests, options.rate_scale, options.seed)
-        if not requests or requests[-1].at <= 0:
-            raise SimulateError(f"{options.trace}: all requests come at one time; a trace has to last for a while")
         found = scenario(
             service,
             engine,
@@ -71,6 +69,8 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
             initial=options.initial_replicas,
             gpus=options.gpus,
         )
+        if found.end <= 0:
+            raise SimulateError(f"{options.trace}: all requests come at one time; a trace has to last for a while")
         results = run_policies(needed_policies(asked), found, profile(found))
         shown = {name: results[name] for name in asked}
         if options.plot:
@@ -78,6 +78,16 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     except (trace.TraceError, ScenarioError, NoPlotError) as error:
         raise SimulateError(str(error)) from error
     return shown, results[ORACLE].figures
+
+
+def _policies(service: InferenceService, names: Sequence[str]) -> tuple[str, ...]:
+    """Those that were asked for, or all that suit the service."""
+    offline = service.spec.slo.may_take is not None
+    asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in names))
+    for name in asked:
+        if offline and name in LATENCY_POLICIES:
+            raise SimulateError(f"--policy {name!r} follows latency objectives, and an offline service has none")
+    return asked or tuple(name for name in POLICIES if not (offline and name in LATENCY_POLICIES))
 
 
 def _watch(options: Options) -> Watch:

@@ -14,6 +14,8 @@ Timetable = list[tuple[float, int]]
 
 # Bursts shorter than a bin are averaged out. Which bin is best depends on how bursty the load is.
 _BINS_SECONDS = (60.0, 15.0, 5.0)
+# Of an offline service: shares of the time that a request may take, over which its work is spread.
+_SPREADS = (1.0, 0.8, 0.5, 0.2)
 # Load is counted so many times, in steps of 7 %: below 1 where a short excess can wait a little.
 _HEADROOMS = tuple(1.07**step for step in range(-6, 10))
 
@@ -21,20 +23,25 @@ _HEADROOMS = tuple(1.07**step for step in range(-6, 10))
 def timetable(scenario: Scenario, capacity: Capacity) -> Timetable:
     """The cheapest timetable of replicas that keeps the promise when it is tried on the trace itself.
 
-    For each length of bins the least headroom is looked for by bisection. Where nothing keeps it, the most headroom.
+    For each length of bins, or of an offline service for each time over which work is spread, the least headroom is
+    looked for by bisection. Where nothing keeps it, the most headroom.
     """
-    found = [_least(scenario, capacity, seconds) for seconds in _BINS_SECONDS]
+    within = scenario.within
+    tries = [(seconds, 0.0) for seconds in _BINS_SECONDS]
+    if within is not None:
+        tries = [(_BINS_SECONDS[0], share * within) for share in _SPREADS]
+    found = [_least(scenario, capacity, *one) for one in tries]
     kept = [one for one in found if one[0]] or found
     return min(kept, key=lambda one: one[1])[2]
 
 
-def _least(scenario: Scenario, capacity: Capacity, bin_seconds: float) -> tuple[bool, float, Timetable]:
+def _least(scenario: Scenario, capacity: Capacity, bin_seconds: float, spread: float) -> tuple[bool, float, Timetable]:
     """Whether the promise is kept, GPU-seconds, and the timetable."""
     low, high = 0, len(_HEADROOMS) - 1
-    best = _tried(scenario, capacity, bin_seconds, high)
+    best = _tried(scenario, capacity, bin_seconds, spread, high)
     while low < high and best[0]:
         middle = (low + high) // 2
-        found = _tried(scenario, capacity, bin_seconds, middle)
+        found = _tried(scenario, capacity, bin_seconds, spread, middle)
         if found[0]:
             best, high = found, middle
         else:
@@ -42,8 +49,10 @@ def _least(scenario: Scenario, capacity: Capacity, bin_seconds: float) -> tuple[
     return best
 
 
-def _tried(scenario: Scenario, capacity: Capacity, bin_seconds: float, step: int) -> tuple[bool, float, Timetable]:
-    needs = needed(scenario, capacity, bin_seconds, _HEADROOMS[step])
+def _tried(
+    scenario: Scenario, capacity: Capacity, bin_seconds: float, spread: float, step: int
+) -> tuple[bool, float, Timetable]:
+    needs = needed(scenario, capacity, bin_seconds, _HEADROOMS[step], spread)
     table = covering(needs, bin_seconds, scenario.startup * (1 + STARTUP_SPREAD) + Fixed.every)
     record = World(scenario, Fixed(table)).run(table[0][1])
     return figures(record).attainment >= capacity.enough, record.gpu_seconds, table

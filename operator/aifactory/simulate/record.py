@@ -19,15 +19,17 @@ _WORST_STEP_SECONDS = 15.0
 
 
 class Answer(NamedTuple):
-    """One request: when it came (seconds), its latencies (seconds), and whether all objectives were met.
+    """One request: when it came (seconds), its latencies (seconds), and whether it was in time for all objectives.
 
-    `first_token` is None for a request that failed. `between_tokens` is the mean of the request, None for one token.
+    `first_token` and `last_token` are None for a request that failed. `between_tokens` is the mean of the request, None
+    for one token.
     """
 
     arrived_at: float
     first_token: float | None
     between_tokens: float | None
     good: bool
+    last_token: float | None = None
 
 
 class Moment(NamedTuple):
@@ -40,7 +42,10 @@ class Moment(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """Everything that a run leaves behind; times are seconds. `actions` are (time, replicas before, after)."""
+    """Everything that a run leaves behind; times are seconds. `actions` are (time, replicas before, after).
+
+    `tokens` are those of the prompts and answers of completed requests.
+    """
 
     scenario: Scenario
     answers: list[Answer] = field(default_factory=list)
@@ -49,15 +54,18 @@ class Record:
     intervals: Counter[int] = field(default_factory=Counter)
     gpu_seconds: float = 0.0
     aborted: int = 0
+    tokens: int = 0
 
     def finished(self, sequence: Served) -> None:
         """A request got its last token."""
         arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
         mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
         taken = {Signal.TTFT: first - arrived, Signal.ITL: mean or 0.0, Signal.E2E: last - arrived}
-        targets = self.scenario.targets
+        targets, within = self.scenario.targets, self.scenario.within
         good = all(taken[signal] <= target for signal, target in targets.items())
-        self.answers.append(Answer(arrived, first - arrived, mean, good))
+        good = good and (within is None or taken[Signal.E2E] <= within)
+        self.tokens += sequence.prompt_tokens + sequence.output_tokens
+        self.answers.append(Answer(arrived, first - arrived, mean, good, last - arrived))
 
     def failed(self, arrived_at: float) -> None:
         """A request was refused or cut."""
@@ -73,8 +81,9 @@ class Record:
 class Figures:
     """The sum of a run. Attainments are shares (0 to 1) of requests within all latency objectives at once.
 
-    `worst` is that of the worst five minutes. Percentiles by percent: of the time to first token over requests, of the
-    time between tokens over tokens, in seconds.
+    Of an offline service they are those of requests that were completed in time. `worst` is that of the worst five
+    minutes. Percentiles by percent: of the time to first and to last token over requests, of the time between tokens
+    over tokens, in seconds. `tokens` are those of prompts and answers of completed requests.
     """
 
     attainment: float
@@ -85,6 +94,13 @@ class Figures:
     between_tokens: Mapping[int, float]
     actions_per_hour: float
     aborted: int
+    last_token: Mapping[int, float]
+    tokens: int
+
+    @property
+    def tokens_per_gpu_hour(self) -> float:
+        """Tokens of prompts and answers for each hour of a GPU."""
+        return self.tokens / self.gpu_hours if self.gpu_hours else 0.0
 
     @property
     def goodput_per_gpu_hour(self) -> float:
@@ -99,6 +115,7 @@ def figures(record: Record) -> Figures:
     """The figures of a run."""
     good = sum(answer.good for answer in record.answers)
     first_tokens = sorted(answer.first_token for answer in record.answers if answer.first_token is not None)
+    last_tokens = sorted(answer.last_token for answer in record.answers if answer.last_token is not None)
     hours = record.scenario.end / 3600
     return Figures(
         attainment=good / len(record.answers),
@@ -109,6 +126,8 @@ def figures(record: Record) -> Figures:
         between_tokens={percent: _of_steps(record.intervals, percent) for percent in PERCENTS},
         actions_per_hour=len(record.actions) / hours if hours else 0.0,
         aborted=record.aborted,
+        last_token={percent: _percentile(last_tokens, percent) for percent in PERCENTS},
+        tokens=record.tokens,
     )
 
 

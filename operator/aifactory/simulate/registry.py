@@ -20,8 +20,8 @@ ORACLE = "oracle"
 
 
 def _peak(scenario: Scenario, capacity: Capacity) -> Policy:
-    """Always as many replicas as the busiest minute takes."""
-    return Fixed([(0.0, max(needed(scenario, capacity, BIN_SECONDS)))])
+    """Always as many replicas as the busiest minute takes, or the busiest time that requests may wait."""
+    return Fixed([(0.0, max(needed(scenario, capacity, BIN_SECONDS, spread=scenario.within or 0.0)))])
 
 
 def _mean(scenario: Scenario, capacity: Capacity) -> Policy:
@@ -33,6 +33,8 @@ def _oracle(scenario: Scenario, capacity: Capacity) -> Policy:
     return Fixed(oracle.timetable(scenario, capacity))
 
 
+LATENCY_POLICIES = ("keda-slo", "dynamo")
+"""Those that follow latency objectives, which an offline service does not have."""
 POLICIES: Mapping[str, Callable[[Scenario, Capacity], Policy]] = {
     "aifactory": lambda scenario, _: Operator(scenario),
     "hpa-queue": lambda _, __: hpa.on_queue(),

@@ -21,7 +21,9 @@ HEADER = (
     "actions/h",
     "aborted",
 )
+OFFLINE_HEADER = (*HEADER[:6], "taken s p50/95/99", "tokens/GPU-h", *HEADER[8:])
 _CAPTION = "good: requests within all latency objectives; actions: changes of the number of replicas"
+_OFFLINE_CAPTION = "good: requests completed in time; taken: waiting included; tokens: of prompts and answers"
 WIDTH = 128
 """Characters that the table takes."""
 
@@ -33,17 +35,20 @@ def as_json(results: Mapping[str, Result], oracle: Figures) -> dict[str, Any]:
 
 def table(results: Mapping[str, Result], oracle: Figures) -> Table:
     """For the terminal."""
-    shown = Table(box=None, padding=(0, 2, 0, 0), caption=_CAPTION, caption_justify="left")
-    for index, title in enumerate(HEADER):
+    offline = any(result.record.scenario.within is not None for result in results.values())
+    caption = _OFFLINE_CAPTION if offline else _CAPTION
+    shown = Table(box=None, padding=(0, 2, 0, 0), caption=caption, caption_justify="left")
+    for index, title in enumerate(OFFLINE_HEADER if offline else HEADER):
         shown.add_column(title, justify="right" if index else "left", no_wrap=True)
     for name, result in results.items():
-        shown.add_row(*cells(name, result.figures, oracle))
+        shown.add_row(*cells(name, result.figures, oracle, offline))
     return shown
 
 
-def cells(name: str, found: Figures, oracle: Figures) -> tuple[str, ...]:
-    """A row under `HEADER`."""
+def cells(name: str, found: Figures, oracle: Figures, offline: bool = False) -> tuple[str, ...]:
+    """A row under `HEADER`, or under `OFFLINE_HEADER`."""
     ratio = _ratio(found, oracle)
+    between = "/".join(f"{1000 * seconds:.0f}" for seconds in found.between_tokens.values())
     return (
         name,
         f"{found.attainment:.2%}",
@@ -51,11 +56,15 @@ def cells(name: str, found: Figures, oracle: Figures) -> tuple[str, ...]:
         f"{found.gpu_hours:.2f}",
         "-" if ratio is None else f"{ratio:.2f}",
         f"{found.goodput_per_gpu_hour:.0f}",
-        "/".join(f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}" for seconds in found.first_token.values()),
-        "/".join(f"{1000 * seconds:.0f}" for seconds in found.between_tokens.values()),
+        _seconds(found.last_token if offline else found.first_token),
+        f"{found.tokens_per_gpu_hour:,.0f}" if offline else between,
         f"{found.actions_per_hour:.1f}",
         str(found.aborted),
     )
+
+
+def _seconds(percentiles: Mapping[int, float]) -> str:
+    return "/".join(f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}" for seconds in percentiles.values())
 
 
 def needed_policies(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -72,6 +81,8 @@ def _numbers(found: Figures, oracle: Figures) -> dict[str, float | int | None]:
         "goodput_per_gpu_hour": found.goodput_per_gpu_hour,
         "ttft_p99_seconds": found.first_token[99],
         "itl_p99_seconds": found.between_tokens[99],
+        "request_p99_seconds": found.last_token[99],
+        "tokens_per_gpu_hour": found.tokens_per_gpu_hour,
         "scale_actions_per_hour": found.actions_per_hour,
         "aborted": found.aborted,
     }

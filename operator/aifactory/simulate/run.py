@@ -27,7 +27,7 @@ def run_policy(name: str, scenario: Scenario, capacity: Capacity) -> Result:
     policy = POLICIES[name](scenario, capacity)
     initial = scenario.initial if policy.initial is None else policy.initial
     if initial is None:
-        initial = max(needed(scenario, capacity, BIN_SECONDS)[:_FIRST_BINS])
+        initial = max(needed(scenario, capacity, BIN_SECONDS, spread=scenario.within or 0.0)[:_FIRST_BINS])
     record = World(scenario, policy).run(initial)
     return Result(name, record, figures(record))
 

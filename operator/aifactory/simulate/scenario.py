@@ -58,8 +58,14 @@ class Scenario:
 
     @property
     def end(self) -> float:
-        """When the last request arrives."""
-        return self.requests[-1].at
+        """When the last request arrives, or, of an offline service, when it has to be completed."""
+        return self.requests[-1].at + (self.within or 0.0)
+
+    @property
+    def within(self) -> float | None:
+        """Seconds that a request of an offline service may take; None where there are objectives."""
+        found = self.role.spec.slo.may_take
+        return None if found is None else found.total_seconds()
 
     @property
     def gpus(self) -> int:
@@ -68,7 +74,7 @@ class Scenario:
 
     @property
     def attainment(self) -> float:
-        """The share of requests that has to be within all latency objectives."""
+        """The share of requests that has to be within all latency objectives, or completed in time."""
         return float(self.role.spec.slo.attainment)
 
     @property
@@ -91,7 +97,7 @@ def scenario(
     """The service on an engine, within the limits that its spec sets, in a cluster of `gpus` or of as many as it takes.
 
     Raises:
-        ScenarioError: if it is not made of equal pods that scale, or has no latency objective.
+        ScenarioError: if it is not made of equal pods that scale, or nothing tells good answers from late ones.
     """
     parts = [role for role in roles(service) if role.accelerated]
     if len(parts) != 1:
@@ -103,8 +109,10 @@ def scenario(
     objectives, each = resolve(spec.slo), spec.accelerator.gpus
     if gpus is not None and gpus < each:
         raise ScenarioError(f"--gpus must be at least {each}, as one replica has so many, not {gpus}")
-    if all(objective.percentile is None for objective in objectives):
-        raise ScenarioError("spec.slo: a latency objective is required, to tell good answers from late ones")
+    if spec.slo.may_take is None and all(objective.percentile is None for objective in objectives):
+        raise ScenarioError(
+            "spec.slo: give a latency objective, or workload offline without objectives, to tell good answers from late"
+        )
     return Scenario(
         role=role,
         scaling=scaling,

@@ -55,6 +55,7 @@ class World:
         for request in self._scenario.requests:
             self._catch_up(request.at)
             self._arrive(request)
+        self._catch_up(self._scenario.end)
         self._finish()
         return self.record
 
@@ -163,7 +164,7 @@ class World:
         self.record.moments.append(Moment(now, self.deployment.replicas, len(self.deployment.serving)))
 
     def _finish(self) -> None:
-        """After the last request nothing is decided any more; what is in flight is finished."""
+        """After the end nothing is decided any more; what is in flight is finished."""
         end = self._scenario.end
         self.record.gpu_seconds = self.deployment.gpu_seconds(end)
         for pod in list(self.deployment.pods.values()):

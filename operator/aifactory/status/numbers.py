@@ -137,6 +137,8 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
 def _value(signal: Signal, value: float | None) -> str | None:
     if value is None:
         return None
+    if signal is Signal.BACKLOG:
+        return format_duration(timedelta(seconds=round(value)))
     if signal in LATENCIES:
         return format_duration(timedelta(milliseconds=round(value * 1000)))
     return percent(value) if signal is Signal.KV_CACHE_USAGE else f"{value:.1f}"

@@ -47,6 +47,12 @@ BOUNDS = (
         says="to 99.999%",
     ),
     Bad(
+        "requests that wait for days",
+        {"slo": {"workload": "offline", "completeWithin": "48h"}},
+        path="spec.slo.completeWithin",
+        says="to 24h",
+    ),
+    Bad(
         "a start-up in a second",
         {"runtime": {"startupTimeout": "1s"}},
         path="spec.runtime.startupTimeout",

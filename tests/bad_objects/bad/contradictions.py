@@ -7,6 +7,18 @@ from .specs import canary, from_source, scaling, schedule, with_volume
 CONTRADICTIONS = (
     Bad("replicas and scaling", {"replicas": 2, **scaling()}, path="spec.replicas", says="not both"),
     Bad(
+        "a time for requests of people who do not wait",
+        {"slo": {"completeWithin": "1h"}},
+        path="spec.slo.completeWithin",
+        says="workload offline without objectives",
+    ),
+    Bad(
+        "a time for requests beside objectives",
+        {"slo": {"workload": "offline", "completeWithin": "1h", "objectives": {"timeToFirstToken": {"target": "2s"}}}},
+        path="spec.slo.completeWithin",
+        says="workload offline without objectives",
+    ),
+    Bad(
         "a minimum above the maximum",
         scaling(minReplicas=9),
         path="spec.scaling.minReplicas",

@@ -61,7 +61,7 @@ def test_a_service_of_any_engine_turns_ready_and_says_which_objectives_it_can_me
 )
 def test_an_engine_without_latencies_scales_on_its_requests(serve: Serve, engine: str, signals: set[str]) -> None:
     spec, _ = ENGINES[engine]
-    service = serve(scaling=scaling(1, 2), slo={"workload": "offline"}, **spec)
+    service = serve(scaling=scaling(1, 2), **spec)
     service.wait_ready()
     load = service.load("9@200s", "--output-tokens", "96")
     service.wait("a replica is added", lambda: service.replicas == 2, 90)

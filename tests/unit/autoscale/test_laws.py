@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from aifactory.autoscale.backlog import Promise
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -23,6 +24,7 @@ OBJECTIVES = (
 SCALING = spec(min_replicas=2, max_replicas=30)
 
 values = st.one_of(st.floats(0, 5), st.floats(0, 1e3), st.just(1e9), st.just(0.0))
+counts = st.sampled_from([0.0, 1.0, 1e9])
 garbage = st.one_of(values, st.floats(), st.none())
 
 
@@ -50,7 +52,7 @@ def service_readings(
         offered=draw(one),
         prompt_tokens=draw(one),
         generation_tokens=draw(one),
-        pods={f"pod-{index}": PodReading() for index in range(pods)},
+        pods={f"pod-{index}": PodReading(draw(counts), draw(counts)) for index in range(pods)},
     )
 
 
@@ -67,26 +69,37 @@ def fleets(draw: st.DrawFn) -> Fleet:
 ticks = st.lists(st.tuples(st.floats(0.1, 400), fleets(), service_readings()), min_size=1, max_size=6)
 
 
-@given(ticks)
-def test_the_result_is_an_integer_within_bounds(history: list[tuple[float, Fleet, ServiceReadings]]) -> None:
+promises = st.sampled_from([None, Promise(within=600.0, drain=120.0)])
+
+
+@given(ticks, promises)
+def test_the_result_is_an_integer_within_bounds(
+    history: list[tuple[float, Fleet, ServiceReadings]], promise: Promise | None
+) -> None:
     memory, now = Memory(), 0.0
     for seconds, fleet, seen in history:
         now += seconds
-        decision, memory = decide_replicas(SCALING, OBJECTIVES, fleet, replace(seen, time=now), memory, now)
+        decision, memory = decide_replicas(
+            SCALING, OBJECTIVES, fleet, replace(seen, time=now), memory, now, promise=promise
+        )
         assert type(decision.to) is int
         assert 2 <= decision.to <= 30
         assert decision.message
 
 
 @given(
-    st.lists(service_readings(state=st.sampled_from([State.MISSING, State.ERROR, State.STALE])), min_size=1), fleets()
+    st.lists(service_readings(state=st.sampled_from([State.MISSING, State.ERROR, State.STALE])), min_size=1),
+    fleets(),
+    promises,
 )
-def test_missing_data_never_scales_down(history: list[ServiceReadings], fleet: Fleet) -> None:
+def test_missing_data_never_scales_down(history: list[ServiceReadings], fleet: Fleet, promise: Promise | None) -> None:
     fleet = replace(fleet, replicas=min(fleet.replicas, SCALING.max_replicas))
     memory, now = Memory(), 0.0
     for seen in history:
         now += 100
-        decision, memory = decide_replicas(SCALING, OBJECTIVES, fleet, replace(seen, time=now), memory, now)
+        decision, memory = decide_replicas(
+            SCALING, OBJECTIVES, fleet, replace(seen, time=now), memory, now, promise=promise
+        )
         assert decision.to >= fleet.replicas
 
 

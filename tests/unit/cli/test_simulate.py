@@ -18,6 +18,8 @@ FIGURES = {
     "goodput_per_gpu_hour",
     "ttft_p99_seconds",
     "itl_p99_seconds",
+    "request_p99_seconds",
+    "tokens_per_gpu_hour",
     "scale_actions_per_hour",
     "aborted",
 }
@@ -133,7 +135,10 @@ def test_a_wrong_option_is_named_with_what_would_do(
     ("spec", "said"),
     [
         ({"scaling": None, "replicas": 2}, "spec.scaling: is required"),
-        ({"slo": {"workload": "offline"}}, "spec.slo: a latency objective is required"),
+        (
+            {"slo": {"workload": "offline", "objectives": {"throughput": {"tokensPerSecond": 100}}}},
+            "spec.slo: give a latency objective, or workload offline without objectives",
+        ),
     ],
 )
 def test_a_service_that_cannot_be_simulated_is_told_why(
@@ -147,6 +152,45 @@ def test_a_service_that_cannot_be_simulated_is_told_why(
     result = CliRunner().invoke(app, ["simulate", "-f", str(path), "--trace", str(trace), *lengths])
     assert result.exit_code == 1
     assert said in result.output
+
+
+def offline(folder: Path, *more: str) -> tuple[int, str]:
+    """Three bursts of 600 requests, which take one replica two minutes each."""
+    changed = manifest()
+    changed["spec"]["slo"] = {"workload": "offline", "completeWithin": "5m"}
+    path, trace = folder / "offline.json", folder / "bursts.csv"
+    path.write_text(json.dumps(changed))
+    trace.write_text(
+        "seconds,input_tokens,output_tokens\n" + "".join(f"{600 * burst},64,32\n" * 600 for burst in range(3))
+    )
+    result = CliRunner().invoke(app, ["simulate", "-f", str(path), "--trace", str(trace), "--engine", "demo", *more])
+    return result.exit_code, result.output
+
+
+def test_an_offline_service_is_judged_by_what_is_completed_in_time_and_by_tokens(tmp_path: Path) -> None:
+    code, output = offline(tmp_path, "--json")
+    assert code == 0
+    found = json.loads(output)["policies"]
+    assert set(found) == {*POLICIES} - {"keda-slo", "dynamo"}
+    assert all(figures["attainment"] == 1.0 for figures in found.values())
+    assert 10 < found["aifactory"]["request_p99_seconds"] < 300
+    hours = found["aifactory"]["gpu_hours"]
+    assert found["aifactory"]["tokens_per_gpu_hour"] == pytest.approx(3 * 600 * 96 / hours)
+    assert hours < 0.5 * found["hpa-queue"]["gpu_hours"]
+
+
+def test_the_table_of_an_offline_service_has_tokens_and_the_time_that_requests_take(tmp_path: Path) -> None:
+    code, output = offline(tmp_path, "--policy", "static-mean")
+    assert code == 0
+    assert "tokens/GPU-h" in output
+    assert "taken s p50/95/99" in output
+    assert "ITL" not in output
+
+
+def test_a_policy_that_follows_latencies_is_refused_for_an_offline_service(tmp_path: Path) -> None:
+    code, output = offline(tmp_path, "--policy", "dynamo")
+    assert code == 1
+    assert "--policy 'dynamo' follows latency objectives, and an offline service has none" in output
 
 
 def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from aifactory.autoscale.decision import Capacity, DecisionReason, Recommendation
+from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Recommendation
 from aifactory.explain import explain
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
@@ -151,6 +151,26 @@ def test_little_confidence_is_said_to_be_assumption() -> None:
     life = Life(**SCALING)
     life.look(workload(1), *serving(), decision=decision(1, 1, capacity=Capacity(4000, 0, 0.2, Signal.TTFT)))
     assert "That is 20% sure, as more is assumed than was seen." in told(life)
+
+
+def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() -> None:
+    life = Life(**SCALING, slo={"workload": "offline", "completeWithin": "1h"})
+    late = Recommendation(Signal.BACKLOG, State.OK, 4210.4, 3600.0, 1.17, 3)
+    life.look(
+        workload(2),
+        *serving("a", "b"),
+        readings=readings(pods=("a", "b")),
+        decision=decision(
+            2, 3, DecisionReason.SCALE_UP, recommendations=(late,), signal=Signal.BACKLOG,
+            capacity=Capacity(4212.0, 9144.0, 0.9, Signal.BACKLOG),
+            rejected=(Alternative(2, DecisionReason.CONSOLIDATION_REFUSED, Signal.BACKLOG, 1.17),),
+        ),
+    )  # fmt: skip
+    text = told(life)
+    assert "Objective: each request is completed within 1h, waiting included" in text
+    assert "    backlog: 1h10m10s against 1h, ratio 1.17: 3 replicas" in text
+    assert "One replica carries 4210 tokens/s of prompts and answers; then it is full." in text
+    assert "2 replicas (ConsolidationRefused): backlog would come to 117% of its limit" in text
 
 
 def test_each_role_that_scales_has_a_section() -> None:

@@ -125,6 +125,11 @@ def test_resolved_values_are_those_of_the_rendered_container(service):
     assert values.objectives == {"timeToFirstToken": "p95 <= 500ms", "interTokenLatency": "p95 <= 50ms"}
 
 
+def test_resolved_values_say_how_long_requests_of_an_offline_service_may_take(service):
+    made = service(slo={"workload": "offline"})
+    assert resolved(*roles(made), resolve(made.spec.slo)).objectives == {"completeWithin": "10m"}
+
+
 def test_resolved_command_is_the_whole_command_line(service):
     made = service(model={"name": "meta/llama", "precision": "fp8"})
     container = deployment(made)["spec"]["template"]["spec"]["containers"][0]

@@ -22,7 +22,7 @@ FAST = Timing(base=0.01, per_decode=0.001, per_prefill_token=1e-5, per_kv_token=
 ROOMY = Limits(max_num_seqs=64, max_num_batched_tokens=512, kv_tokens=100_000)
 
 
-def manifest(*, runtime: str = "vllm", **scaling: Any) -> dict[str, Any]:
+def manifest(*, runtime: str = "vllm", slo: Any = None, **scaling: Any) -> dict[str, Any]:
     return {
         "apiVersion": "aifactory.dev/v1alpha1",
         "kind": "InferenceService",
@@ -31,13 +31,15 @@ def manifest(*, runtime: str = "vllm", **scaling: Any) -> dict[str, Any]:
             "model": {"name": "m"},
             "runtime": {"engine": runtime},
             "accelerator": {"count": 2},
+            "slo": slo or {},
             "scaling": {"maxReplicas": 10, **scaling},
         },
     }
 
 
-def service(*, runtime: str = "vllm", **scaling: Any) -> InferenceService:
-    return InferenceService.model_validate(manifest(runtime=runtime, **scaling))
+def service(**fields: Any) -> InferenceService:
+    """As of `manifest`."""
+    return InferenceService.model_validate(manifest(**fields))
 
 
 def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -> list[Request]:
@@ -48,10 +50,8 @@ def poisson(rate: float, seconds: float, *, start: float = 0.0, seed: int = 1) -
     return found
 
 
-def scene(
-    requests: list[Request], *, startup: float = 60.0, seed: int = 0, runtime: str = "vllm", **scaling: Any
-) -> Scenario:
-    return scenario(service(runtime=runtime, **scaling), ENGINES["demo"], requests, startup=startup, seed=seed)
+def scene(requests: list[Request], *, startup: float = 60.0, seed: int = 0, **fields: Any) -> Scenario:
+    return scenario(service(**fields), ENGINES["demo"], requests, startup=startup, seed=seed)
 
 
 @cache

@@ -1,0 +1,198 @@
+"""What an offline service has to do until when, and how fast its replicas do it.
+
+Requests are taken to be served in the order in which they came, so that those in flight are the newest.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import exp, inf
+from statistics import fmean
+
+from aifactory.api.spec import InferenceServiceSpec
+from aifactory.signals.readings import ServiceReadings, State
+
+from .fleet import Fleet
+
+# Requests are spread over replicas at random, and each replica has a queue of its own, some longer than others.
+_AIMED_SHARE = 0.6
+# What is late, or due before a new replica could help, is to be worked off within this share of the promise.
+_LEAST_SHARE = 0.25
+# Times of arrival are kept in so many parts of the promise, longer ones for longer promises.
+_PARTS = 16
+_MOST_PARTS = 64
+_LONGEST_PART = 300.0
+# Requests that come in so many parts without a break are a stream and no burst.
+_STREAM_PARTS = 3
+# Where the busiest parts are left out, a burst that falls on the edge of two is left out.
+_BURST_PARTS = 2
+# Requests that have not come for so many parts do not keep coming.
+_LATE_PARTS = 4
+# The pace is a mean over this time (seconds); what was read after a restart counts for as much as this of it.
+_PACE_SECONDS = 600.0
+_RECALLED_SECONDS = 120.0
+_PACE = "backlog.pace"
+# No service has more requests, and no replica is faster or slower.
+_HIGHEST = 1e9
+_LOWEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Seconds: a request is completed `within` this time, and a replica that leaves has `drain` to finish its own."""
+
+    within: float
+    drain: float
+
+    @classmethod
+    def of(cls, spec: InferenceServiceSpec) -> "Promise | None":
+        """None of a service with objectives."""
+        found = spec.slo.may_take
+        return None if found is None else cls(found.total_seconds(), spec.drain.timeout.total_seconds())
+
+    @property
+    def aimed(self) -> float:
+        """What is planned for, which leaves room for unequal queues."""
+        return _AIMED_SHARE * self.within
+
+    @property
+    def least(self) -> float:
+        """Requests that are due sooner are planned to be completed in this time."""
+        return _LEAST_SHARE * self.within
+
+    @property
+    def part(self) -> float:
+        """Seconds of the bins of arrivals."""
+        return max(min(self.within / _PARTS, _LONGEST_PART), self.within / _MOST_PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """When the requests in flight came, and what full replicas complete. Times are epoch seconds.
+
+    `arrived`: requests by the start of the bin in which they came, newest last. Every replica has had requests waiting
+    since `full_since`, and its pace has been `measured` since some time after that. `completed` requests in
+    `replica_seconds` of full replicas, both forgotten exponentially. `ready` replicas served in the last tick.
+    """
+
+    time: float | None = None
+    in_flight: float = 0.0
+    arrived: tuple[tuple[float, float], ...] = ()
+    full_since: float | None = None
+    measured: bool = False
+    completed: float = 0.0
+    replica_seconds: float = 0.0
+    ready: int = 0
+
+    @property
+    def pace(self) -> float | None:
+        """Requests per second of a full replica; None before one was seen."""
+        found = self.completed / self.replica_seconds if self.replica_seconds else 0.0
+        return found if _LOWEST < found < _HIGHEST else None
+
+    @property
+    def confidence(self) -> float:
+        """0 to 1: what was seen of the pace, against a few minutes of one replica."""
+        return self.replica_seconds / (self.replica_seconds + _RECALLED_SECONDS)
+
+    def seen(self, readings: ServiceReadings, fleet: Fleet, promise: Promise) -> "Backlog":
+        """With what one tick says; nothing where something cannot be read."""
+        running, waiting, done, now = (
+            readings.running.usable,
+            readings.waiting.usable,
+            completed(readings),
+            readings.time,
+        )
+        if running is None or waiting is None or done is None:
+            return self
+        found, done, before = min(running + waiting, _HIGHEST), min(done, _HIGHEST), self.time
+        if before is None or not 0 <= now - before <= readings.window_seconds:
+            return replace(self, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
+        came = found - self.in_flight + done * (now - before)
+        watched = self._watched(readings, fleet, running, done)._paced(done, fleet.ready, now - before)
+        arrived = self._binned(came, before, now, promise)
+        return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
+
+    def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:
+        """With the requests that came since `before`."""
+        bins = self.arrived
+        if bins and before - bins[-1][0] < promise.part:
+            return (*bins[:-1], (bins[-1][0], bins[-1][1] + came))
+        return tuple(one for one in (*bins, (before, came)) if one[0] > now - promise.within)
+
+    def _watched(self, readings: ServiceReadings, fleet: Fleet, running: float, done: float) -> "Backlog":
+        """Whether all replicas are full, and for long enough that what they complete began when they were.
+
+        A request takes as long as one of those that run is completed after it, by Little's law.
+        """
+        pods = readings.pods.values()
+        full = (
+            not fleet.mixed
+            and fleet.ready == self.ready
+            and 0 < fleet.ready <= len(pods)
+            and all(pod.waiting > 0 for pod in pods)
+        )
+        if not full:
+            return replace(self, full_since=None, measured=False)
+        since = readings.time if self.full_since is None else self.full_since
+        takes = readings.window_seconds + (running / done if done else inf)
+        return replace(self, full_since=since, measured=self.measured or readings.time - since >= takes)
+
+    def _paced(self, done: float, ready: int, passed: float) -> "Backlog":
+        """With completions of full replicas, or of others that are faster even so."""
+        faster = self.pace is not None and ready > 0 and done / ready > self.pace
+        if not (self.measured or faster):
+            return self
+        keep = exp(-passed / _PACE_SECONDS)
+        completed = keep * self.completed + done * passed
+        return replace(self, completed=completed, replica_seconds=keep * self.replica_seconds + ready * passed)
+
+    def due(self, now: float, promise: Promise) -> Iterator[tuple[float, float]]:
+        """(requests, seconds left): so many of those in flight have to be completed in that time. Shortest time last.
+
+        What came before anything was seen counts with the oldest bin.
+        """
+        newer = 0.0
+        for start, count in reversed(self.arrived or ((now, 0.0),)):
+            if newer >= self.in_flight:
+                return
+            yield self.in_flight - newer, start + promise.aimed - now
+            newer += max(0.0, count)
+
+    def stream(self) -> float:
+        """Requests per second that have come in each of the last whole bins: a burst does not count."""
+        rates = self._rates()[-_STREAM_PARTS:]
+        return min(rates) if len(rates) == _STREAM_PARTS else 0.0
+
+    def coming(self) -> float:
+        """Requests per second that keep coming: those of the stream, or of many bursts, without the largest."""
+        rates = self._rates()
+        rest = sorted(rates)[:-_BURST_PARTS]
+        if len(rest) < _STREAM_PARTS:
+            return self.stream()
+        return max(min(fmean(rest), fmean(rates[-_LATE_PARTS:])), self.stream())
+
+    def _rates(self) -> list[float]:
+        """Requests per second of each whole bin, newest last."""
+        whole = [(count, after - start) for (start, count), (after, _) in pairwise(self.arrived)]
+        return [max(0.0, count) / seconds for count, seconds in whole if seconds > 0]
+
+    def saved(self) -> Mapping[str, float]:
+        """What is worth keeping over a restart, by names that `restored` knows."""
+        return {} if self.pace is None else {_PACE: self.pace}
+
+    @classmethod
+    def restored(cls, values: Mapping[str, float]) -> "Backlog":
+        """From what `saved` gave; a pace that cannot be one counts as never learned."""
+        pace = values.get(_PACE, 0.0)
+        return (
+            cls(completed=pace * _RECALLED_SECONDS, replica_seconds=_RECALLED_SECONDS)
+            if _LOWEST < pace < _HIGHEST
+            else cls()
+        )
+
+
+def completed(readings: ServiceReadings) -> float | None:
+    """Requests per second; None where that is not known. Some engines count nothing before the first request."""
+    none_yet = readings.completed.state is State.MISSING and not readings.running.value and not readings.waiting.value
+    return 0.0 if none_yet else readings.completed.usable

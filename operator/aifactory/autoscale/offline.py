@@ -1,0 +1,175 @@
+"""The law of an offline service: as few replicas as complete every request in time, which keeps them full.
+
+Each request is due some time after it came. The replicas needed are the fewest that, at their pace, have completed by
+every due time what is due until then: the algorithm Optimal Available of Yao, Demers and Shenker, A scheduling model
+for reduced CPU energy, FOCS 1995, with replicas in place of the speed of a processor. One that has to start first helps
+from then on; meanwhile requests keep coming.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import ServiceReadings, State
+
+from .backlog import Backlog, Promise, completed
+from .decision import Alternative, Capacity, Decision, DecisionReason
+from .fleet import Fleet
+from .memory import Memory
+from .ratios import Measure
+from .sizing import rounded_up
+
+# A new replica gets nothing of the queues of others: it is of use only while at least this share of what the others
+# complete keeps coming.
+_COMING_SHARE = 0.5
+# A queue that is too long shrinks at least at half of its pace: it gets this share of what it completes.
+_SLOWEST_INFLOW = 0.5
+_HIGHEST_RATIO = 100.0
+_MOST_SECONDS = 1e6
+Due = tuple[float, float]
+"""Requests, and the seconds in which they have to be completed."""
+
+
+def needed_now(due: Iterable[Due], pace: float, least: float) -> float:
+    """The fewest replicas that complete in time what is due, if all of them serve now.
+
+    `pace`: requests per second of one. What is due sooner than in `least` seconds may take that long.
+    """
+    return max((requests / (pace * max(left, least)) for requests, left in due), default=0.0)
+
+
+def needed_later(due: Iterable[Due], there: int, pace: float, startup: float, least: float) -> float:
+    """As `needed_now`, where only `there` replicas serve now, and others from `startup` seconds on."""
+    lacking = (
+        (requests - there * pace * max(left, least)) / (pace * max(left - startup, least)) for requests, left in due
+    )
+    return there + max(0.0, *lacking, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What one decision looks at: an offline service in one tick. A replica starts in `startup` seconds."""
+
+    promise: Promise
+    backlog: Backlog
+    readings: ServiceReadings
+    fleet: Fleet
+    startup: float
+
+    @property
+    def measure(self) -> Measure:
+        """Seconds until all that is in flight is completed, against the promise; above a ratio of 1 that is too late.
+
+        Not measured yet, it is None with a ratio of 0.
+        """
+        readings, within = self.readings, self.promise.within
+        for one in (readings.running, readings.waiting):
+            if one.usable is None:
+                return Measure(Signal.BACKLOG, State.MISSING if one.state is State.OK else one.state, target=within)
+        if completed(readings) is None:
+            state = readings.completed.state
+            return Measure(Signal.BACKLOG, State.MISSING if state is State.OK else state, target=within)
+        pace = self.backlog.pace
+        if pace is None:
+            return Measure(Signal.BACKLOG, State.OK, None, within, 0.0)
+        mean, longest = self.backlog.in_flight / (pace * self.fleet.ready), self._longest(pace)
+        ratio = max(self.needed(pace) / self.fleet.ready, self._longest(pace, self.startup) / self.promise.aimed)
+        return Measure(
+            Signal.BACKLOG, State.OK, min(_MOST_SECONDS, max(mean, longest)), within, min(_HIGHEST_RATIO, ratio)
+        )
+
+    @property
+    def replicas(self) -> int:
+        """As many as are needed, and not fewer while requests wait that nobody else would take over."""
+        return max(1, self._wanted, self._queued) + self.fleet.lost
+
+    @property
+    def held(self) -> bool:
+        """Fewer would be enough, but requests wait in those that are there."""
+        return self._wanted < self._queued == self._there
+
+    @property
+    def _there(self) -> int:
+        return self.fleet.ready + self.fleet.pending
+
+    @property
+    def _wanted(self) -> int:
+        """While nobody knows what a full replica completes, one fewer is tried as long as nothing waits."""
+        pace, there = self.backlog.pace, self._there
+        if pace is None:
+            return there if self.readings.waiting.usable else there - 1
+        needed, steady = self.needed(pace), rounded_up(self._steady(pace))
+        if self._useful(pace) and (needed > there or self._longest(pace, self.startup) > self.promise.aimed):
+            grown = max(rounded_up(needed_later(self._due, there, pace, self.startup, self.promise.least)), steady)
+            if grown > there:
+                return grown
+        busy = sum(pod.in_flight > 0 for pod in self.readings.pods.values())
+        return min(there, max(min(rounded_up(needed), busy), steady))
+
+    def _useful(self, pace: float) -> bool:
+        """A further replica would get something to do, and more than one that is there and has no queue."""
+        full = all(pod.waiting > 0 for pod in self.readings.pods.values()) and bool(self.readings.waiting.usable)
+        return full and self.backlog.coming() >= _COMING_SHARE * self.fleet.ready * pace
+
+    def _longest(self, pace: float, ahead: float = 0.0) -> float:
+        """Seconds that the longest queue takes, so many seconds `ahead`."""
+        fullest = max((pod.in_flight for pod in self.readings.pods.values()), default=0.0)
+        return fullest / pace + max(0.0, self.backlog.stream() / (pace * self._there) - 1) * ahead
+
+    def _steady(self, pace: float) -> float:
+        """Replicas for what comes all the time, each with its share: more where the longest queue has to shrink.
+
+        With the inflow of n replicas it is to be as short as planned after the time that is planned for.
+        """
+        excess = max(0.0, self._longest(pace) / self.promise.aimed - 1)
+        return self.backlog.stream() / (pace * max(_SLOWEST_INFLOW, 1 - excess))
+
+    @property
+    def _queued(self) -> int:
+        """Replicas that have more waiting than they could finish if they had to leave."""
+        pace = self.backlog.pace or 0.0
+        pods = self.readings.pods.values()
+        return min(self._there, sum(pod.waiting > 0 and pod.in_flight > self.promise.drain * pace for pod in pods))
+
+    def needed(self, pace: float) -> float:
+        """Replicas, not rounded."""
+        return needed_now(self._due, pace, self.promise.least)
+
+    @property
+    def _due(self) -> list[Due]:
+        """What is in flight, and what will be by the time at which a new replica serves."""
+        coming = self.backlog.in_flight + self.backlog.stream() * self.startup
+        now = self.readings.time
+        return [*self.backlog.due(now, self.promise), (coming, self.promise.aimed + self.startup)]
+
+    def explained(self, decision: Decision, fewest: int) -> Decision:
+        """The decision with what a replica completes, and what one fewer would have led to."""
+        pace, readings = self.backlog.pace, self.readings
+        tokens, done, load = readings.tokens, readings.completed.usable, readings.load
+        if pace is None:
+            return decision
+        capacity = None
+        if tokens and done and load is not None:
+            capacity = Capacity(pace * tokens / done, load, self.backlog.confidence, Signal.BACKLOG)
+        fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) else ()
+        return replace(decision, capacity=capacity, rejected=(*decision.rejected, *fewer))
+
+    def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
+        needed = max(self.needed(pace), self._steady(pace))
+        if needed > replicas:
+            reason = DecisionReason.CONSOLIDATION_REFUSED
+            yield Alternative(replicas, reason, Signal.BACKLOG, min(_HIGHEST_RATIO, needed / replicas))
+
+
+def seen_offline(
+    promise: Promise | None, readings: ServiceReadings | None, fleet: Fleet, memory: Memory
+) -> tuple[Offline | None, Memory]:
+    """What this law looks at, with what this tick says remembered; None where it does not decide.
+
+    That is so of services with objectives and of engines that do not count completed requests, of which nobody knows
+    how long a request takes.
+    """
+    if promise is None or readings is None or not fleet.ready or readings.completed.state is State.UNSUPPORTED:
+        return None, memory
+    memory = replace(memory, backlog=memory.backlog.seen(readings, fleet, promise))
+    return Offline(promise, memory.backlog, readings, fleet, memory.knowledge.startup_seconds), memory

@@ -1,0 +1,46 @@
+"""Offline services on whole traces: more tokens of each GPU, and everything in time."""
+
+from aifactory.simulate.capacity import profile
+from aifactory.simulate.record import Figures
+from aifactory.simulate.run import run_policy
+from aifactory.simulate.scenario import Scenario
+
+from tests.unit.simulate.scenes import poisson, scene
+
+# Every twenty minutes a batch comes over four minutes, which one replica would not complete in ten.
+BATCHES = [request for batch in range(5) for request in poisson(30, 240, start=1200.0 * batch, seed=batch)]
+STEADY = poisson(20, 3600)
+
+
+def figures(scenario: Scenario, policy: str = "aifactory") -> Figures:
+    return run_policy(policy, scenario, profile(scenario)).figures
+
+
+def test_batches_take_far_fewer_gpu_hours_than_those_of_people_who_wait_and_are_done_in_time() -> None:
+    offline = figures(scene(BATCHES, slo={"workload": "offline"}))
+    interactive = figures(scene(BATCHES, slo={"workload": "interactive"}))
+    assert offline.attainment >= 0.99
+    assert offline.tokens_per_gpu_hour > 1.6 * interactive.tokens_per_gpu_hour
+
+
+def test_who_may_wait_for_longer_takes_fewer_replicas() -> None:
+    soon, late = (
+        figures(scene(BATCHES, slo={"workload": "offline", "completeWithin": within})) for within in ("5m", "30m")
+    )
+    assert late.attainment >= 0.99
+    assert late.gpu_hours - 1800 * 2 / 3600 < soon.gpu_hours - 300 * 2 / 3600
+
+
+def test_what_keeps_coming_costs_hardly_more_than_full_replicas() -> None:
+    scenario = scene(STEADY, slo={"workload": "offline"})
+    full = len(STEADY) / profile(scenario).rate / 3600 * scenario.gpus
+    found = figures(scenario)
+    assert found.attainment >= 0.99
+    assert found.gpu_hours < 1.35 * full + scenario.gpus * 600 / 3600
+
+
+def test_the_oracle_completes_everything_in_time_for_no_more_than_the_law_takes() -> None:
+    scenario = scene([one for one in BATCHES if one.at < 2400], slo={"workload": "offline"})
+    oracle, law = figures(scenario, "oracle"), figures(scenario)
+    assert oracle.attainment >= 0.99
+    assert oracle.gpu_hours < law.gpu_hours < 2 * oracle.gpu_hours
