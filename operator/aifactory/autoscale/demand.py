@@ -16,6 +16,8 @@ from .track import Track
 _MOST_BIN_SECONDS = 60.0
 _BINS_PER_WINDOW = 2.5
 _KEPT_BINS = 64
+# Tokens per second. No service has more, whatever a counter says.
+_HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
 _LEAST_SHORTFALLS = 0.8
 _HORIZON_PER_SHORTFALL = 450.0
@@ -54,7 +56,7 @@ class Demand:
 
     def seen(self, load: float, horizon: float, window: float, now: float) -> "Demand":
         """With the load of this tick. Forecasts are about `horizon` seconds ahead, the constant one from `window`."""
-        size = _bin_seconds(window)
+        size, load = _bin_seconds(window), min(load, _HIGHEST)
         start = now // size * size
         season = self.season.seen(load, now)
         if self.bins and self.bins[-1][0] >= start:

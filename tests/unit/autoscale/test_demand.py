@@ -60,6 +60,11 @@ def test_a_spent_budget_looks_back_further_and_adds_more_but_at_most_doubles() -
     assert 900.0 < expected(demand, spent=3.0).upper <= 1800.0
 
 
+def test_a_counter_that_jumps_beyond_all_sense_breaks_nothing() -> None:
+    found = expected(seen(100.0, 1e300, *[100.0] * 60))
+    assert 100.0 <= found.upper < 1e13
+
+
 def test_growth_is_foreseen_once_that_has_proved_cheaper_than_to_wait_for_it() -> None:
     hour = [1000.0 * 1.03**minute for minute in range(60)]
     assert expected(seen(*hour[:10])).model is ForecastModel.CONSTANT
