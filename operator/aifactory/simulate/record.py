@@ -94,8 +94,8 @@ class Figures:
     between_tokens: Mapping[int, float]
     actions_per_hour: float
     aborted: int
-    last_token: Mapping[int, float]
-    tokens: int
+    last_token: Mapping[int, float] = field(default_factory=dict)
+    tokens: int = 0
 
     @property
     def tokens_per_gpu_hour(self) -> float:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ HEADER = (
     "actions/h",
     "aborted",
 )
+RECORDED = [field.name for field in fields(Figures) if field.name not in ("last_token", "tokens")]
 TITLES = {"conv": "Conversation", "code": "Code"}
 
 
@@ -76,8 +77,8 @@ def markdown(runs: Sequence[Run], setting: str) -> str:
 
 
 def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Every run."""
-    return [{**run.key._asdict(), **asdict(run.figures)} for run in runs]
+    """Every run, without what only offline services are judged by."""
+    return [{**run.key._asdict(), **{name: getattr(run.figures, name) for name in RECORDED}} for run in runs]
 
 
 def from_json(runs: Sequence[Mapping[str, Any]]) -> list[Run]:
@@ -86,7 +87,7 @@ def from_json(runs: Sequence[Mapping[str, Any]]) -> list[Run]:
 
 
 def _figures(run: Mapping[str, Any]) -> Figures:
-    found = {field.name: run[field.name] for field in fields(Figures)}
+    found = {name: run[name] for name in RECORDED}
     percentiles = ("first_token", "between_tokens")
     by_percent = {name: {int(percent): value for percent, value in found[name].items()} for name in percentiles}
     return Figures(**found | by_percent)
