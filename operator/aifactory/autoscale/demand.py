@@ -25,11 +25,15 @@ _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
 # Whatever was once short, more than so many times the highest load is not provided for.
 _MOST_TIMES = 2.0
-# Windows that are looked back for each error budget that is spent: at least one, at most so many.
+# Bursts are looked for in so many windows, or in the hour of the error budget.
+_PEAK_WINDOWS = 8.0
+_HOUR = 3600.0
+# Windows that are looked back for each error budget that is spent: at least one, at most an hour.
 _WINDOWS_PER_BUDGET = 2.0
-_MOST_WINDOWS = 8.0
-# To be believed, a model has to have been judged for so many horizons, and to cost at most this share of the constant.
+# To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
+# the constant one.
 _PROBATION_HORIZONS = 5.0
+_PROBATION_SECONDS = 600.0
 _CHEAPER = 0.75
 
 
@@ -71,20 +75,24 @@ class Demand:
         known = [one for one in self.bins if one[0] + size <= start - horizon]
         if not known:
             return self.tracks
-        found = {model: self._forecast(model, known, start - horizon, horizon, window) for model in ForecastModel}
+        found = {model: self._forecast(model, known, start - horizon, horizon, window, size) for model in ForecastModel}
         return {
             model: self.tracks.get(model, Track()).judged(forecast, load, size)
             for model, forecast in found.items()
             if forecast is not None
         }
 
-    def _forecast(self, model: ForecastModel, known: Bins, now: float, horizon: float, window: float) -> float | None:
-        """What a model says at `now` of the load `horizon` seconds later, from the bins known then."""
+    def _forecast(
+        self, model: ForecastModel, known: Bins, now: float, horizon: float, window: float, size: float
+    ) -> float | None:
+        """What a model says at `now` of the load `horizon` seconds later, from the bins of `size` known then."""
         match model:
             case ForecastModel.CONSTANT:
-                return highest(known, now - window, _bin_seconds(window))
+                return highest(known, now - window, size)
             case ForecastModel.PEAK:
-                return highest(known, now - _MOST_WINDOWS * window, _bin_seconds(window))
+                return highest(known, now - _PEAK_WINDOWS * window, size)
+            case ForecastModel.HOURLY_PEAK:
+                return highest(known, now - _HOUR, size)
             case ForecastModel.TREND:
                 return trend(known, now + horizon - known[-1][0])
             case ForecastModel.SEASONAL:
@@ -94,10 +102,10 @@ class Demand:
         """What to provide for when the share `spent` of the error budget is gone; None before anything was seen."""
         if not self.bins:
             return None
-        model = self._believed(horizon, window)
-        windows = min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
-        least = highest(self.bins, now - windows * window, _bin_seconds(window))
-        value = self._forecast(model, self.bins, now, horizon, windows * window)
+        model, size = self._believed(horizon, window), _bin_seconds(window)
+        back = max(window, min(_HOUR, _WINDOWS_PER_BUDGET * spent * window))
+        least = highest(self.bins, now - back, size)
+        value = self._forecast(model, self.bins, now, horizon, back, size)
         value = least if value is None else value
         shortfall = self.tracks.get(model, Track()).shortfall(value)
         upper = value + _shortfalls(spent, horizon) * shortfall
@@ -105,7 +113,7 @@ class Demand:
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:
         """The cheapest of those that were judged for long enough, if it is cheaper than the constant one by enough."""
-        enough = _PROBATION_HORIZONS * max(1.0, horizon / _bin_seconds(window))
+        enough = max(_PROBATION_HORIZONS * horizon, _PROBATION_SECONDS) / _bin_seconds(window)
         costs = {model: track.cost for model, track in self.tracks.items() if track.weight >= enough}
         most = _CHEAPER * costs.get(ForecastModel.CONSTANT, 0.0)
         cheaper = [model for model in costs if costs[model] < most]

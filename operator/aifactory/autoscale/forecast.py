@@ -24,10 +24,11 @@ SLOTS = 24
 
 
 class ForecastModel(StrEnum):
-    """How the load to come is worked out: as now, as in bursts before, as it grows, as a day ago."""
+    """How the load to come is worked out: as now, as in bursts lately or within the hour, as it grows, as a day ago."""
 
     CONSTANT = "Constant"
     PEAK = "Peak"
+    HOURLY_PEAK = "HourlyPeak"
     TREND = "Trend"
     SEASONAL = "Seasonal"
 

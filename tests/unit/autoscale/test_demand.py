@@ -79,6 +79,12 @@ def test_bursts_are_expected_to_come_back_once_that_has_proved_cheaper() -> None
     assert expected(demand).value == 900.0
 
 
+def test_bursts_that_come_twice_an_hour_are_expected_to_come_back() -> None:
+    demand = seen(*([100.0] * 28 + [900.0, 900.0]) * 4, *[100.0] * 27)
+    assert expected(demand).model is ForecastModel.HOURLY_PEAK
+    assert expected(demand).value == 900.0
+
+
 def test_a_load_that_came_at_the_same_hour_the_day_before_is_foreseen() -> None:
     jump = [100.0 if minute % 120 < 60 else 2000.0 for minute in range(24 * 60)]
     demand = seen(*jump, *jump[:59])
