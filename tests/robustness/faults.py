@@ -162,12 +162,16 @@ def slow_spike(name: str, vector: Vector) -> Vector:
 
 
 def noise(share: float, seed: int) -> Spoil:
-    """Gauges and rates, but for latencies, are off by up to `share`, another amount each time."""
-    random = Random(seed)
+    """Gauges and rates, but for latencies, are off by up to `share`, another amount each time.
+
+    Queries are asked at the same time, in no order: each draws from numbers of its own.
+    """
+    randoms: dict[str, Random] = {}
 
     def spoil(name: str, vector: Vector) -> Vector:
         if name == SAMPLE_AGE or _is_latency(name):
             return vector
+        random = randoms.setdefault(name, Random(f"{seed} {name}"))
         return [
             {
                 **sample,
