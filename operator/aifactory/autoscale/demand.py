@@ -28,8 +28,9 @@ _MOST_TIMES = 2.0
 # Bursts are looked for in so many windows, or in the hour of the error budget.
 _PEAK_WINDOWS = 8.0
 _HOUR = 3600.0
-# Windows that are looked back for each error budget that is spent: at least one, at most an hour.
+# Windows that are looked back for each error budget that is spent: at least one, at most so many.
 _WINDOWS_PER_BUDGET = 2.0
+_MOST_WINDOWS = 8.0
 # To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
 # the constant one.
 _PROBATION_HORIZONS = 5.0
@@ -103,7 +104,7 @@ class Demand:
         if not self.bins:
             return None
         model, size = self._believed(horizon, window), _bin_seconds(window)
-        back = max(window, min(_HOUR, _WINDOWS_PER_BUDGET * spent * window))
+        back = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
         least = highest(self.bins, now - back, size)
         value = self._forecast(model, self.bins, now, horizon, back, size)
         value = least if value is None else value

@@ -30,7 +30,7 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
     assert after.demand.season.slots == before.demand.season.slots
     assert after.startup_seconds == before.startup_seconds
     assert after.budget.spent(0.99) == pytest.approx(before.budget.spent(0.99))
-    highest = max(load for start, load in before.demand.bins if service.now - start < HOUR)
+    highest = max(load for start, load in before.demand.bins if service.now - start < 1800.0)
     expected = after.demand.expected(100.0, 90.0, 225.0, service.now)
     assert expected is not None
     assert expected.value == pytest.approx(highest)
