@@ -138,7 +138,7 @@ def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: 
     roles = split(prefill=SLOW_PREFILL)
     service = roles.service
     service.wait_ready()
-    quiet = service.load("1@300s", *PROMPTS)
+    quiet = service.load("1@480s", *PROMPTS)
     peak = service.load("5@300s", *PROMPTS)
 
     service.wait("a prefill worker is added", lambda: roles.steps("prefill") == [1, 2], 90)
@@ -148,7 +148,7 @@ def test_prompts_that_wait_add_prefill_workers_and_leave_decode_as_it_is(split: 
     assert (first["from"], first["to"], first["signal"]) == (1, 2, "timeToFirstToken"), roles.explain()
 
     assert peak.stop()["failed"] == 0, roles.explain()
-    service.wait("the prefill worker leaves", lambda: roles.steps("prefill") == [1, 2, 1], 240)
+    service.wait("the prefill worker leaves", lambda: roles.steps("prefill") == [1, 2, 1], 330)
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("decode") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
@@ -159,7 +159,7 @@ def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Calla
     roles = split(decode=SLOW_DECODE, next_token="500ms")
     service = roles.service
     service.wait_ready()
-    quiet = service.load("0.2@300s", *ANSWERS)
+    quiet = service.load("0.2@480s", *ANSWERS)
     peak = service.load("3@300s", *ANSWERS)
 
     service.wait("a decode worker is added", lambda: roles.steps("decode") == [1, 2], 90)
@@ -168,7 +168,7 @@ def test_long_answers_add_decode_workers_and_leave_prefill_as_it_is(split: Calla
     assert (first["from"], first["to"], first["signal"]) == (1, 2, "interTokenLatency"), roles.explain()
 
     assert peak.stop()["failed"] == 0, roles.explain()
-    service.wait("the decode worker leaves", lambda: roles.steps("decode") == [1, 2, 1], 240)
+    service.wait("the decode worker leaves", lambda: roles.steps("decode") == [1, 2, 1], 330)
     service.wait("it is gone", lambda: len(service.pods) == 3, 60)
     assert roles.steps("prefill") == roles.steps("frontend") == [1], roles.explain()
     _nobody_noticed(quiet.stop(), roles)
