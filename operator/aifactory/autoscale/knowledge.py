@@ -90,7 +90,7 @@ class Knowledge:
     def window(self, behavior: ScalingBehavior) -> float:
         """Seconds for which all signals have to agree before replicas are removed."""
         asked = behavior.scale_down.stabilization_window.total_seconds()
-        return max(asked, _STARTS_PER_WINDOW * self.startup_seconds) if asked else 0.0
+        return max(asked, self.lookback) if asked else 0.0
 
     @property
     def lookback(self) -> float:
