@@ -20,7 +20,7 @@ def replicas(
     Replicas are added by what is known, and removed by what is trusted, which is less. Those that do not start in time
     carry nothing.
     """
-    now, each = readings.load or 0.0, (readings.tokens or 0.0) / fleet.ready
+    now, each = knowledge.load or 0.0, (readings.tokens or 0.0) / fleet.ready
     limit, line = knowledge.limit(one, each), knowledge.line(one, each)
     if limit is None or line is None:
         return None
@@ -31,7 +31,10 @@ def replicas(
     return max(more, min(fewer, fleet.replicas)) + fleet.lost
 
 
-def awaited(one: Measure, fleet: Fleet, knowledge: Knowledge) -> bool:
-    """A latency that misses its target tells nothing new while replicas are starting, if what one carries is known."""
+def awaited(one: Measure, readings: ServiceReadings, fleet: Fleet, knowledge: Knowledge) -> bool:
+    """A latency that misses its target tells nothing new while replicas are starting, if what one carries is known.
+
+    Nor does it when they have just started: for a window it is that of fewer replicas.
+    """
     known = knowledge.curves[one.signal].known and not knowledge.doubtful(fleet)
-    return known and fleet.pending > 0
+    return known and (fleet.pending > 0 or not knowledge.settled(readings, fleet))

@@ -20,7 +20,7 @@ _KEPT_BINS = 64
 _HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
 _LEAST_SHORTFALLS = 0.8
-_HORIZON_PER_SHORTFALL = 450.0
+_HORIZON_PER_SHORTFALL = 300.0
 _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
 # Whatever was once short, more than so many times the highest load is not provided for.
@@ -104,12 +104,12 @@ class Demand:
         if not self.bins:
             return None
         model, size = self._believed(horizon, window), _bin_seconds(window)
+        value = self._forecast(model, self.bins, now, horizon, window, size)
+        value = highest(self.bins, now - window, size) if value is None else value
+        shortfall = self.tracks.get(model, Track()).shortfall(value)
         back = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
         least = highest(self.bins, now - back, size)
-        value = self._forecast(model, self.bins, now, horizon, back, size)
-        value = least if value is None else value
-        shortfall = self.tracks.get(model, Track()).shortfall(value)
-        upper = value + _shortfalls(spent, horizon) * shortfall
+        upper = max(least, value + _shortfalls(spent, horizon) * shortfall)
         return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper))
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:

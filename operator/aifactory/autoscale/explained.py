@@ -16,10 +16,10 @@ _HIGHEST_PREDICTED = 100.0
 def capacity(measures: tuple[Measure, ...], readings: ServiceReadings | None, knowledge: Knowledge) -> Capacity | None:
     """What one replica carries by the signal that limits it most; None before anything was learned."""
     limits = _limits(measures, knowledge)
-    if not limits or readings is None or readings.load is None:
+    if not limits or readings is None or knowledge.load is None:
         return None
     limit, one = min(limits, key=lambda found: found[0])
-    return Capacity(limit, readings.load, knowledge.curves[one.signal].confidence, one.signal)
+    return Capacity(limit, knowledge.load, knowledge.curves[one.signal].confidence, one.signal)
 
 
 def forecast(measures: tuple[Measure, ...], knowledge: Knowledge, expected: Expectation | None) -> Forecast | None:

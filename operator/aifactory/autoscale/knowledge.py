@@ -11,6 +11,7 @@ from .budget import Budget
 from .curve import STEERED_SHARE, Curve
 from .demand import Demand, Expectation
 from .fleet import Fleet
+from .lengths import Lengths
 from .ratios import Measure
 
 # A start takes this long until one was seen.
@@ -26,12 +27,15 @@ _SLOWEST = 1e6
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
+    `load` is asked for now (tokens per second), None if not known.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
     are those of replicas with the fingerprint `capability`, empty if not known.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
     demand: Demand = field(default_factory=Demand)
+    lengths: Lengths = field(default_factory=Lengths)
+    load: float | None = None
     budget: Budget = field(default_factory=Budget)
     startup_seconds: float = PRIOR_STARTUP_SECONDS
     horizon_seconds: float = PRIOR_STARTUP_SECONDS
@@ -56,13 +60,16 @@ class Knowledge:
         self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
     ) -> "Knowledge":
         """With what one tick says."""
-        now, load = readings.time, readings.load
+        now, lengths = readings.time, self.lengths.seen(readings)
+        load = lengths.asked(readings)
         startup = self.startup_seconds if fleet.startup_seconds is None else fleet.startup_seconds
         known = replace(
             self,
             startup_seconds=startup,
             budget=self.budget.seen(readings.objectives, readings.window_seconds, now),
             curves=self._curves(measures, readings, fleet),
+            lengths=lengths,
+            load=load,
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
@@ -74,18 +81,21 @@ class Knowledge:
 
     def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
         """With latencies under the load of a replica, if all are alike and have served for the whole window."""
-        now, tokens, ready = readings.time, readings.tokens, fleet.ready
+        now, tokens = readings.time, readings.tokens
         unlike = self.doubtful(fleet) or len(readings.silent) > fleet.stuck
-        settled = ready == self.serving and now - self.serving_since >= readings.window_seconds
-        if not tokens or not settled or unlike:
+        if not tokens or not self.settled(readings, fleet) or unlike:
             return self.curves
-        curves, load = dict(self.curves), tokens / ready
+        curves, load = dict(self.curves), tokens / fleet.ready
         for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):
             known, latency, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), one.target or 0.0
             curves[one.signal] = (
                 known.observed(load, latency, target, now) if known else Curve.begin(load, latency, now)
             )
         return curves
+
+    def settled(self, readings: ServiceReadings, fleet: Fleet) -> bool:
+        """The window of the readings is about the replicas that serve now."""
+        return fleet.ready == self.serving and readings.time - self.serving_since >= readings.window_seconds
 
     def window(self, behavior: ScalingBehavior) -> float:
         """Seconds for which all signals have to agree before replicas are removed."""

@@ -75,7 +75,7 @@ def _decide(
         memory = memory.averaged(measures, readings, fleet, scaling.behavior)
         memory = memory.alarmed(readings, fleet, now, scaling.behavior)
     attainment = max((one.attainment for one in objectives), default=0.0)
-    known = readings is not None and readings.load is not None and measures
+    known = readings is not None and memory.knowledge.load is not None and measures
     expected = memory.knowledge.expected(attainment, now) if known else None
     tick = _Tick(scaling, fleet, readings, measures, expected, now, offline)
     answers = tick.answers(memory)
@@ -83,7 +83,7 @@ def _decide(
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(readings.work)
     decision = tick.decision(choice, answers, memory)
-    return offline.explained(decision, scaling.min_replicas) if offline else decision, memory
+    return offline.explained(decision, scaling.min_replicas, memory.knowledge.load) if offline else decision, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class _Tick:
         if replicas is None:
             return None
         rising = self._rising(one, memory)
-        if one.missed and rising > 1.0 and not carrying.awaited(one, self.fleet, memory.knowledge):
+        if one.missed and rising > 1.0 and not carrying.awaited(one, readings, self.fleet, memory.knowledge):
             replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
         return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
 

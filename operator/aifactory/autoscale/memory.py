@@ -23,7 +23,7 @@ ALONE = 0.5
 _BASE_SECONDS = 300.0
 # A scale-down that was taken back is tried again after this many windows, then after twice that, and so on, or when
 # load is this much lower: what was learned must have been wrong, and would cost the objective every time.
-_TAKEN_BACK_WINDOWS = 3
+_TAKEN_BACK_WINDOWS = 6
 _REGRET_WINDOWS = 12
 _LONGEST_REGRET = 86_400.0
 _REGRET_SHARE = 0.9

@@ -142,10 +142,10 @@ class Offline:
         now = self.readings.time
         return [*self.backlog.due(now, self.promise), (coming, self.promise.aimed + self.startup)]
 
-    def explained(self, decision: Decision, fewest: int) -> Decision:
-        """The decision with what a replica completes, and what one fewer would have led to."""
+    def explained(self, decision: Decision, fewest: int, load: float | None) -> Decision:
+        """The decision with what a replica completes of a `load` (tokens per second), and what one fewer would do."""
         pace, readings = self.backlog.pace, self.readings
-        tokens, done, load = readings.tokens, readings.completed.usable, readings.load
+        tokens, done = readings.tokens, readings.completed.usable
         if pace is None:
             return decision
         capacity = None

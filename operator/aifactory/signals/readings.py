@@ -8,9 +8,6 @@ from statistics import fmean
 
 from .objectives import Objective
 
-# Nothing that is measured over a window tells of faster growth.
-_MOST_GROWTH = 10.0
-
 
 class State(StrEnum):
     """How far a value can be trusted; only OK and IDLE are facts about the service."""
@@ -139,14 +136,6 @@ class ServiceReadings:
     def work(self) -> float | None:
         """What comes out: tokens per second, or requests per second of an engine that does not count prompt tokens."""
         return self.completed.usable if self.tokens is None else self.tokens
-
-    @property
-    def load(self) -> float | None:
-        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait."""
-        tokens, completed, offered = self.tokens, self.completed.usable, self.offered.usable
-        if not tokens or not completed or not offered or not self.waiting.usable:
-            return tokens
-        return tokens * min(_MOST_GROWTH, max(1.0, offered / completed))
 
     @property
     def idle(self) -> bool:

@@ -54,10 +54,15 @@ def test_the_longer_a_replica_takes_to_start_the_more_is_added() -> None:
     assert expected(demand, horizon=330.0).upper > expected(demand, horizon=90.0).upper
 
 
-def test_a_spent_budget_looks_back_further_and_adds_more_but_at_most_doubles() -> None:
+def test_a_spent_budget_looks_back_further() -> None:
     demand = seen(*[100.0] * 10, 900.0, *[100.0] * 15)
     assert expected(demand).upper < 400.0
-    assert 900.0 < expected(demand, spent=3.0).upper <= 1800.0
+    assert expected(demand, spent=3.0).upper == 900.0
+
+
+def test_a_spent_budget_adds_more_but_at_most_doubles() -> None:
+    demand = seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6)
+    assert expected(demand).upper < expected(demand, spent=3.0).upper <= 1800.0
 
 
 def test_a_counter_that_jumps_beyond_all_sense_breaks_nothing() -> None:

@@ -33,7 +33,7 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
     highest = max(load for start, load in before.demand.bins if service.now - start < 1800.0)
     expected = after.demand.expected(100.0, 90.0, 225.0, service.now)
     assert expected is not None
-    assert expected.value == pytest.approx(highest)
+    assert expected.upper >= highest
 
 
 def test_it_is_bounded(service: Service) -> None:

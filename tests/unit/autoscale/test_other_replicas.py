@@ -14,7 +14,7 @@ from aifactory.observed import Group, Pod, Workload, together
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 
-from tests.unit.autoscale.service import SCALING, TTFT, Service, run, spec
+from tests.unit.autoscale.service import SCALING, TTFT, Service, readings, run, spec
 
 HOUR, MINUTE = 3600.0, 60.0
 OLD, NEW = "old", "new"
@@ -85,11 +85,18 @@ def test_while_both_serve_nothing_is_forgotten_and_nothing_learned(learned: Serv
 def test_a_missed_objective_waits_only_for_replicas_of_which_it_is_known_what_they_carry(learned: Service) -> None:
     """Of the former ones it is known whether those that start are enough, of others it is not."""
     known, missed = learned.memory.knowledge, Measure(Signal.TTFT, State.OK, 0.8, 0.5, 1.6, missed=True)
-    starting = replace(fleet(OLD), replicas=5, loading=1)
-    assert carrying.awaited(missed, starting, known)
-    assert carrying.awaited(missed, replace(starting, rolling_out=True), known)
-    assert not carrying.awaited(missed, replace(starting, rolling_out=True, capability=NEW), known)
-    assert not carrying.awaited(missed, replace(starting, mixed=True), known)
+    starting, seen = replace(fleet(OLD), replicas=5, loading=1), readings(now=learned.now, pods=4)
+    assert carrying.awaited(missed, seen, starting, known)
+    assert carrying.awaited(missed, seen, replace(starting, rolling_out=True), known)
+    assert not carrying.awaited(missed, seen, replace(starting, rolling_out=True, capability=NEW), known)
+    assert not carrying.awaited(missed, seen, replace(starting, mixed=True), known)
+
+
+def test_for_a_window_a_missed_objective_is_that_of_the_replicas_before(learned: Service) -> None:
+    missed, seen = Measure(Signal.TTFT, State.OK, 0.8, 0.5, 1.6, missed=True), readings(now=learned.now, pods=4)
+    known = replace(learned.memory.knowledge, serving=4, serving_since=learned.now - 30.0)
+    assert carrying.awaited(missed, seen, fleet(OLD), known)
+    assert not carrying.awaited(missed, seen, fleet(OLD), replace(known, serving_since=learned.now - MINUTE))
 
 
 def test_a_change_that_is_taken_back_has_cost_nothing(learned: Service) -> None:

@@ -1,0 +1,39 @@
+"""How long requests are, and with it the load that is asked for.
+
+The tokens of a prompt are counted when its request begins to be served, the request when it is completed. While
+requests pile up there are too many tokens for each completion, and too few while a queue is worked off; over minutes
+there are as many as a request has.
+"""
+
+from dataclasses import dataclass
+from math import exp
+
+from aifactory.signals.readings import ServiceReadings
+
+_SECONDS = 300.0
+# Nothing that is measured over a window tells of faster growth.
+_MOST_GROWTH = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Exponential averages of tokens and of completed requests, both per second, as of `time` (epoch seconds)."""
+
+    time: float = 0.0
+    tokens: float = 0.0
+    completed: float = 0.0
+
+    def seen(self, readings: ServiceReadings) -> "Lengths":
+        """With one tick; engines that do not count completed requests say nothing."""
+        tokens, completed, now = readings.tokens, readings.completed.usable, readings.time
+        if not tokens or not completed:
+            return self
+        keep = exp(-max(0.0, now - self.time) / _SECONDS) if self.completed else 0.0
+        return Lengths(now, keep * self.tokens + (1 - keep) * tokens, keep * self.completed + (1 - keep) * completed)
+
+    def asked(self, readings: ServiceReadings) -> float | None:
+        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait."""
+        tokens, offered = readings.tokens, readings.offered.usable
+        if not tokens or not offered or not self.completed or not readings.waiting.usable:
+            return tokens
+        return min(_MOST_GROWTH * tokens, max(tokens, offered * self.tokens / self.completed))
