@@ -195,6 +195,12 @@ def test_a_pod_of_a_leader_worker_set_belongs_to_its_group():
     assert (pod_of(made).replica, pod_of(made).leader) == ("2", False)
 
 
+@pytest.mark.parametrize("nonsense", ["", "last", "-1", "9" * 60])
+def test_labels_that_are_no_numbers_make_a_pod_one_that_serves_alone(nonsense):
+    seen = pod_of(member(labels={labels.NODES: nonsense, labels.REPLICA: nonsense}))
+    assert (seen.grouped, seen.nodes) == (False, 1)
+
+
 def test_a_pod_left_when_it_was_told_to_and_not_when_its_time_is_up():
     made = member(deletionTimestamp="2026-01-01T00:10:00Z", deletionGracePeriodSeconds=120)
     assert pod_of(made).left_at == MIDNIGHT + 480
