@@ -1,5 +1,9 @@
 """What one user writes, however strange, leaves the operator at work for all others."""
 
+import json
+
+import requests
+
 from tests.e2e.kube import path
 from tests.kind.controlplane import ControlPlane
 
@@ -25,3 +29,25 @@ def test_a_pod_with_made_up_labels_does_not_keep_the_operator_from_starting(
     with new_operator(api, namespace):
         own_service.apply()
         own_service.wait_children()
+
+
+def test_a_service_nested_deeper_than_can_be_read_back_is_stored_without_that(
+    api: ControlPlane, namespace: str, own_service: Service
+) -> None:
+    affinity, deep = '"affinity": {}', f'"affinity": {_nested(2000)}'
+    manifest = json.dumps(own_service.manifest({"podTemplate": {"affinity": {}}}))
+    assert affinity in manifest
+    answer = requests.post(
+        api.url + path(namespace, "inferenceservices"),
+        data=manifest.replace(affinity, deep),
+        headers={"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"},
+        verify=str(api.ca_file),
+        timeout=30,
+    )
+    assert answer.status_code == 201
+    with new_operator(api, namespace):
+        own_service.wait_children()
+
+
+def _nested(depth: int) -> str:
+    return '{"podAffinity": ' * depth + "{}" + "}" * depth
