@@ -2,23 +2,18 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod
 from aifactory.render import labels
 from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
+from aifactory.status.numbers import epoch
 
 # Labels that tell pods of one template from those of another.
 _TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
 _ENDED = ("Succeeded", "Failed")
 _STARTING = ("ContainerCreating", "PodInitializing")
-
-
-def epoch(text: str | None) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time."""
-    return datetime.fromisoformat(text).timestamp() if text else None
 
 
 def pod_of(obj: Mapping[str, Any]) -> Pod:

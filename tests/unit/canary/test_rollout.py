@@ -7,9 +7,9 @@ from itertools import cycle, islice
 from typing import Any
 
 import pytest
-from aifactory.api.rollout import CanarySpec, RolloutPhase, Track
+from aifactory.api.rollout import CanarySpec, Pace, RolloutPhase, Track
 from aifactory.canary.rollout import Deployed, Rollout, Seen, advance, goal
-from aifactory.canary.split import Pace, Side, Split, shift
+from aifactory.canary.split import Side, Split, shift
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.signals.tracks import Tally, TrackObjective, TrackReadings

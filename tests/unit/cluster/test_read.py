@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from aifactory.api.role import RoleName
-from aifactory.cluster.read import epoch, pod_of
+from aifactory.cluster.read import pod_of
 from aifactory.cluster.workloads import workload, workload_of
 from aifactory.observed import Workload
 from aifactory.render import labels
+from aifactory.status.numbers import epoch
 
 from tests.unit.cluster.objects import pod
 
