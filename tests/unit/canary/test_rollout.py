@@ -124,6 +124,13 @@ def test_few_requests_are_waited_for_however_bad_they_are() -> None:
     assert after.message == "waits for requests: the canary has answered 99 of 100"
 
 
+def test_without_an_objective_that_both_sides_have_met_or_missed_it_waits() -> None:
+    unseen = tracks(START + 60, Tally(), requests=200)
+    after = go(at(since=START), START + 60, canary=canary(), readings=unseen)
+    assert after.step == 0
+    assert "no objective was observed on both" in after.message
+
+
 def test_without_signals_it_waits() -> None:
     silent = tracks(START + 9000, Tally(), State.ERROR)
     for readings in (None, silent):
