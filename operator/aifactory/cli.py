@@ -22,10 +22,10 @@ from aifactory.api.modelcache import KIND as CACHE_KIND
 from aifactory.api.modelcache import ModelCache
 from aifactory.api.schema import DEFINITIONS
 from aifactory.api.schema import crds as all_crds
-from aifactory.api.status import PlanStatus
 from aifactory.cache.children import render as render_cache
 from aifactory.lint import problems
 from aifactory.manifest import Document, ManifestError, read_documents
+from aifactory.preview import told
 from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
 from aifactory.runtimes.activator import ACTIVATOR_METRICS_PORT, ACTIVATOR_PORT
@@ -111,17 +111,14 @@ def diff(filename: Files) -> None:
     from aifactory.cluster.compare import compare  # the Kubernetes client takes a second to import
     from aifactory.cluster.connect import CannotConnectError, connected
 
-    documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
-    _refuse(documents)
-    manifests = [document.data for document in documents]
+    manifests = _services(filename)
     try:
-        manifests = [document.data for document in documents]
         found = asyncio.run(connected(lambda client: compare(client, manifests, time.time(), Settings().activation)))
     except CannotConnectError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     for (namespace, name), planned in found.items():
-        typer.echo("\n".join(_told(f"{KIND} {namespace}/{name}", planned)))
+        typer.echo("\n".join(told(f"{KIND} {namespace}/{name}", planned)))
     raise typer.Exit(any(planned.changes for planned in found.values()))
 
 
@@ -182,16 +179,15 @@ def simulate(
     """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
     from aifactory.simulate import command, report  # what `run` and the other commands do not need
 
-    documents = [document for document in _documents(filename) if document.data.get("kind", KIND) == KIND]
-    _refuse(documents)
-    if len(documents) != 1:
-        _fail(f"{len(documents)} {KIND}s in {', '.join(filename)}; give one")
+    services = _services(filename)
+    if len(services) != 1:
+        _fail(f"{len(services)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
         trace, [*(policy or []), *(more_policies or [])], engine, startup, seed, rate_scale, input_tokens,
         output_tokens, plot, scrape_interval, tick, metrics_window, initial_replicas, gpus,
     )  # fmt: skip
     try:
-        results, oracle = command.simulate(InferenceService.model_validate(documents[0].data), options)
+        results, oracle = command.simulate(InferenceService.model_validate(services[0]), options)
     except command.SimulateError as error:
         _fail(str(error))
     if as_json:
@@ -250,20 +246,6 @@ def version() -> None:
 
 
 _KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
-_SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
-
-
-def _told(title: str, planned: PlanStatus) -> Iterator[str]:
-    """A plan as lines of text."""
-    if not planned.changes:
-        yield f"{title}: no changes"
-        return
-    yield title
-    for change in planned.changes:
-        yield f"  {_SIGNS[change.action]} {change.object}"
-        yield from (f"      {field}" for field in change.fields)
-    replicas, gpus = planned.replicas, planned.gpus
-    yield f"  replicas {replicas.from_} -> {replicas.to}, GPUs {gpus.from_} -> {gpus.to}"
 
 
 def _documents(filenames: list[str]) -> list[Document]:
@@ -276,6 +258,15 @@ def _documents(filenames: list[str]) -> list[Document]:
         *kinds, last = DEFINITIONS
         _fail(f"no {', '.join(kinds)} or {last} of {GROUP} in {', '.join(filenames)}")
     return documents
+
+
+def _services(filenames: list[str]) -> list[dict[str, Any]]:
+    """The InferenceServices in some files; ends the program when one is wrong or there is none."""
+    documents = [document for document in _documents(filenames) if document.data.get("kind", KIND) == KIND]
+    if not documents:
+        _fail(f"no {KIND} in {', '.join(filenames)}")
+    _refuse(documents)
+    return [document.data for document in documents]
 
 
 def _read(name: str) -> Iterator[Document]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, floor
 
 from aifactory.api.rollout import RolloutSpec
 
@@ -32,22 +30,22 @@ def exchange(
 
     Replicas that do not serve go first, then the idlest. Numbers that are `taken` are those of pods that still leave.
     """
-    surge, missing = _bounds(rollout, wanted)
+    pace = rollout.pace(wanted)
     current = _by_worth({number: one for number, one in live.items() if one.current})[:wanted]
     old = _by_worth({number: one for number, one in live.items() if not one.current})
-    spare = sum(live[number].ready for number in (*current, *old)) - (wanted - missing)
+    spare = sum(live[number].ready for number in (*current, *old)) - (wanted - pace.unavailable)
     serving = [number for number in old if live[number].ready]
     # A replica that waits is of no use to anybody; it goes as soon as its place is needed.
     stay = serving[: max(0, len(serving) - max(0, spare))]
-    room = wanted + surge - len(current) - len(stay)
+    room = wanted + pace.surge - len(current) - len(stay)
     more = max(0, min(wanted - len(current), room))
     return Exchange(tuple(sorted((*current, *_free(more, {*live, *taken})))), tuple(sorted(stay)))
 
 
 def makes_way(rollout: RolloutSpec, replicas: int) -> bool:
     """All replicas may be missing during a rollout, and none may be too many."""
-    surge, missing = _bounds(rollout, replicas)
-    return surge == 0 and missing >= replicas
+    pace = rollout.pace(replicas)
+    return pace.surge == 0 and pace.unavailable >= replicas
 
 
 def _by_worth(replicas: Mapping[int, Replica]) -> list[int]:
@@ -58,13 +56,3 @@ def _by_worth(replicas: Mapping[int, Replica]) -> list[int]:
 def _free(count: int, taken: Collection[int]) -> tuple[int, ...]:
     """The lowest numbers that are not taken."""
     return tuple(number for number in range(count + len(taken)) if number not in taken)[:count]
-
-
-def _bounds(rollout: RolloutSpec, replicas: int) -> tuple[int, int]:
-    """Replicas that may be too many and too few, never both none; rounded as Deployments do."""
-    surge, missing = ceil(_share(rollout.max_surge, replicas)), floor(_share(rollout.max_unavailable, replicas))
-    return (surge, missing) if surge or missing else (0, 1)
-
-
-def _share(value: int | str, replicas: int) -> Fraction:
-    return Fraction(value) if isinstance(value, int) else Fraction(int(value.rstrip("%")) * replicas, 100)

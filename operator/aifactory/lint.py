@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from aifactory.api import API_VERSION
-from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, PRESERVE, Definition, object_schema, without_nulls
+from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, Definition, object_schema, without_nulls
 from aifactory.manifest import Location
 
 _LONGEST_VALUE = 60
@@ -98,7 +98,7 @@ def _property(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _unknown_fields(value: Any, schema: dict[str, Any], location: Location) -> Iterator[Problem]:
-    if PRESERVE in schema or location == ("metadata",):
+    if location == ("metadata",):
         return
     if isinstance(value, list):
         for index, item in enumerate(value):

@@ -23,6 +23,7 @@ _PODS_PER_REPLICA: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
     "LeaderWorkerSet": lambda spec: spec["leaderWorkerTemplate"].get("size", 1),
 }
 _LONGEST_VALUE = 80
+_SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
 
 
 def preview(service: InferenceService, observed: Observed, todo: Plan, replicas: Mapping[RoleName, int]) -> PlanStatus:
@@ -37,6 +38,19 @@ def preview(service: InferenceService, observed: Observed, todo: Plan, replicas:
         replicas=FromTo(from_=sum(live.values()), to=sum(planned.values())),
         gpus=FromTo(from_=gpus_now, to=gpus_then),
     )
+
+
+def told(title: str, planned: PlanStatus) -> Iterator[str]:
+    """A plan as lines of text."""
+    if not planned.changes:
+        yield f"{title}: no changes"
+        return
+    yield title
+    for change in planned.changes:
+        yield f"  {_SIGNS[change.action]} {change.object}"
+        yield from (f"      {field}" for field in change.fields)
+    replicas, gpus = planned.replicas, planned.gpus
+    yield f"  replicas {replicas.from_} -> {replicas.to}, GPUs {gpus.from_} -> {gpus.to}"
 
 
 def _live(observed: Observed, role: RoleName) -> int:

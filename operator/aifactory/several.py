@@ -6,7 +6,7 @@ from typing import Any
 from aifactory.exchange import Exchange, Replica, exchange, makes_way
 from aifactory.observed import Observed, Pod
 from aifactory.render import labels, naming
-from aifactory.render.nodes import template_hash
+from aifactory.render.nodes import replica_of, template_hash
 from aifactory.runtimes import Role
 from aifactory.together import deadlocked, left_behind
 
@@ -22,11 +22,12 @@ def chosen(role: Role, observed: Observed, wanted: int, in_flight: Mapping[str, 
     busy = max(in_flight.values(), default=0.0) + 1
     pods = {pod.replica: pod for pod in group.pods if pod.grouped}
     live: dict[int, Replica] = {}
-    for own in (child["metadata"]["labels"] for child in _stateful_sets(role, observed).values()):
-        pod = pods.get(own[labels.REPLICA])
+    for child in _stateful_sets(role, observed).values():
+        number, template = replica_of(child), child["metadata"]["labels"].get(labels.TEMPLATE)
+        pod = pods.get(str(number))
         load = in_flight.get(pod.name, busy) if pod else 0.0
         serves = pod is not None and pod.ready and not pod.terminating
-        live[int(own[labels.REPLICA])] = Replica(own.get(labels.TEMPLATE) == digest, serves, load)
+        live[number] = Replica(template == digest, serves, load)
     return exchange(live, wanted, role.spec.rollout, taken={int(pod.replica) for pod in group.members})
 
 
@@ -44,7 +45,7 @@ def kept_for_now(role: Role, observed: Observed, wanted: int, choice: Exchange) 
 def _staying(role: Role, observed: Observed, choice: Exchange) -> Iterator[_Id]:
     """StatefulSets of replicas of an earlier spec."""
     sets = _stateful_sets(role, observed).items()
-    return (child_id for child_id, one in sets if int(one["metadata"]["labels"][labels.REPLICA]) in choice.stay)
+    return (child_id for child_id, one in sets if replica_of(one) in choice.stay)
 
 
 def _former(role: Role, observed: Observed, wanted: int) -> Iterable[_Id]:

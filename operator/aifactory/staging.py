@@ -6,7 +6,7 @@ from aifactory.api.engine import Engine
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import InferenceServiceStatus
-from aifactory.canary import Deployed, Pace, Rollout, Seen, Side, Split, Staged, advance, goal, shift
+from aifactory.canary import Deployed, Rollout, Seen, Side, Split, Staged, advance, goal, shift
 from aifactory.observed import Group, Observed, together
 from aifactory.render import labels, naming
 from aifactory.render.pod import pod_template
@@ -36,9 +36,8 @@ def stage(
     exists = seen.canary is not None
     if not exists and (after is None or after.phase is not RolloutPhase.PROGRESSING):
         return Staged(Split(total, 0), after)
-    pace = Pace.of(rollout.max_surge, rollout.max_unavailable, total)
     sides = seen.stable.side, seen.canary.side if seen.canary else _NONE
-    return Staged(shift(goal(rollout.canary, after, seen), *sides, total, pace), after, exists)
+    return Staged(shift(goal(rollout.canary, after, seen), *sides, total, rollout.pace(total)), after, exists)
 
 
 def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wanted: int | None = None) -> Group:

@@ -59,3 +59,9 @@ def test_an_operator_that_ends_hands_over_at_once(pair: Pair, own_service: Servi
     first, second = pair
     first.stop()
     own_service.wait("the second leads", lambda: leads(second), 3)
+
+
+def test_an_operator_that_stands_by_ends_by_itself(pair: Pair) -> None:
+    """As process 1 of its container it would otherwise be killed, after half a minute."""
+    _, second = pair
+    assert second.stop() == 0

@@ -51,13 +51,13 @@ def test_an_object_of_somebody_else_is_left_alone_and_named(service: Service, pl
 def test_a_refused_child_is_explained_and_the_last_good_one_serves(service: Service) -> None:
     service.become_ready()
     before = service.deployment()["spec"]["template"]
-    bad = {"key": "zone", "operator": "Around", "values": ["a"]}
+    bad = {"key": "zone", "operator": "Exists", "values": ["a"]}
     terms = [{"matchExpressions": [bad]}]
     node_affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     service.apply({"podTemplate": {"affinity": {"nodeAffinity": node_affinity}}})
     stalled = service.wait_for("Stalled", "True", "ApplyRejected")
     assert "nodeAffinity" in stalled["message"]
-    assert "Around" in stalled["message"]
+    assert "may not be specified when `operator` is 'Exists'" in stalled["message"]
     assert service.deployment()["spec"]["template"] == before
     ready = service.wait_for("Ready", "False", "ApplyRejected")
     assert "still serving: 1" in ready["message"]

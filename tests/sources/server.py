@@ -36,6 +36,8 @@ class Source(ThreadingHTTPServer):
         expires_after: requests that a registry's token is good for, any number when 0.
         redirect: where the Hub's files are instead, without credentials.
         rate: bytes per second of all bodies, no limit when 0.
+        listed: other names of files in lists.
+        sizes: other sizes of files in lists.
         seen: method-less requests: path and headers.
     """
 
@@ -60,8 +62,13 @@ class Source(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.layers: list[dict[str, object]] | None = None
         self.listed: dict[str, str] = {}
+        self.sizes: dict[str, object] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.served: Counter[str] = Counter()
+
+    def size(self, path: str) -> object:
+        """What lists say of the size of a file."""
+        return self.sizes.get(path, len(self.files[path]))
 
     def start(self) -> "Source":
         """Serve in the background."""
@@ -133,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         entries = []
         for path, content in self.server.files.items():
             named = self.server.listed.get(path, path)
-            entry = {"type": "file", "path": named, "size": len(content)}
+            entry = {"type": "file", "path": named, "size": self.server.size(path)}
             if len(content) >= _LARGE:
                 entry["lfs"] = {"oid": digest(content), "size": len(content), "pointerSize": 134}
             entry["oid"] = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
@@ -151,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         path = where.partition("/files/")[2]
         if path:
             return self._content(path)
-        files = [{"path": path, "sizeInBytes": len(content)} for path, content in self.server.files.items()]
+        files = [{"path": path, "sizeInBytes": self.server.size(path)} for path in self.server.files]
         page, size = int(query["page-number"]), self.server.page
         pages = -(-len(files) // size)
         found = files[page * size : (page + 1) * size]
@@ -171,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
                 {
                     "mediaType": "application/octet-stream",
                     "digest": f"sha256:{digest(content)}",
-                    "size": len(content),
+                    "size": self.server.size(path),
                     "annotations": {"org.opencontainers.image.title": path},
                 }
                 for path, content in self.server.files.items()
@@ -201,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
         more = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < len(keys) else ""
         contents = "".join(
             f"<Contents><Key>{key}</Key><ETag>&quot;{self._tag(key)}&quot;</ETag>"
-            f"<Size>{len(self.server.files[key])}</Size></Contents>"
+            f"<Size>{self.server.size(key)}</Size></Contents>"
             for key in keys[start:end]
         )
         xml = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{contents}{more}</ListBucketResult>'

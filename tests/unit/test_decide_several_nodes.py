@@ -123,6 +123,24 @@ def test_a_lost_half_of_a_replica_is_made_again() -> None:
     assert names(decide(service(), there, 1).apply) == {"llama-0-workers"}
 
 
+@pytest.mark.parametrize("changed", [{}, {"aifactory.dev/replica": "last"}])
+def test_a_replica_whose_label_somebody_changed_is_put_right_and_not_replaced(changed: dict[str, str]) -> None:
+    there = serving(service(), 0, 1)
+    own = there.children["StatefulSet", "llama-0"]["metadata"]["labels"]
+    del own["aifactory.dev/replica"]
+    own |= changed
+    todo = decide(service(), there)
+    assert (names(todo.apply), todo.delete) == ({"llama-0"}, ())
+
+
+def test_a_number_of_replicas_that_somebody_made_unreadable_is_that_of_those_there() -> None:
+    there = serving(service(), 0, 1)
+    there.children["Service", "llama-nodes"]["metadata"]["annotations"]["aifactory.dev/replicas"] = "many"
+    seen = applied(there, Plan(), *pairs(0, 1)).group(SERVERS).workload
+    assert seen is not None
+    assert seen.replicas == 2
+
+
 def test_a_single_pod_serves_until_the_pair_does() -> None:
     single = applied(Observed(), decide(service(1), Observed(), 1), Pod("llama-x", 50.0, ready=True))
     todo = decide(service(), single, 1)

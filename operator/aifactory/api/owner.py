@@ -21,7 +21,6 @@ class ObjectMeta(Model):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
-    deletion_timestamp: str | None = None
     labels: dict[str, str] = Field(default={})
 
 

@@ -1,9 +1,10 @@
 """The part of a pod that a user may shape: never privileges, host access or service accounts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
+from .affinity import Affinity, TopologySpread
 from .checks import Check, Unique, all_different, count_set
 from .meta import (
     FOREIGN_KEYS,
@@ -18,7 +19,6 @@ from .meta import (
     UserId,
 )
 
-_ANY_OBJECT = WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108
 _OWN_VOLUMES = "aifactory-"
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
@@ -168,11 +168,9 @@ class PodTemplate(CheckedModel):
     tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = Field(
         default=None, description="Taints that pods accept."
     )
-    affinity: Annotated[dict[str, Any], _ANY_OBJECT] | None = Field(
-        default=None, description="Kubernetes affinity, passed on as it is."
-    )
-    topology_spread_constraints: Annotated[list[Annotated[dict[str, Any], _ANY_OBJECT]], Field(max_length=8)] | None = (
-        Field(default=None, description="Kubernetes topologySpreadConstraints, passed on as they are.")
+    affinity: Affinity | None = Field(default=None, description="Nodes and other pods to be near to or apart from.")
+    topology_spread_constraints: Annotated[list[TopologySpread], Field(max_length=8)] | None = Field(
+        default=None, description="How evenly pods are spread over groups of nodes."
     )
     resources: ComputeResources | None = Field(default=None, description="CPU, memory and disk of the model server.")
     shared_memory: Quantity | None = Field(

@@ -1,9 +1,12 @@
 """`spec.rollout`: how a changed spec replaces running replicas, and `status.rollout`: how far a canary has come."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor
 from typing import Annotated
 
 from pydantic import Field, JsonValue
@@ -47,6 +50,14 @@ class CanarySpec(Model):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Pods beyond those wanted, and missing from them, that a change may cause; not both 0."""
+
+    surge: int
+    unavailable: int
+
+
 class RolloutSpec(CheckedModel):
     """How a changed spec replaces running replicas."""
 
@@ -64,6 +75,18 @@ class RolloutSpec(CheckedModel):
     canary: CanarySpec | None = Field(
         default=None, description="Try a changed spec on a few replicas first, and take it back if objectives suffer."
     )
+
+    def pace(self, replicas: int) -> Pace:
+        """Percentages as a Deployment takes them: surge rounded up, unavailable down, never both 0.
+
+        https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+        """
+        surge, unavailable = ceil(_of(self.max_surge, replicas)), floor(_of(self.max_unavailable, replicas))
+        return Pace(surge, unavailable if surge or unavailable else 1)
+
+
+def _of(value: int | str, replicas: int) -> Fraction:
+    return Fraction(value) if isinstance(value, int) else Fraction(int(value[:-1]) * replicas, 100)
 
 
 class Track(StrEnum):

@@ -16,12 +16,11 @@ from .checks import EXTENSION
 from .meta import CheckedModel, Model
 
 Json = dict[str, Any]
-PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _KEYWORDS = frozenset(
     "type description format default enum pattern minLength maxLength minimum maximum exclusiveMinimum "
     "exclusiveMaximum multipleOf items minItems maxItems properties required additionalProperties minProperties "
     f"maxProperties x-kubernetes-int-or-string x-kubernetes-list-type x-kubernetes-list-map-keys "
-    f"{PRESERVE} {EXTENSION}".split()
+    f"{EXTENSION}".split()
 )
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
@@ -84,8 +83,8 @@ class _Inliner:
                 return {"items": self.node(value, f"{path}[]", parents)}
             case "additionalProperties", dict():
                 return {"additionalProperties": self.node(value, f"{path}[*]", parents)}
-            case "additionalProperties", bool():
-                return {PRESERVE: True} if value else {}
+            case "additionalProperties", True:
+                raise StructuralSchemaError(f"{path}: fields of any shape may be nested deeper than can be read back")
             case (("exclusiveMinimum" | "exclusiveMaximum"), _):
                 return {_BOUNDS[keyword]: value, keyword: True}
             case ("type", "null") | ("type", list()):

@@ -18,6 +18,9 @@ from .track import Track
 # Of the loads that were seen, the highest of these ages (seconds) are kept.
 _AGES = (0.0, 300.0, 900.0, 1800.0, 3600.0)
 _HIGHEST = 1e15
+# Of a curve: speed falls as load rises, and neither is ever 0.
+_OF_EITHER_SIGN = ("covariance",)
+_POSITIVE = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
 
 
 def saved(known: Knowledge) -> Mapping[str, float]:
@@ -56,9 +59,10 @@ def _numbers(name: str, of: Any) -> dict[str, float]:
 
 
 def _read(values: Mapping[str, float], name: str, kind: type[Any]) -> dict[str, float] | None:
-    """The fields of a `kind`; None unless all are there and none is negative."""
+    """The fields of a `kind`; None unless all are there and none is negative that cannot be."""
     own = {field: values[f"{name}.{field}"] for field in _names(kind) if f"{name}.{field}" in values}
-    return own if len(own) == len(_names(kind)) and min(own.values()) >= 0 else None
+    sensible = all(value >= 0 or field in _OF_EITHER_SIGN for field, value in own.items())
+    return own if sensible and len(own) == len(_names(kind)) else None
 
 
 def _names(kind: type[Any]) -> list[str]:
@@ -88,8 +92,5 @@ def _demand(values: Mapping[str, float], now: float) -> Demand:
 
 
 def _curve(values: Mapping[str, float], signal: Signal, now: float) -> Curve | None:
-    names = _names(Curve)
-    own = {name: values[f"{signal}.{name}"] for name in names if f"{signal}.{name}" in values}
-    positive = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
-    sensible = len(own) == len(names) and all(own[name] > 0 for name in positive) and own["variance"] >= 0
-    return Curve(time=now, **own) if sensible else None
+    own = _read(values, signal, Curve)
+    return Curve(time=now, **own) if own and all(own[name] > 0 for name in _POSITIVE) else None

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import ceil, floor
+from math import ceil
+
+from aifactory.api.rollout import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +24,6 @@ class Side:
 
     replicas: int
     ready: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Pods beyond those wanted, and missing from them, that a change may cause; not both 0."""
-
-    surge: int
-    unavailable: int
-
-    @classmethod
-    def of(cls, max_surge: int | str, max_unavailable: int | str, total: int) -> "Pace":
-        """Percentages of `total` as a Deployment takes them: surge rounded up, unavailable down, never both 0.
-
-        https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
-        """
-        surge = ceil(_number(max_surge, total))
-        unavailable = floor(_number(max_unavailable, total))
-        return cls(surge, unavailable if surge or unavailable else 1)
 
 
 def share_of(share: Decimal, total: int) -> Split:
@@ -70,7 +54,3 @@ def _shrunk(side: Side, goal: int, spare: int) -> tuple[int, int]:
     idle = min(excess, max(0, side.replicas - side.ready))
     serving = min(excess - idle, spare)
     return side.replicas - idle - serving, spare - serving
-
-
-def _number(value: int | str, total: int) -> float:
-    return int(value[:-1]) * total / 100 if isinstance(value, str) else value

@@ -8,10 +8,11 @@ from aifactory.api.download import Outcome
 from aifactory.cache import labels
 from aifactory.cache.job import FETCH, PLAN
 from aifactory.cache.observed import Attempt, CacheObserved, Claim, Download
+from aifactory.status.numbers import epoch
 
 from .kinds import CACHES, Key
 from .objects import Objects
-from .read import epoch, pod_of
+from .read import pod_of
 
 _JOB = "batch.kubernetes.io/job-name"
 _LONGEST_LOG = 500

@@ -1,23 +1,19 @@
 """Kubernetes objects as the plain values of `aifactory.observed`."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod
 from aifactory.render import labels
 from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
+from aifactory.status.numbers import epoch
 
 # Labels that tell pods of one template from those of another.
 _TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
 _ENDED = ("Succeeded", "Failed")
 _STARTING = ("ContainerCreating", "PodInitializing")
-
-
-def epoch(text: str | None) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time."""
-    return datetime.fromisoformat(text).timestamp() if text else None
 
 
 def pod_of(obj: Mapping[str, Any]) -> Pod:
@@ -70,13 +66,18 @@ def _member(
         begun += [state["terminated"] for state in now if "terminated" in state]
     ended = [epoch(state["terminated"].get("finishedAt")) for state in (*now, *before) if "terminated" in state]
     return {
-        "replica": own.get(labels.REPLICA) or own.get(LWS_GROUP_INDEX, ""),
-        "nodes": int(own.get(labels.NODES, 1)),
+        "replica": _digits(own.get(labels.REPLICA) or own.get(LWS_GROUP_INDEX, "")),
+        "nodes": int(_digits(own.get(labels.NODES, "")) or 1),
         "leader": labels.ROLE in own,
         "began_at": epoch(begun[0].get("startedAt")) if begun else None,
         "ended_at": max(filter(None, ended), default=None),
         "left_at": None if deleted is None else deleted - (metadata.get("deletionGracePeriodSeconds") or 0),
     }
+
+
+def _digits(label: str) -> str:
+    """A label that is a whole number, empty if it is none: whoever may make pods may write what they like there."""
+    return label if re.fullmatch(r"[0-9]{1,9}", label) else ""
 
 
 def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:

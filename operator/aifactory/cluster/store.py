@@ -32,10 +32,10 @@ class Store(Objects[_RolePod]):
 
     def drop(self, kind: str, obj: Mapping[str, Any]) -> None:
         """Forget an object that is gone; late answers about it are ignored, a successor of its name is kept."""
+        super().drop(kind, obj)
         key = self.family.key(kind, obj["metadata"])
         if key is not None and kind == "Pod":
             self._depart(key, _read(obj))
-        super().drop(kind, obj)
 
     def service(self, key: Key) -> dict[str, Any] | None:
         """The InferenceService as last seen."""
@@ -54,11 +54,11 @@ class Store(Objects[_RolePod]):
 
     def _depart(self, key: Key, entry: _RolePod) -> None:
         """Remember a pod that served together with others for as long as there are some of them."""
-        departed = {name: one for name, one in self._departed.pop(key, {}).items() if self._has_peers(key, one.pod)}
+        departed = self._departed.pop(key, {})
         if entry.pod.left_at is not None and entry.pod.began_at is not None:
             departed[entry.pod.name] = entry
-        if departed:
-            self._departed[key] = departed
+        if missed := {name: one for name, one in departed.items() if self._has_peers(key, one.pod)}:
+            self._departed[key] = missed
 
     def _has_peers(self, key: Key, pod: Pod) -> bool:
         return any(entry.pod.replica == pod.replica for entry in self.pods(key))

@@ -7,6 +7,7 @@ from typing import Any
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod, Workload
 from aifactory.render import labels, naming
+from aifactory.render.nodes import replica_of
 from aifactory.render.template import capability
 
 _Children = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -71,10 +72,11 @@ def _of_stateful_sets(
         for (kind, _), child in children.items()
         if kind == "StatefulSet" and child["metadata"]["labels"].get(labels.ROLE) == role
     ]
-    templates = {(own := one["metadata"]["labels"])[labels.REPLICA]: own.get(labels.TEMPLATE) for one in sets}
+    templates = {replica_of(one): one["metadata"]["labels"].get(labels.TEMPLATE) for one in sets}
+    asked = wanted.get(labels.REPLICAS, "0")
     ready = sum(pod.ready and not pod.terminating for pod in pods if pod.grouped)
     return Workload(
-        replicas=int(wanted.get(labels.REPLICAS, 0)),
+        replicas=int(asked) if asked.isdecimal() else len(templates),
         updated=sum(template == wanted.get(labels.TEMPLATE) for template in templates.values()),
         ready=ready,
         available=ready,

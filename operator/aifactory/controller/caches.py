@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from aifactory.api.cachestatus import ModelCacheStatus
-from aifactory.api.conditions import Reason
 from aifactory.api.modelcache import ModelCache
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.schema import MODEL_CACHE
@@ -28,7 +27,8 @@ from aifactory.status.report import rejected
 from aifactory.telemetry.metrics import Metrics
 
 from .factory import FactoryReader
-from .reconcile import REFUSED_RETRY_SECONDS
+from .refusal import RETRY_SECONDS as REFUSED_RETRY_SECONDS
+from .refusal import refused
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ class CacheReconciler:
             monitor_labels=self._settings.monitor_labels,
             mirrors=self._factory.mirrors,
         )
-        refused = await self._apply(observed, todo)
+        refusal = await self._apply(observed, todo)
         seen = observed if todo.empty else self._store.observe(key)
-        facts = CacheFacts(cache, seen, todo.job, todo.content, self._clock(), self.readings.get(key), refused)
+        facts = CacheFacts(cache, seen, todo.job, todo.content, self._clock(), self.readings.get(key), refusal)
         await self._report(key, metadata, before, report(facts))
-        if refused is not None:
+        if refusal is not None:
             return "refused", REFUSED_RETRY_SECONDS
         return "unchanged" if todo.empty else "changed", self._again(seen, todo)
 
@@ -129,12 +129,8 @@ class CacheReconciler:
             for child in todo.apply:
                 exists = (child["kind"], child["metadata"]["name"]) in observed.children
                 await self._writer.apply(child, exists=exists)
-        except NameTakenError as error:
-            return Trouble(Reason.NAME_TAKEN, f"{error}; rename the cache or remove that object")
-        except ApiError as error:
-            if not error.rejected:
-                raise
-            return Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
+        except (NameTakenError, ApiError) as error:
+            return refused(error, "cache")
         return None
 
     async def _report(self, key: Key, metadata: ObjectMeta, before: ModelCacheStatus, status: ModelCacheStatus) -> None:

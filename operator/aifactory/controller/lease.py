@@ -109,11 +109,13 @@ async def lead(client: Client, namespace: str, duration: float, work: Callable[[
         )
     )
     running = asyncio.create_task(election.run())
-    await asyncio.wait((running, outcome), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        await asyncio.wait((running, outcome), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        running.cancel()
     if not outcome.done():
         running.result()
         raise LeaseLostError("the Lease could not be renewed")
-    running.cancel()
     await _release(client, namespace)
     outcome.result()
 

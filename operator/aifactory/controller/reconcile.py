@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
@@ -33,7 +32,6 @@ from aifactory.several import restarted
 from aifactory.signals.wanted import EVERYTHING, Wanted, both, compared, wanted
 from aifactory.staging import whole
 from aifactory.status.facts import Facts
-from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected, report
 from aifactory.status.rollout import events
 from aifactory.status.transitions import Event
@@ -41,12 +39,12 @@ from aifactory.succession import succession
 from aifactory.telemetry.metrics import Metrics
 
 from .known import Known
+from .refusal import RETRY_SECONDS, refused
 from .reporter import Reporter
 
 if TYPE_CHECKING:
     from aifactory.signals.snapshot import Snapshot
 
-REFUSED_RETRY_SECONDS = 30.0
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
 # Pods of a replica that has failed hold no request that could still be finished; an engine frees GPU memory meanwhile.
@@ -147,7 +145,7 @@ class Reconciler:
             return "created", SETTLE_SECONDS
         await self._report(known, self._store.observe(key) if changed else observed, replicas, raw, before)
         if known.refused is not None:
-            return "refused", REFUSED_RETRY_SECONDS
+            return "refused", RETRY_SECONDS
         return "changed" if changed else "unchanged", self._settings.resync
 
     def _recall(self, key: Key, raw: dict[str, Any]) -> Known:
@@ -206,12 +204,8 @@ class Reconciler:
         known.converged = state if todo.empty else None
         try:
             await self._execute(known.service, observed, todo)
-        except NameTakenError as error:
-            known.refused = Trouble(Reason.NAME_TAKEN, f"{error}; rename the service or remove that object")
-        except ApiError as error:
-            if not error.rejected:
-                raise
-            known.refused = Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
+        except (NameTakenError, ApiError) as error:
+            known.refused = refused(error, "service")
         return not todo.empty
 
     def _state(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> object:

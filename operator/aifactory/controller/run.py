@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import signal
 import time
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable
@@ -208,6 +209,7 @@ async def operate(settings: Settings) -> None:
     Raises:
         aifactory.controller.lease.LeaseLostError: if another operator may have taken over.
     """
+    _end_at_sigterm()
     metrics = Metrics()
     client = await Client.connect(metrics.observe_request)
     operator = Operator(settings, client, metrics)
@@ -228,7 +230,14 @@ def run() -> None:
     _spare_the_collector()
     _spare_tls_buffers()
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(operate(settings))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(operate(settings))
+
+
+def _end_at_sigterm() -> None:
+    """Until kopf listens to it: process 1 of a container is not ended by a signal that it does not handle."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _spare_the_collector() -> None:

@@ -34,7 +34,7 @@ class Hub:
         try:
             commit = str(info["sha"])
             files = [self._file(entry, commit) for entry in self._tree(commit) if entry["type"] == "file"]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DownloadError(Reason.SOURCE_NOT_UNDERSTOOD, f"{self._base} answers unlike the Hub's API") from error
         return Listing(revision=commit, files=[file for file in files if self._chosen(file.path)])
 

@@ -39,7 +39,7 @@ class Catalog:
                 entries += found["modelFiles"]
                 page, pages = page + 1, int(found.get("paginationInfo", {}).get("totalPages", 1))
             files = [self._file(entry) for entry in entries]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DownloadError(Reason.SOURCE_NOT_UNDERSTOOD, f"{self._files} answers unlike NGC") from error
         return Listing(revision=self._version, files=files)
 

@@ -34,7 +34,10 @@ class Bucket:
     def list(self) -> Listing:
         """All objects, and as the revision a digest of their names and tags."""
         prefix = f"{self._wanted.prefix.rstrip('/')}/" if self._wanted.prefix else ""
-        files = sorted((file for page in self._pages(prefix) for file in page), key=lambda file: file.path)
+        try:
+            files = sorted((file for page in self._pages(prefix) for file in page), key=lambda file: file.path)
+        except ValueError as error:
+            raise DownloadError(Reason.SOURCE_NOT_UNDERSTOOD, f"{self._base} answers unlike S3") from error
         tags = "\n".join(f"{file.path} {file.size} {file.etag}" for file in files)
         return Listing(revision=f"sha256:{hashlib.sha256(tags.encode()).hexdigest()}", files=files)
 

@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aifactory.api.podtemplate import PodTemplate
 from aifactory.api.role import RoleName
 from aifactory.runtimes import Activation, Role, activator
 from aifactory.runtimes.activator import ACTIVATOR_METRICS_PORT, ACTIVATOR_PORT
 
 from . import labels, naming
-from .container import pull_policy
 from .monitoring import pod_monitor
 from .network import cluster_service
-from .pod import TEARDOWN_SECONDS, security_context
-from .single import deployment, network_policy
+from .single import container, deployment, network_policy, probe
 
 _PORTS = {naming.PORT_NAME: ACTIVATOR_PORT, naming.METRICS_PORT_NAME: ACTIVATOR_METRICS_PORT}
 # Measured: 57 MiB at rest, 65 MiB with 500 small requests held. Buffers of large ones take up to 128 MiB more.
@@ -31,13 +28,13 @@ def activator_id(service: str) -> tuple[str, str]:
     return "Deployment", naming.workload(service, RoleName.ACTIVATOR)
 
 
-def activation_of(deployment: Mapping[str, Any] | None) -> Activation | None:
+def activation_of(found: Mapping[str, Any] | None) -> Activation | None:
     """What a live activator was given; None where there is none."""
-    if deployment is None:
+    if found is None:
         return None
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    asked = next((word for word in container["args"] if "/wake/" in word), "")
-    return Activation(container["image"], asked.partition("/wake/")[0])
+    live = found["spec"]["template"]["spec"]["containers"][0]
+    asked = next((word for word in live["args"] if "/wake/" in word), "")
+    return Activation(live["image"], asked.partition("/wake/")[0])
 
 
 def activation_children(model: Role, activation: Activation, *, asleep: bool) -> list[dict[str, Any]]:
@@ -49,7 +46,7 @@ def activation_children(model: Role, activation: Activation, *, asleep: bool) ->
     return [
         network_policy(role, _PORTS.values()),
         _direct(role, model, asleep=asleep),
-        deployment(role, _pod_spec(role)),
+        _deployment(role),
         pod_monitor(role),
     ]
 
@@ -64,46 +61,16 @@ def _direct(role: Role, model: Role, *, asleep: bool) -> dict[str, Any]:
     return cluster_service(role, naming.direct(model.service), selector)
 
 
-def _pod_spec(role: Role) -> dict[str, Any]:
+def _deployment(role: Role) -> dict[str, Any]:
     """Any node will do: one with GPUs, which the replicas want, might otherwise be kept for it alone."""
-    server = role.server
-    fields = {
-        "serviceAccountName": naming.model_account(role.service),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
-        "securityContext": security_context(server, role.spec.pod_template or PodTemplate()),
-        "imagePullSecrets": [{"name": name} for name in role.spec.runtime.image_pull_secrets or ()],
-        "containers": [_container(role)],
-    }
-    return {key: value for key, value in fields.items() if value not in ([], {}, None)}
-
-
-def _container(role: Role) -> dict[str, Any]:
-    server = role.server
-    return {
-        "name": naming.ACTIVATOR_CONTAINER,
-        "image": server.image,
-        "imagePullPolicy": pull_policy(server.image),
-        "args": list(server.args),
-        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in _PORTS.items()],
-        "resources": _RESOURCES,
-        "readinessProbe": _probe(period=2, failures=3),
-        "livenessProbe": _probe(period=20, failures=6),
-        "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": server.read_only_root,
-        },
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-
-
-def _probe(*, period: int, failures: int) -> dict[str, Any]:
-    return {
-        "httpGet": {"path": "/healthz", "port": naming.METRICS_PORT_NAME, "scheme": "HTTP"},
-        "periodSeconds": period,
-        "timeoutSeconds": 5,
-        "failureThreshold": failures,
-    }
+    answers = {"httpGet": {"path": "/healthz", "port": naming.METRICS_PORT_NAME, "scheme": "HTTP"}}
+    one = container(
+        role,
+        naming.ACTIVATOR_CONTAINER,
+        _PORTS,
+        resources=_RESOURCES,
+        readinessProbe=probe(answers, period=2, failures=3),
+        livenessProbe=probe(answers, period=20, failures=6),
+    )
+    account = naming.model_account(role.service)
+    return deployment(role, one, serviceAccountName=account, automountServiceAccountToken=False)

@@ -12,16 +12,15 @@ from aifactory.runtimes import Role
 from aifactory.runtimes.llmd import PICKER_HEALTH_PORT, PICKER_METRICS_PORT, PICKER_PORT
 
 from . import labels, naming
-from .container import pull_policy
+from .identity import access, service_account
 from .monitoring import pod_monitor
-from .pod import TEARDOWN_SECONDS, placement, security_context
+from .pod import placement
 from .quantity import canonical
-from .single import deployment, network_policy
+from .single import container, deployment, network_policy, probe
 
 GROUP = "inference.networking.k8s.io"
 POOL = "InferencePool"
 GRPC_PORT_NAME = "grpc-ext-proc"
-_RBAC = "rbac.authorization.k8s.io"
 _CPU, _MEMORY = "250m", "512Mi"
 _READ = ["get", "list", "watch"]
 # Requests of priorities and rewritten model names; the picker watches them where the cluster has these kinds.
@@ -37,12 +36,11 @@ RULES: list[dict[str, list[str]]] = [
 def pool(model: Role, picker: Role) -> list[dict[str, Any]]:
     """The pool of the pods of `model`, and everything that `picker` consists of, in the order to apply it."""
     return [
-        _service_account(picker),
-        _access(picker),
-        _binding(picker),
+        service_account(picker),
+        *access((picker,), naming.child(picker), RULES),
         network_policy(picker, (PICKER_PORT, PICKER_METRICS_PORT)),
         _service(picker),
-        deployment(picker, _pod_spec(picker)),
+        _deployment(picker),
         pod_monitor(picker),
         _pool(model, picker),
     ]
@@ -68,39 +66,6 @@ def _pool(model: Role, picker: Role) -> dict[str, Any]:
     }
 
 
-def _service_account(picker: Role) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": labels.metadata(picker, naming.service_account(picker)),
-        "automountServiceAccountToken": False,
-    }
-
-
-def _access(picker: Role) -> dict[str, Any]:
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "Role",
-        "metadata": labels.metadata(picker, naming.child(picker)),
-        "rules": RULES,
-    }
-
-
-def _binding(picker: Role) -> dict[str, Any]:
-    account = {
-        "kind": "ServiceAccount",
-        "name": naming.service_account(picker),
-        "namespace": picker.service.metadata.namespace,
-    }
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": labels.metadata(picker, naming.child(picker)),
-        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": naming.child(picker)},
-        "subjects": [account],
-    }
-
-
 def _service(picker: Role) -> dict[str, Any]:
     port = {
         "name": GRPC_PORT_NAME,
@@ -117,46 +82,29 @@ def _service(picker: Role) -> dict[str, Any]:
     }
 
 
-def _pod_spec(picker: Role) -> dict[str, Any]:
-    server, template = picker.server, picker.spec.pod_template or PodTemplate()
-    fields = {
-        "serviceAccountName": naming.service_account(picker),
-        "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": server.pre_stop_seconds + server.shutdown_seconds + TEARDOWN_SECONDS,
-        "securityContext": security_context(server, template),
-        "imagePullSecrets": [{"name": name} for name in picker.spec.runtime.image_pull_secrets or ()],
-        "containers": [_container(picker)],
-        **placement(picker, template),
-    }
-    return {key: value for key, value in fields.items() if value not in ([], {}, None)}
-
-
-def _container(picker: Role) -> dict[str, Any]:
-    server = picker.server
+def _deployment(picker: Role) -> dict[str, Any]:
     ports = {
         GRPC_PORT_NAME: PICKER_PORT,
         naming.HEALTH_PORT_NAME: PICKER_HEALTH_PORT,
         naming.METRICS_PORT_NAME: PICKER_METRICS_PORT,
     }
-    return {
-        "name": naming.PICKER_CONTAINER,
-        "image": server.image,
-        "imagePullPolicy": pull_policy(server.image),
-        "args": list(server.args),
-        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
-        "resources": _resources(picker),
-        "readinessProbe": _probe(period=2, failures=3),
+    answers = {"grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"}}
+    one = container(
+        picker,
+        naming.PICKER_CONTAINER,
+        ports,
+        resources=_resources(picker),
+        readinessProbe=probe(answers, period=2, failures=3),
         # Serving begins when the pool was read; that may take as long as the API server does not answer.
-        "livenessProbe": _probe(period=10, failures=12),
-        "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": server.read_only_root,
-        },
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
+        livenessProbe=probe(answers, period=10, failures=12),
+    )
+    return deployment(
+        picker,
+        one,
+        serviceAccountName=naming.service_account(picker),
+        automountServiceAccountToken=True,
+        **placement(picker, picker.spec.pod_template or PodTemplate()),
+    )
 
 
 def _resources(picker: Role) -> dict[str, Any]:
@@ -165,12 +113,3 @@ def _resources(picker: Role) -> dict[str, Any]:
     requests = {"cpu": canonical(wanted.cpu or _CPU), "memory": canonical(wanted.memory or _MEMORY), **disk}
     limits = {"limits": {"memory": canonical(wanted.memory)}} if wanted.memory else {}
     return {"requests": requests, **limits}
-
-
-def _probe(*, period: int, failures: int) -> dict[str, Any]:
-    return {
-        "grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"},
-        "periodSeconds": period,
-        "timeoutSeconds": 5,
-        "failureThreshold": failures,
-    }

@@ -1,10 +1,13 @@
-"""The identity of model-server pods: one that can do nothing unless it is bound to a Role."""
+"""The identity of pods: one that can do nothing unless it is bound to a Role."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aifactory.runtimes import Role
 
 from . import labels, naming
+
+_RBAC = "rbac.authorization.k8s.io"
 
 
 def service_account(role: Role) -> dict[str, Any]:
@@ -15,3 +18,26 @@ def service_account(role: Role) -> dict[str, Any]:
         "metadata": labels.metadata(role, naming.service_account(role)),
         "automountServiceAccountToken": False,
     }
+
+
+def access(parts: Sequence[Role], name: str, rules: Iterable[Mapping[str, Iterable[str]]]) -> list[dict[str, Any]]:
+    """What pods of these roles may do in their own namespace. The operator can grant only what it may do itself."""
+    metadata, namespace = labels.metadata(parts[0], name), parts[0].service.metadata.namespace
+    accounts = [
+        {"kind": "ServiceAccount", "name": naming.service_account(role), "namespace": namespace} for role in parts
+    ]
+    return [
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": [{name: list(words) for name, words in rule.items()} for rule in rules],
+        },
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
+            "subjects": accounts,
+        },
+    ]

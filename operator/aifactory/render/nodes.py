@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -77,6 +77,11 @@ def stateful_sets(role: Role, replica: int) -> Iterable[dict[str, Any]]:
     yield _stateful_set(role, replica, naming.leader(role, replica), leader, digest, {"replicas": 1})
     ordinals = {"replicas": more, "ordinals": {"start": 1}}
     yield _stateful_set(role, replica, naming.workers(role, replica), worker, digest, ordinals)
+
+
+def replica_of(stateful_set: Mapping[str, Any]) -> int:
+    """The number of its replica, from the selector, which unlike labels nobody can change."""
+    return int(stateful_set["spec"]["selector"]["matchLabels"][labels.REPLICA])
 
 
 def template_hash(role: Role) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aifactory.api.meta import Model
 from aifactory.api.podtemplate import PodTemplate, SecurityContext, Toleration
 from aifactory.runtimes import ModelServer, Role
 
@@ -93,11 +94,11 @@ def toleration(user: Toleration) -> dict[str, Any]:
 
 def _as_stored(value: Any) -> Any:
     """The user's own Kubernetes fields without what the API server drops; an empty selector stays, it selects all."""
+    if isinstance(value, Model):
+        return _as_stored(value.model_dump(by_alias=True, exclude_none=True))
     if isinstance(value, list):
         return [_as_stored(item) for item in value]
     if isinstance(value, dict):
         kept = {key: _as_stored(item) for key, item in value.items()}
-        return {
-            key: item for key, item in kept.items() if item not in (None, []) and (key, item) != ("matchLabels", {})
-        }
+        return {key: item for key, item in kept.items() if item != [] and (key, item) != ("matchLabels", {})}
     return value

@@ -27,11 +27,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value (None unless the state is OK), its state, and the age in seconds of the oldest sample behind it."""
+    """A value (None unless the state is OK), and its state."""
 
     value: float | None = None
     state: State = State.MISSING
-    age_seconds: float | None = None
 
     @property
     def usable(self) -> float | None:

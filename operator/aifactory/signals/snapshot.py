@@ -84,10 +84,10 @@ class _View:
         self.service = service
         self.ready = ready
         self.dialects = dialects
-        self.ages = {pod: age for pod, age in self._by_pod(SAMPLE_AGE).items() if pod in ready}
-        fresh = {pod for pod, age in self.ages.items() if age <= snapshot.window_seconds}
+        ages = {pod: age for pod, age in self._by_pod(SAMPLE_AGE).items() if pod in ready}
+        fresh = {pod for pod, age in ages.items() if age <= snapshot.window_seconds}
         self.reporting = sorted(fresh & self._by_pod("running").keys())
-        self.age = max((self.ages[pod] for pod in self.reporting), default=None)
+        self.sampled = bool(ages)
 
     def readings(self, objectives: Iterable[Objective]) -> ServiceReadings:
         return ServiceReadings(
@@ -129,10 +129,10 @@ class _View:
     def _latency(self, name: str, histogram: Histogram | None, q: float) -> Reading:
         value = histogram.quantile(q) if histogram else None
         if value is not None:
-            return Reading(value, State.OK, self.age)
+            return Reading(value, State.OK)
         none_seen = histogram.total == 0 if histogram else self._rate("completed").value == 0
         if none_seen and self._measured(name) and self.reporting and len(self.reporting) >= len(self.ready):
-            return Reading(None, State.IDLE, self.age)
+            return Reading(None, State.IDLE)
         return self._absent(name, self.snapshot.histograms)
 
     def _estimate(self, name: str, histogram: Histogram | None, q: float) -> float | None:
@@ -145,19 +145,19 @@ class _View:
         values = self._by_pod(name)
         if not self.reporting or not values.keys() >= set(self.reporting):
             return self._absent(name, self.snapshot.gauges)
-        return Reading(summary([values[pod] for pod in self.reporting]), State.OK, self.age)
+        return Reading(summary([values[pod] for pod in self.reporting]), State.OK)
 
     def _rate(self, name: str) -> Reading:
         value = self.snapshot.rates.get(name, {}).get(self.service)
         sensible = value is not None and value >= 0
-        return Reading(value, State.OK, self.age) if sensible else self._absent(name, self.snapshot.rates)
+        return Reading(value, State.OK) if sensible else self._absent(name, self.snapshot.rates)
 
     def _offered(self) -> Reading:
         completed = self._rate("completed")
         if completed.value is None or GROWTH not in self.snapshot.rates:
             return Reading(None, completed.state if completed.value is None else State.ERROR)
         growth = self.snapshot.rates[GROWTH].get(self.service, 0.0)
-        return Reading(max(0.0, completed.value + growth), State.OK, self.age)
+        return Reading(max(0.0, completed.value + growth), State.OK)
 
     def _pods(self) -> dict[str, PodReading]:
         running, waiting, usage = (self._by_pod(name) for name in ("running", "waiting", "kv_cache_usage"))
@@ -169,8 +169,8 @@ class _View:
             return Reading(None, State.UNSUPPORTED)
         if name not in tables:
             return Reading(None, State.ERROR)
-        if self.ages and not self.reporting:
-            return Reading(None, State.STALE, min(self.ages.values()))
+        if self.sampled and not self.reporting:
+            return Reading(None, State.STALE)
         return Reading(None, State.MISSING)
 
     def _measured(self, name: str) -> bool:

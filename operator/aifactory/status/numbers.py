@@ -28,6 +28,11 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def epoch(text: str | None) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time."""
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
 def replicas(group: Group) -> ReplicasStatus:
     """Counts of the pods of a role."""
     pods = [pod for pod in group.pods if not pod.terminating]

@@ -1,7 +1,6 @@
 """`status.rollout`: where the canary is, written so that the next process can go on from there."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from math import ceil
 
 from aifactory.api.conditions import ConditionType, Reason
@@ -10,7 +9,7 @@ from aifactory.api.rollout import CanarySpec, RolloutPhase, RolloutStatus, Track
 from aifactory.canary import Rollout, Staged
 
 from .conditions import Verdict
-from .numbers import percent, timestamp
+from .numbers import epoch, percent, timestamp
 from .transitions import Event
 
 _REASONS = {
@@ -36,8 +35,8 @@ def recalled(status: RolloutStatus | None) -> Rollout | None:
         phase=status.phase,
         template=status.template,
         step=(status.step or 1) - 1,
-        since=_epoch(status.since),
-        finished=_epoch(status.finished),
+        since=epoch(status.since),
+        finished=epoch(status.finished),
         message=status.message,
     )
 
@@ -111,7 +110,3 @@ def _attainment(at: Rollout) -> list[TrackAttainment]:
         )
         for one in at.compared
     ]
-
-
-def _epoch(text: str | None) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if text else None

@@ -2,13 +2,19 @@
 
 from tests.bad_objects import Bad
 
-from .specs import canary, objectives, scaling, schedule
+from .specs import APART, apart, canary, objectives, scaling, schedule
 
 BOUNDS = (
     Bad("no GPU", {"accelerator": {"count": 0}}, path="spec.accelerator.count", says="greater than or equal to 1"),
     Bad("17 GPUs", {"accelerator": {"count": 17}}, path="spec.accelerator.count", says="less than or equal to 16"),
     Bad("negative replicas", {"replicas": -1}, path="spec.replicas", says="greater than or equal to 0"),
     Bad("a privileged port", {"runtime": {"port": 80}}, path="spec.runtime.port", says="greater than or equal to 1024"),
+    Bad(
+        "an affinity that counts too much",
+        apart(weight=101, topologyKey="zone"),
+        path=f"{APART}.weight",
+        says="less than or equal to 100",
+    ),
     Bad("a latency of 0", objectives(target="0s"), path="spec.slo.objectives.timeToFirstToken.target", says="from 1ms"),
     Bad(
         "a latency of 10 h", objectives(target="10h"), path="spec.slo.objectives.timeToFirstToken.target", says="to 1h"

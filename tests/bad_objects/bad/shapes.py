@@ -2,7 +2,7 @@
 
 from tests.bad_objects import Bad
 
-from .specs import from_source, objectives
+from .specs import APART, apart, from_source, objectives
 
 NAMES = (
     Bad(
@@ -53,6 +53,20 @@ MISSING = (
         "no engine", {"runtime": {"engine": None}}, path="spec.runtime.engine", says="required", server_says="Required"
     ),
     Bad("no model", {"model": None}, path="spec.model", says="required", server_says="Required"),
+    Bad(
+        "an affinity that does not say what is near",
+        apart(),
+        path=f"{APART}.podAffinityTerm.topologyKey",
+        says="required",
+        server_says="Required",
+    ),
+    Bad(
+        "a spread that does not say what to do without room",
+        {"podTemplate": {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}]}},
+        path="spec.podTemplate.topologySpreadConstraints[0].whenUnsatisfiable",
+        says="required",
+        server_says="Required",
+    ),
     Bad("no model name", {"model": {"name": None}}, path="spec.model.name", says="required", server_says="Required"),
     Bad(
         "scaling without a maximum",
@@ -71,6 +85,13 @@ MISSING = (
 )
 
 WORDS = (
+    Bad(
+        "an affinity that nobody knows",
+        {"podTemplate": {"affinity": {"nodeAfinity": {}}}},
+        path="spec.podTemplate.affinity.nodeAfinity",
+        says="did you mean nodeAffinity?",
+        server_says="unknown field",
+    ),
     Bad(
         "an unknown engine",
         {"runtime": {"engine": "tgi"}},

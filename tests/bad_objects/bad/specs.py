@@ -4,6 +4,8 @@ from typing import Any
 
 from tests.bad_objects import merge
 
+APART = "spec.podTemplate.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]"
+
 
 def objectives(**objective: Any) -> dict[str, Any]:
     return {"slo": {"objectives": {"timeToFirstToken": objective}}}
@@ -39,3 +41,9 @@ def of_engine(engine: str, **spec: Any) -> dict[str, Any]:
 
 
 METRICS = {"running": "busy_requests", "waiting": "queued_requests"}
+
+
+def apart(weight: int = 1, **near: Any) -> dict[str, Any]:
+    term = {"weight": weight, "podAffinityTerm": near}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [term]}
+    return {"podTemplate": {"affinity": {"podAntiAffinity": preferred}}}

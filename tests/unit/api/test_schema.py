@@ -9,7 +9,6 @@ from aifactory.api.schema import (
     AI_FACTORY,
     INFERENCE_SERVICE,
     MODEL_CACHE,
-    PRESERVE,
     StructuralSchemaError,
     object_schema,
     structural_schema,
@@ -42,7 +41,7 @@ def has_bound(schema: dict[str, Any]) -> bool:
         case "array":
             return "maxItems" in schema
         case "object":
-            return "properties" in schema or "maxProperties" in schema or PRESERVE in schema
+            return "properties" in schema or "maxProperties" in schema
         case "integer":
             return "minimum" in schema and "maximum" in schema
     return "maxLength" in schema
@@ -123,6 +122,10 @@ class Pair(Model):
     both: tuple[int, str]
 
 
+class Shapeless(Model):
+    extra: dict[str, Any]
+
+
 class Distinct(Model):
     names: set[str]
 
@@ -133,6 +136,7 @@ class Distinct(Model):
         (Tree, r"\.children\[\]: Tree contains itself"),
         (Untagged, r"\.value: a structural schema has no 'anyOf'"),
         (Pair, r"\.both: a structural schema has no 'prefixItems'"),
+        (Shapeless, r"\.extra: fields of any shape may be nested"),
         (Distinct, r"\.names: a structural schema has no 'uniqueItems'"),
     ],
 )
@@ -143,14 +147,12 @@ def test_what_kubernetes_refuses_is_refused_with_its_path(model: type[Model], sa
 
 class Ratio(Model):
     value: float = Field(gt=0)
-    extra: dict[str, Any] = Field(default={})
     note: str | None = None
 
 
 def test_what_kubernetes_says_otherwise_is_rewritten() -> None:
     properties = structural_schema(Ratio)["properties"]
     assert properties["value"] == {"type": "number", "minimum": 0.0, "exclusiveMinimum": True}
-    assert properties["extra"] == {"type": "object", PRESERVE: True, "default": {}}
     assert properties["note"] == {"type": "string"}
 
 

@@ -30,7 +30,7 @@ WINDOW = 60.0
 
 
 def ok(value: float) -> Reading:
-    return Reading(value, State.OK, 1.0)
+    return Reading(value, State.OK)
 
 
 def readings(

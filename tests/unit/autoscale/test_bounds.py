@@ -203,6 +203,11 @@ def test_a_budget_comes_before_the_minimum_which_is_told():
     assert (found.low, found.high, found.low_by, found.unaffordable) == (3, 3, R.BUDGET, 5)
 
 
+def test_a_budget_that_is_just_enough_for_the_minimum_is_enough():
+    found = bounds(scaling(low=3, **budget(gpus=12)), 4, NOON)
+    assert (found.low, found.high, found.low_by, found.unaffordable) == (3, 3, R.AT_MINIMUM, None)
+
+
 def test_a_budget_for_less_than_one_replica_leaves_one():
     found = bounds(scaling(low=1, **budget(gpus=4)), 8, NOON)
     assert (found.low, found.high, found.unaffordable) == (1, 1, 1)
@@ -294,6 +299,15 @@ def test_a_service_that_wants_more_says_what_is_in_the_way(spec, reason, said):
     refused = Decision(3, 3, R.AT_MAXIMUM, message, Signal.TTFT, R.AT_MAXIMUM, (recommendation,))
     found = bounds_of(role(**spec), NOON).explained(refused)
     assert (found.reason, found.limited_by, found.message) == (reason, reason, said)
+
+
+def test_a_step_that_a_schedule_cuts_short_names_it():
+    up = Decision(1, 3, R.SCALE_UP, "1 -> 3 replicas", limited_by=R.AT_MAXIMUM)
+    found = bounds_of(role(maxReplicas=9, schedules=[{**DAY, "minReplicas": 1, "maxReplicas": 3}]), NOON).explained(up)
+    assert (found.reason, found.limited_by, found.message) == (
+        *(R.SCALE_UP, R.SCHEDULED_MAXIMUM),
+        "1 -> 3 replicas; schedule day",
+    )
 
 
 def test_the_beginning_of_a_schedule_begins_no_new_watch_and_a_changed_one_does():

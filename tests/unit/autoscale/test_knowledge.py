@@ -61,3 +61,15 @@ def test_half_a_curve_is_none(service: Service) -> None:
     values = dict(service.memory.learned())
     values.pop(f"{Signal.TTFT}.speed")
     assert Signal.TTFT not in restored(values, 0.0).curves
+
+
+@pytest.mark.parametrize("field", ["load", "speed", "proven", "weight", "mean_load", "mean_speed", "variance"])
+def test_a_curve_that_cannot_be_is_none(service: Service, field: str) -> None:
+    values = dict(service.memory.learned())
+    assert Signal.TTFT in restored(values, 0.0).curves
+    assert Signal.TTFT not in restored({**values, f"{Signal.TTFT}.{field}": -1.0}, 0.0).curves
+
+
+def test_a_latency_that_rises_with_load_is_remembered_as_such(service: Service) -> None:
+    values = {**service.memory.learned(), f"{Signal.TTFT}.covariance": -0.5}
+    assert restored(values, 0.0).curves[Signal.TTFT].covariance == -0.5

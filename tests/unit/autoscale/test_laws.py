@@ -29,7 +29,7 @@ garbage = st.one_of(values, st.floats(), st.none())
 
 
 def reading(value: st.SearchStrategy[Any], state: st.SearchStrategy[State]) -> st.SearchStrategy[Reading]:
-    return st.builds(Reading, value, state, st.none())
+    return st.builds(Reading, value, state)
 
 
 @st.composite

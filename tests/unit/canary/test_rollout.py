@@ -7,9 +7,9 @@ from itertools import cycle, islice
 from typing import Any
 
 import pytest
-from aifactory.api.rollout import CanarySpec, RolloutPhase, Track
+from aifactory.api.rollout import CanarySpec, Pace, RolloutPhase, Track
 from aifactory.canary.rollout import Deployed, Rollout, Seen, advance, goal
-from aifactory.canary.split import Pace, Side, Split, shift
+from aifactory.canary.split import Side, Split, shift
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.signals.tracks import Tally, TrackObjective, TrackReadings
@@ -122,6 +122,13 @@ def test_few_requests_are_waited_for_however_bad_they_are() -> None:
     after = go(at(since=START), START + 9000, canary=canary(), readings=tracks(START + 9000, Tally(0, 99)))
     assert (after.phase, after.step) == (P.PROGRESSING, 0)
     assert after.message == "waits for requests: the canary has answered 99 of 100"
+
+
+def test_without_an_objective_that_both_sides_have_met_or_missed_it_waits() -> None:
+    unseen = tracks(START + 60, Tally(), requests=200)
+    after = go(at(since=START), START + 60, canary=canary(), readings=unseen)
+    assert after.step == 0
+    assert "no objective was observed on both" in after.message
 
 
 def test_without_signals_it_waits() -> None:

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from aifactory.canary.split import Pace, Side, Split, share_of, shift
+from aifactory.api.rollout import Pace, RolloutSpec
+from aifactory.canary.split import Side, Split, share_of, shift
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def test_a_share_is_rounded_up_and_leaves_one_on_each_side(share: str, total: in
     [(1, 0, Pace(1, 0)), ("25%", "25%", Pace(2, 1)), (0, "1%", Pace(0, 1)), ("100%", 0, Pace(5, 0))],
 )
 def test_percentages_are_rounded_as_a_deployment_does(surge: int | str, unavailable: int | str, pace: Pace) -> None:
-    assert Pace.of(surge, unavailable, 5) == pace
+    assert RolloutSpec.model_construct(max_surge=surge, max_unavailable=unavailable).pace(5) == pace
 
 
 @given(COUNTS, COUNTS, sides(), sides(), PACES)

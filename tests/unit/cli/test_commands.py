@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from aifactory.api.schema import crds
 from aifactory.cli import app
@@ -73,6 +74,12 @@ def test_render_gives_a_cache_the_mirror_of_an_aifactory_beside_it() -> None:
     assert code == 0
     assert '"endpoint":"https://ngc.mirror.example.com"' in output
     assert "AIFactory" not in output
+
+
+@pytest.mark.parametrize("command", [("diff",), ("simulate", "--trace", "load.csv")])
+def test_a_file_without_a_service_is_told_from_one_without_changes(command: tuple[str, ...]) -> None:
+    cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
+    assert run(*command, "-f", "-", stdin=yaml.safe_dump(cache)) == (1, "error: no InferenceService in -\n")
 
 
 def test_version_is_a_version() -> None:

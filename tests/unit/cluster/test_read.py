@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from aifactory.api.role import RoleName
-from aifactory.cluster.read import epoch, pod_of
+from aifactory.cluster.read import pod_of
 from aifactory.cluster.workloads import workload, workload_of
 from aifactory.observed import Workload
 from aifactory.render import labels
+from aifactory.status.numbers import epoch
 
 from tests.unit.cluster.objects import pod
 
@@ -193,6 +194,12 @@ def test_a_pod_of_a_leader_worker_set_belongs_to_its_group():
     for name in (labels.REPLICA, labels.ROLE):
         del made["metadata"]["labels"][name]
     assert (pod_of(made).replica, pod_of(made).leader) == ("2", False)
+
+
+@pytest.mark.parametrize("nonsense", ["", "last", "-1", "9" * 60])
+def test_labels_that_are_no_numbers_make_a_pod_one_that_serves_alone(nonsense):
+    seen = pod_of(member(labels={labels.NODES: nonsense, labels.REPLICA: nonsense}))
+    assert (seen.grouped, seen.nodes) == (False, 1)
 
 
 def test_a_pod_left_when_it_was_told_to_and_not_when_its_time_is_up():

@@ -245,6 +245,13 @@ def test_a_pod_that_vanished_at_once_is_remembered_while_its_peers_are_there(sto
     assert departed(store) == set()
 
 
+def test_the_last_pod_of_a_replica_is_not_remembered(store):
+    store.put("Pod", member("llama-0-0"))
+    store.drop("Pod", member("llama-0-0", version=2, **LEAVING))
+    store.put("Pod", member("llama-0-0", version=3, uid="successor"))
+    assert departed(store) == set()
+
+
 def test_pods_that_serve_alone_are_forgotten_when_they_are_gone(store):
     store.put(KIND, service())
     store.put("Pod", pod("llama-1"))

@@ -1,17 +1,14 @@
 """What the rest of the operator can rely on: each service is looked at when it should be, by one worker at a time."""
 
 import asyncio
-import gc
-import weakref
-from itertools import pairwise
 
 import pytest
-from aifactory.controller.queue import BACKOFF_FIRST_SECONDS, BACKOFF_LIMIT_SECONDS, WorkQueue
+from aifactory.controller.queue import WorkQueue
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.controller.virtual_time import run
-from tests.unit.controller.working import Failure, done, fail, lasting, working
+from tests.unit.controller.working import Failure, lasting, working
 
 
 def test_a_key_that_is_added_is_worked_on_at_once():
@@ -142,100 +139,6 @@ def test_news_come_before_the_next_regular_run():
     run(main())
 
 
-def test_failures_are_retried_after_doubling_delays_up_to_a_limit():
-    async def main():
-        async with working(fail) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(400)
-            delays = [delay for _, _, delay in notes.failures]
-            assert delays[:9] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
-            starts = notes.starts("a")
-            assert [later - earlier for earlier, later in pairwise(starts)] == delays[:-1]
-
-    run(main())
-
-
-def test_a_key_that_fails_for_days_is_still_retried():
-    async def main():
-        async with working(fail) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(3 * 86400)
-            assert len(notes.failures) > 4000
-            assert notes.failures[-1][2] == BACKOFF_LIMIT_SECONDS
-
-    run(main())
-
-
-@given(st.floats(0, 1, exclude_max=True))
-def test_jitter_cuts_a_delay_by_at_most_a_half(jitter):
-    async def main():
-        async with working(fail, jitter=jitter) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(200)
-            for failures, (_, _, delay) in enumerate(notes.failures):
-                longest = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2**failures)
-                assert longest / 2 <= delay <= longest
-
-    run(main())
-
-
-def test_success_ends_the_backoff():
-    async def main():
-        outcomes = iter([True, True, True, False, True])
-
-        async def work(_):
-            if next(outcomes, False):
-                raise Failure("broken")
-            return 60.0
-
-        async with working(work) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(200)
-            assert [delay for _, _, delay in notes.failures] == [0.5, 1, 2, 0.5]
-
-    run(main())
-
-
-def test_news_do_not_wait_for_the_backoff():
-    async def main():
-        async with working(fail) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(100)
-            before = len(notes.runs)
-            queue.add("a")
-            await asyncio.sleep(0.1)
-            assert len(notes.runs) == before + 1
-
-    run(main())
-
-
-def test_a_failure_names_key_cause_and_delay():
-    async def main():
-        async with working(fail) as (queue, notes):
-            queue.add("a")
-            await asyncio.sleep(0.1)
-            assert notes.failures == [("a", "broken", 0.5)]
-
-    run(main())
-
-
-def test_a_key_that_fails_does_not_keep_others_waiting():
-    async def main():
-        async def work(key):
-            await asyncio.sleep(0.01)
-            if key == "bad":
-                raise Failure("broken")
-            return 1.0
-
-        async with working(work, workers=1) as (queue, notes):
-            queue.add("bad")
-            queue.add("good")
-            await asyncio.sleep(100)
-            assert len(notes.starts("good")) > 90
-
-    run(main())
-
-
 def test_timers_that_are_ahead_of_the_clock_do_not_run_a_key_twice():
     async def main():
         loop = asyncio.get_running_loop()
@@ -252,136 +155,6 @@ def test_timers_that_are_ahead_of_the_clock_do_not_run_a_key_twice():
         assert not task.done()
         task.cancel()
         assert runs == ["a"]
-
-    run(main())
-
-
-def test_at_most_as_many_keys_as_workers_at_a_time():
-    async def main():
-        async with working(lasting(1), workers=3) as (queue, notes):
-            for key in "abcdefghi":
-                queue.add(key)
-            await asyncio.sleep(100)
-            assert notes.together == 3
-            assert max(end for _, _, end in notes.runs) == 3
-
-    run(main())
-
-
-def test_depth_counts_keys_that_are_due_and_not_worked_on():
-    async def main():
-        async with working(lasting(10), workers=1) as (queue, _):
-            for key in "abc":
-                queue.add(key)
-            queue.add("later", 1000)
-            await asyncio.sleep(1)
-            assert queue.depth == 2
-            await asyncio.sleep(100)
-            assert queue.depth == 0
-
-    run(main())
-
-
-def test_age_is_the_wait_of_the_most_overdue_key():
-    async def main():
-        async with working(lasting(10), workers=1) as (queue, _):
-            queue.add("a")
-            await asyncio.sleep(4)
-            queue.add("b")
-            await asyncio.sleep(8)
-            assert queue.age == 8
-
-    run(main())
-
-
-def test_work_that_hangs_ages():
-    async def main():
-        async with working(lasting(10_000)) as (queue, _):
-            queue.add("a")
-            await asyncio.sleep(500)
-            assert queue.age == 500
-
-    run(main())
-
-
-def test_a_key_that_is_not_due_yet_has_no_age():
-    async def main():
-        async with working(fail) as (queue, _):
-            queue.add("later", 1000)
-            queue.add("in backoff")
-            await asyncio.sleep(0.25)
-            assert queue.age == 0
-
-    run(main())
-
-
-def test_an_idle_queue_has_neither_depth_nor_age():
-    async def main():
-        async with working() as (queue, _):
-            queue.add("a")
-            await asyncio.sleep(100)
-            assert (queue.depth, queue.age) == (0, 0)
-
-    run(main())
-
-
-def test_nothing_is_kept_of_a_key_that_is_done():
-    class Key:
-        pass
-
-    async def main():
-        async with working(done) as (queue, notes):
-            key = Key()
-            queue.add(key)
-            queue.add(key, 5)
-            await asyncio.sleep(1)
-            left = weakref.ref(key)
-            notes.runs.clear()
-            del key
-            for other in "abcd":  # every worker lets go of what it had
-                queue.add(other)
-            await asyncio.sleep(1)
-            gc.collect()
-            assert left() is None
-
-    run(main())
-
-
-def test_work_that_never_waits_leaves_time_for_everything_else():
-    async def main():
-        async def work(_):
-            return 0.0 if len(notes.runs) < 1000 else None
-
-        async with working(work, workers=1) as (queue, notes):
-            queue.add("a")
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert len(notes.runs) < 50
-
-    run(main())
-
-
-def test_cancelling_ends_all_work_and_leaves_no_task():
-    async def main():
-        stopped = []
-
-        async def work(key):
-            try:
-                await asyncio.sleep(1000)
-            except asyncio.CancelledError:
-                stopped.append(key)
-                raise
-
-        queue = WorkQueue(asyncio.get_running_loop().time)
-        task = asyncio.create_task(queue.run(work, 3, lambda *_: None))
-        for key in "ab":
-            queue.add(key)
-        await asyncio.sleep(1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert sorted(stopped) == ["a", "b"]
-        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(main())
 

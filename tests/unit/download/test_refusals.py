@@ -124,6 +124,12 @@ def test_an_answer_of_something_else_is_not_understood(source: Source, download:
     assert refused(download, **OTHERS.get(kind, {})).reason is Reason.SOURCE_NOT_UNDERSTOOD
 
 
+@pytest.mark.parametrize("kind", ["huggingFace", *OTHERS])
+def test_a_size_that_is_no_number_is_not_understood(source: Source, download: Download, kind: str) -> None:
+    source.sizes = dict.fromkeys(source.files, "many")
+    assert refused(download, **OTHERS.get(kind, {})).reason is Reason.SOURCE_NOT_UNDERSTOOD
+
+
 def test_an_archive_in_a_registry_says_what_to_do_instead(source: Source, download: Download) -> None:
     source.layers = [
         {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:" + "0" * 64, "size": 1}

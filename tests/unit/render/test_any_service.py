@@ -47,14 +47,22 @@ tolerations = st.sampled_from(
         {"key": "spot", "value": ""},
     ]
 )
+NEAR = {"weight": 1, "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {}}}
 affinities = st.sampled_from(
     [
         {},
         {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}},
         {"nodeAffinity": None},
-        {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}},
+        {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [NEAR]}},
     ]
 )
+
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "zone",
+    "whenUnsatisfiable": "ScheduleAnyway",
+    "labelSelector": {"matchLabels": {}},
+}
 
 
 def options(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -72,7 +80,7 @@ pod_templates = options(
     nodeSelector=st.just({"pool": ""}),
     tolerations=st.lists(tolerations, max_size=3),
     affinity=affinities,
-    topologySpreadConstraints=st.just([{"maxSkew": 1, "labelSelector": {"matchLabels": {}}}]),
+    topologySpreadConstraints=st.just([SPREAD]),
     resources=options(cpu=quantity, memory=quantity, ephemeralStorage=quantity),
     sharedMemory=quantity,
     volumes=unique(volumes),

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from aifactory.api.conditions import Reason
 from aifactory.observed import Workload
+from aifactory.status.facts import Held
 from aifactory.status.pods import Trouble
 
 from tests.unit.status.scene import (
@@ -20,6 +21,7 @@ from tests.unit.status.scene import (
 )
 
 REFUSED = Trouble(Reason.APPLY_REJECTED, "the API server refuses a child object: no")
+HELD = Held(None, Reason.MODEL_CACHE_NOT_READY, "ModelCache weights: 42% has arrived")
 CRASH = stuck("CrashLoopBackOff", "back-off 40s restarting", restarts=4, last_exit="OOMKilled, exit code 137")
 SECRET = stuck("CreateContainerConfigError", 'secret "hf" not found')
 PULL = stuck("ImagePullBackOff", 'Back-off pulling image "x:1"')
@@ -73,6 +75,22 @@ SITUATIONS = {
         "",
     ),
     "scaled to zero": ({"replicas": 0}, workload(0), (), "True", "ScaledToZero", "no request is answered"),
+    "no replica is asked for, the last one still serves": (
+        {"replicas": 0},
+        workload(1),
+        serving(),
+        "True",
+        "Available",
+        "",
+    ),
+    "somebody took all replicas away": (
+        {},
+        workload(0),
+        (),
+        "Unknown",
+        "ModelLoading",
+        "0 of 1 required replicas serve",
+    ),
     "one crashes, enough others serve": (
         SCALING,
         workload(2, available=1),
@@ -203,6 +221,18 @@ def test_a_refused_write_is_said_and_what_serves_is_counted():
     status = life.look(workload(2), *serving("a", "b"), refused=REFUSED)
     assert life.ready() == ("False", "ApplyRejected")
     assert condition(status, "Ready").message == f"{REFUSED.message}; still serving: 2 of 2"
+
+
+def test_a_service_that_waits_for_its_weights_says_so_and_what_serves_meanwhile():
+    serves = Life(replicas=2).look(workload(2), *serving("a", "b"), held=HELD)
+    assert condition(serves, "Ready").message == f"{HELD.message}; still serving: 2 of 2"
+    new = Life().look(held=HELD)
+    told = {kind: condition(new, kind) for kind in ("Ready", "ModelReady", "Reconciling")}
+    assert {(kind, one.status, one.reason, one.message) for kind, one in told.items()} == {
+        ("Ready", "Unknown", HELD.reason, HELD.message),
+        ("ModelReady", "False", HELD.reason, HELD.message),
+        ("Reconciling", "True", HELD.reason, HELD.message),
+    }
 
 
 def test_scaling_up_never_makes_a_service_unready():

@@ -154,3 +154,9 @@ def test_a_pod_of_any_role_that_nobody_scrapes_is_named():
     assert metrics is not None
     assert (metrics.status, metrics.reason) == ("False", "PodsNotScraped")
     assert metrics.message.endswith("fresh sample of p2")
+
+
+def test_the_role_that_does_not_follow_its_signals_is_named():
+    read = readings(error="timeout", pods=("p1", "p2"))
+    found = condition(look(ALL_SERVE, decided=decision(2, 2), read=read), "ScalingActive")
+    assert found.message == "prefill: signals are missing: replicas are held, never lowered"

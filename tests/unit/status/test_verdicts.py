@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from aifactory.api.conditions import Reason
 from aifactory.api.status import Condition
 from aifactory.autoscale.decision import DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
+from aifactory.status.pods import Trouble
 
 from tests.unit.status.scene import (
     NOON,
@@ -57,6 +59,12 @@ def test_reconciling_and_stalled_are_there_only_while_true():
     bad = stuck("ErrImagePull", "no")
     assert told(look("Stalled", bad, deployment=workload(1, 0))) == ("True", "ImagePullFailed")
     assert look("Reconciling", bad, deployment=workload(1, 0)) is None
+
+
+def test_a_service_that_cannot_be_created_is_stalled_and_not_under_way():
+    refused = Life().look(refused=Trouble(Reason.NAME_TAKEN, "Service llama exists"))
+    assert told(condition(refused, "Stalled")) == ("True", "NameTaken")
+    assert condition(refused, "Reconciling") is None
 
 
 def test_the_model_is_ready_as_soon_as_one_replica_serves():
