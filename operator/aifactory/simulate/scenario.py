@@ -11,7 +11,7 @@ from aifactory.autoscale.zero import awake
 from aifactory.runtimes import Role, roles
 from aifactory.runtimes.buckets import edges
 from aifactory.settings import Settings
-from aifactory.signals.objectives import Objective, Signal, resolve
+from aifactory.signals.objectives import LATENCIES, Objective, Signal, resolve
 
 from .engine.batching import Sequence
 from .engine.counters import TOKENS, histogram_edges
@@ -171,7 +171,8 @@ def _followed(role: Role) -> tuple[Objective, ...]:
     """
     found = tuple(one for one in resolve(role.spec.slo) if role.follows is None or one.signal in role.follows)
     if role.spec.slo.may_take is None and all(objective.percentile is None for objective in found):
-        of = f" for {role.name}, one of {', '.join(role.follows)}" if role.follows else ""
+        known = [signal for signal in LATENCIES if signal in (role.follows or ())]
+        of = f" that {role.name} follows ({' or '.join(known)})" if known else ""
         raise ScenarioError(
             f"spec.slo: give a latency objective{of}, or workload offline without objectives, "
             "to tell good answers from late"
