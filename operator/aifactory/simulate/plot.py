@@ -38,8 +38,8 @@ def draw(path: Path, scenario: Scenario, results: Mapping[str, Result]) -> None:
             axes.step(minutes, [moment.ready for moment in one.moments], label=name, **style)
             axes.step(minutes, [moment.replicas for moment in one.moments], linestyle=":", **style)
     for axes, part in zip(replicas, parts, strict=True):
-        of = f"{part.role.name} " if len(parts) > 1 else ""
-        axes.set_ylabel(f"{of}replicas: serving, asked for (dotted)")
+        title = f"{part.role.name} replicas:\n" if len(parts) > 1 else "replicas: "
+        axes.set_ylabel(f"{title}serving, asked for (dotted)")
         axes.legend(loc="upper right")
     latency.set_ylabel("p95 time to first token, s")
     latency.set_yscale("log")
