@@ -128,7 +128,8 @@ class World:
     def _prefilled(self, sequence: Sequence) -> None:
         """A decode replica gets it with its keys and values; meanwhile engines work on others.
 
-        As in "Disaggregated Serving" of Dynamo's documentation; replicas do not share a network adapter.
+        As in "Disaggregated Serving" of Dynamo's documentation. The prefill replica has room for others at once, and
+        transfers do not slow each other down.
         """
         request, engine = self._prefilling.pop(sequence), self._scenario.engine
         decoded = self._scenario.sequence(request, sequence.arrived_at)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
-from aifactory.signals.queries import HISTOGRAMS
-from aifactory.simulate.capacity import profile
+from aifactory.signals.queries import GROWTH, HISTOGRAMS
+from aifactory.simulate.capacity import demand, profile
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.oracle import timetables
 from aifactory.simulate.policies.base import Asked, Choice, EngineLoad, Seen
@@ -247,6 +247,21 @@ class TestDynamo:
 
 
 class TestService:
+    def test_frontends_see_requests_pile_up_on_their_way(self) -> None:
+        world = World(split_scene(poisson(20, 130)), Fixed([(0.0, 1)]), Fixed([(0.0, 1)]))
+        world.run(1, 1)
+        rates = world.prometheus.snapshot(("demo", "chat"), HISTOGRAMS, 120.0, 60.0).rates
+        piled, completed = (rates[name]["demo", "chat"] for name in (GROWTH, "completed"))
+        assert piled > 5
+        assert piled + completed == pytest.approx(20, rel=0.1)
+
+    def test_the_work_of_prefill_is_that_of_prompts_and_of_decode_that_of_answers(self) -> None:
+        requests = [Request(0.0, 4000, 10), Request(70.0, 40, 10), Request(130.0, 40, 100), Request(190.0, 40, 10)]
+        prefill, decode = (demand(part, 60.0) for part in split_scene(requests).parts)
+        assert prefill[0] > 50 * prefill[1] == 50 * prefill[2]
+        assert decode[0] < 3 * decode[1]
+        assert decode[2] > 9 * decode[1]
+
     def test_pods_are_named_and_measured_as_those_of_the_operator(self) -> None:
         scene = split_scene(poisson(1, 60))
         world = World(scene, Fixed([(0.0, 1)]), Fixed([(0.0, 1)]))
