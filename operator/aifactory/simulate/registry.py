@@ -36,7 +36,7 @@ def _oracle(scenario: Scenario, capacities: Sequence[Capacity]) -> list[Policy]:
 
 
 def _each(make: Callable[[Scenario, Capacity], Policy]) -> Make:
-    """One for each part of the scenario, which does not know of the others."""
+    """One for each part of the scenario."""
     return lambda scenario, capacities: list(map(make, scenario.parts, capacities))
 
 

@@ -68,8 +68,11 @@ class Scenario:
 
     @property
     def parts(self) -> "tuple[Scenario, ...]":
-        """Each role by itself, in the order in which a request passes through them."""
-        return (self,) if self.prefill is None else (self.prefill, self)
+        """Each role by itself, in the order in which a request passes through them; what is not of a role is shared."""
+        if self.prefill is None:
+            return (self,)
+        prefill = replace(self.prefill, startup=self.startup, seed=self.seed, watch=self.watch, initial=self.initial)
+        return prefill, self
 
     def sequence(self, request: Request, arrived_at: float) -> Sequence:
         """What a replica has to do for a request.

@@ -1,6 +1,5 @@
 """Prefill and decode apart: each role by its own signals, and what becomes of a request on its way."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,20 +9,19 @@ from aifactory.signals.queries import GROWTH, HISTOGRAMS
 from aifactory.simulate.capacity import demand, profile
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.oracle import timetables
-from aifactory.simulate.policies.base import Asked, Choice, EngineLoad, Seen
-from aifactory.simulate.policies.dynamo import THROUGHPUT_SECONDS, Dynamo, Model
+from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Record, figures
 from aifactory.simulate.registry import POLICIES, WHOLE_POLICIES
 from aifactory.simulate.run import run_policy
-from aifactory.simulate.scenario import Scenario, ScenarioError, scenario
+from aifactory.simulate.scenario import Scenario, ScenarioError, Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.simulate.scenes import poisson, seen, sized, split_manifest, split_scene
+from tests.unit.simulate.scenes import poisson, sized, split_manifest, split_scene
 
 DEMO = ENGINES["demo"]
 PATIENT = {"objectives": {"timeToFirstToken": {"target": "500ms"}, "interTokenLatency": {"target": "100ms"}}}
@@ -201,52 +199,13 @@ class TestCost:
         assert max(replicas for _, replicas in prefill) < max(replicas for _, replicas in decode)
 
 
-class TestDynamo:
-    """The planner's two models, on cases worked out by hand."""
-
-    SCENE = split_scene(poisson(3, 60))
-
-    def policies(self, asked: Asked) -> Sequence[Dynamo]:
-        """After a first interval."""
-        found = [Dynamo(part) for part in self.SCENE.parts]
-        for policy in found:
-            policy.decide(seen(THROUGHPUT_SECONDS, 1, engines=[EngineLoad(0, 0, 0, 0)], asked=asked))
-        return found
-
-    def test_prefill_takes_prompts_one_after_the_other(self) -> None:
-        timing = DEMO.timing
-        alone = timing.base + 100 * (timing.per_prefill_token + timing.per_kv_token)
-        assert Model(self.SCENE.parts[0]).best_rate(100, 50) == pytest.approx(1 / alone)
-
-    def test_decode_takes_the_largest_batch_within_its_objective(self) -> None:
-        model = Model(self.SCENE.parts[1])
-        model.timing = replace(DEMO.timing, per_kv_token=0.0)
-        # 20 ms + 2.2 ms a sequence within 50 ms: 13 of them, 50 tokens each.
-        assert model.best_rate(100, 50) == pytest.approx(13 / (50 * (0.020 + 13 * 0.0022)))
-
-    def test_a_prompt_too_long_for_its_objective_gets_as_many_engines_as_it_is_too_long(self) -> None:
-        assert Model(self.SCENE.parts[0]).fewest(6000) == 2  # 0.6 s of tokens and 12 iterations of 20 ms within 0.5 s
-        assert Model(self.SCENE.parts[1]).fewest(6000) == 1
-
-    def test_each_role_is_answered_by_its_own_latency(self) -> None:
-        asked = Asked(180, 180 * 64, 180 * 32)
-        queued, full = EngineLoad(0, 90, 90 * 64, 0), EngineLoad(14, 0, 0, 14 * 80 * 10)
-        prefill, decode = self.policies(asked)
-        later = THROUGHPUT_SECONDS + 5
-        assert prefill.decide(seen(later, 1, engines=[queued], asked=asked)).replicas == 2
-        assert decode.decide(seen(later, 1, engines=[full], asked=asked)).replicas == 2
-        assert prefill.decide(seen(later, 1, engines=[EngineLoad(1, 0, 0, 0)], asked=asked)).replicas == 1
-
-    def test_nothing_while_a_pod_of_the_other_role_starts(self) -> None:
-        asked = Asked(180, 180 * 64, 180 * 32)
-        queued = EngineLoad(0, 90, 90 * 64, 0)
-        prefill, _ = self.policies(asked)
-        now = seen(THROUGHPUT_SECONDS + 5, 1, engines=[queued], asked=asked)
-        starting = seen(now.now, 1, starting=1).group
-        assert prefill.decide(replace(now, others=(starting,))).replicas == 1
-
-
 class TestService:
+    def test_starts_and_first_replicas_of_another_scenario_are_those_of_both_roles(self) -> None:
+        scene = replace(split_scene(poisson(1, 300)), startup=200.0, initial=3, watch=Watch(scrape=5.0))
+        assert {(part.startup, part.initial, part.watch.scrape) for part in scene.parts} == {(200.0, 3, 5.0)}
+        record = run_policy("aifactory", scene, *map(profile, scene.parts)).record
+        assert [one.moments[0].replicas for one in record.scaled] == [3, 3]
+
     def test_frontends_see_requests_pile_up_on_their_way(self) -> None:
         world = World(split_scene(poisson(20, 130)), Fixed([(0.0, 1)]), Fixed([(0.0, 1)]))
         world.run(1, 1)
