@@ -172,7 +172,7 @@ def simulate(
     metrics_window: Annotated[str, typer.Option(help="Of its rates, AIFACTORY_METRICS_WINDOW.")] = "60s",
     initial_replicas: Annotated[
         int | None,
-        typer.Option(min=1, help="That serve when the trace begins. Default: enough for 5 minutes."),
+        typer.Option(min=1, help="Of each role, that serve when the trace begins. Default: enough for 5 minutes."),
     ] = None,
     gpus: Annotated[int | None, typer.Option(min=1, help="Of the cluster. Default: enough for every replica.")] = None,
 ) -> None:

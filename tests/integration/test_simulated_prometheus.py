@@ -1,18 +1,26 @@
 """The simulator's Prometheus answers as the real one does to the same samples."""
 
 import subprocess
+from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
+from aifactory.runtimes.dynamo import DIALECT as DYNAMO
 from aifactory.runtimes.vllm import DIALECT
-from aifactory.signals.queries import SILENT, build
+from aifactory.signals.objectives import LATENCIES
+from aifactory.signals.queries import COUNTERS as COUNTERS_OF
+from aifactory.signals.queries import GAUGES, HISTOGRAMS, SILENT, build
 from aifactory.signals.wanted import Wanted
-from aifactory.simulate.prometheus import Prometheus, growth, slope
+from aifactory.simulate import frontend
+from aifactory.simulate.engine.counters import Sample
+from aifactory.simulate.policies.fixed import Fixed
+from aifactory.simulate.prometheus import Edges, Prometheus, growth, slope
+from aifactory.simulate.world import World
 
 from tests.kind import binaries
-from tests.unit.simulate.scenes import EDGES, sample
+from tests.unit.simulate.scenes import EDGES, poisson, sample, split_scene
 
 INTERVAL = 15
 # Counters that begin before the window, inside it, at zero, high and late.
@@ -27,6 +35,8 @@ GAUGE = [1, 7, 3, 9, 4, 4, 0, 12, 5]
 # Number of observations per step in the buckets up to 0.25 s, 0.5 s and 1 s, and steps by scrape: the engine of one pod
 # begins anew within the window.
 OBSERVED = {0.25: 4, 0.5: 9, 1.0: 2}
+SERVICE = ("demo", "chat")
+SPLIT = 'namespace="demo",inferenceservice="chat"'
 STEPS = {"steady": range(9), "anew": (1, 2, 3, 4, 7, 12, 0, 1, 4)}
 
 
@@ -67,16 +77,7 @@ def test_rate_deriv_and_quantiles_are_those_of_prometheus(tmp_path: Path) -> Non
         query = f"histogram_quantile({q}, sum by (le) (rate(ttft_bucket[{window}s])))"
         tests.append((query, histogram.quantile(q)))
     tests.append((f'sum(rate(ttft_bucket{{le="+Inf"}}[{window}s]))', histogram.total))
-    # Rounded, as the last bits of two sums differ.
-    checks = [
-        {
-            "expr": f"sum(round(({query}) * 1e9))",
-            "eval_time": f"{now}s",
-            "exp_samples": [{"labels": "{}", "value": round((value or 0.0) * 1e9)}],
-        }
-        for query, value in tests
-    ]
-    evaluated(tmp_path / "test.yaml", inputs, checks)
+    evaluated(tmp_path / "test.yaml", inputs, [single(now, query, value) for query, value in tests])
 
 
 def evaluated(file: Path, inputs: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
@@ -123,3 +124,73 @@ def test_a_pod_that_holds_requests_and_makes_no_token_is_found_by_both(tmp_path:
         for (service, pod), held in found.items()
     ]
     evaluated(tmp_path / "test.yaml", inputs, [{"expr": query, "eval_time": f"{now}s", "exp_samples": expected}])
+
+
+def test_of_prefill_and_decode_apart_both_find_the_same(tmp_path: Path) -> None:
+    """The operator's queries over what frontends and workers export, under their own names."""
+    scene = split_scene(poisson(3, 200))
+    world, scrapes = World(scene, Fixed([(0.0, 2)]), Fixed([(0.0, 3)])), dict[str, list[Sample]]()
+    simulated = Prometheus(scene.edges)
+
+    def scrape(now: float) -> None:
+        for pod in (pod for deployment in world.deployments for pod in deployment.pods.values()):
+            scrapes.setdefault(pod.name, []).append(pod.replica.sample(now))
+            simulated.scraped(pod.name, scrapes[pod.name][-1])
+        in_flight = sum(len(answers) for answers in scrapes.values()) % 7
+        scrapes.setdefault(frontend.NAME, []).append(frontend.sample(world.deployments, in_flight, now))
+        simulated.scraped(frontend.NAME, scrapes[frontend.NAME][-1], entry=True)
+
+    for step in range(9):
+        world.at(float(INTERVAL * step), scrape)
+    world.run(2, 3)
+    now, window = INTERVAL * 8 + 4, 60
+    asked = build(Wanted(frozenset(LATENCIES), dict.fromkeys((DYNAMO, DIALECT))), window)
+    found = simulated.snapshot(SERVICE, HISTOGRAMS, now, window)
+    checks = [single(now, query, found.rates[name][SERVICE]) for name, query in asked.rates.items()]
+    for name, query in asked.histograms.items():
+        quantile = found.histograms[name][SERVICE].quantile(0.9)
+        checks.append(single(now, f"histogram_quantile(0.9, {query})", quantile))
+    for name in GAUGES:
+        values = {
+            pod: value
+            for pod, value in found.gauges[name][SERVICE].items()
+            if getattr(DYNAMO, name) or pod != frontend.NAME
+        }
+        samples = [{"labels": f'{{{SPLIT},pod="{pod}"}}', "value": value} for pod, value in values.items()]
+        checks.append({"expr": asked.gauges[name], "eval_time": f"{now}s", "exp_samples": samples})
+    evaluated(
+        tmp_path / "test.yaml", [one for pod in scrapes for one in exported(pod, scrapes[pod], scene.edges)], checks
+    )
+
+
+def exported(pod: str, scrapes: list[Sample], edges: Edges) -> Iterator[dict[str, str]]:
+    """The series of a pod, as promtool takes them."""
+    dialect = DYNAMO if pod == frontend.NAME else DIALECT
+    for field in (*COUNTERS_OF, *GAUGES):
+        name = getattr(dialect, field)
+        if name is not None:
+            values = [getattr(one, field) for one in scrapes]
+            yield {"series": labelled(name, pod), "values": " ".join(map(repr, values))}
+    for field in HISTOGRAMS:
+        counted = [one.histograms[field] for one in scrapes]
+        for index, edge in enumerate((*edges[field], inf)):
+            le = "+Inf" if edge == inf else f"{edge:g}"
+            values = [sum(counts[: index + 1]) for counts, _ in counted]
+            yield {"series": labelled(f"{getattr(dialect, field)}_bucket", pod, le), "values": series(values)}
+        yield {
+            "series": labelled(f"{getattr(dialect, field)}_sum", pod),
+            "values": " ".join(repr(s) for _, s in counted),
+        }
+
+
+def labelled(name: str, pod: str, le: str = "") -> str:
+    """With the labels of the scrape beside those that the name comes with."""
+    bare, _, own = name.rstrip("}").partition("{")
+    labels = (own, SPLIT, f'pod="{pod}"', f'le="{le}"' if le else "")
+    return f"{bare}{{{','.join(filter(None, labels))}}}"
+
+
+def single(now: int, query: str, value: float | None) -> dict[str, Any]:
+    """Rounded, as the last bits of two sums differ."""
+    expected = [{"labels": "{}", "value": round((value or 0.0) * 1e9)}]
+    return {"expr": f"sum(round(({query}) * 1e9))", "eval_time": f"{now}s", "exp_samples": expected}

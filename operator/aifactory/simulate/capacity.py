@@ -7,7 +7,6 @@ from math import ceil, inf
 from random import Random
 
 from .engine.batching import RequestTooLongError
-from .engine.batching import Sequence as Served
 from .engine.replica import Replica
 from .record import Record
 from .scenario import Scenario
@@ -79,7 +78,7 @@ def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float],
     for request, gap in zip(drawn, gaps, strict=True):
         now += gap / rate
         try:
-            replica.submit(Served(request.prompt_tokens, request.output_tokens, arrived_at=now))
+            replica.submit(scenario.sequence(request, now))
         except RequestTooLongError:
             record.failed(now)
     replica.run(inf)
@@ -93,8 +92,9 @@ def demand(scenario: Scenario, bin_seconds: float, spread: float = 0.0) -> list[
     context. That of each request is spread over so many seconds from when it comes.
     """
     timing = scenario.engine.timing
+    per_prompt_token = timing.per_prefill_token if scenario.prefill is None else 0.0
     works = [
-        timing.per_prefill_token * request.prompt_tokens
+        per_prompt_token * request.prompt_tokens
         + request.output_tokens
         * (timing.per_decode + timing.per_kv_token * (request.prompt_tokens + request.output_tokens / 2))
         for request in scenario.requests

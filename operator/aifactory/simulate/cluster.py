@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from random import Random
+from typing import TYPE_CHECKING
 
 from aifactory.decide import leaving
 from aifactory.observed import Group, Pod, Workload
+from aifactory.render.naming import child
 
 from .engine.batching import Sequence
 from .engine.replica import Replica
 from .policies.base import EngineLoad
 from .scenario import Scenario
+
+if TYPE_CHECKING:
+    from .engine.counters import Counters
 
 # A start takes the mean time give or take this share: image and weights come from caches more or less warm.
 STARTUP_SPREAD = 0.1
@@ -27,6 +32,7 @@ class SimulatedPod:
     """
 
     name: str
+    deployment: "Deployment"
     created_at: float
     replica: Replica
     placed_at: float | None = None
@@ -57,17 +63,25 @@ class SimulatedPod:
 
 
 class Deployment:
-    """Pods by name. `on_finished` is told of each finished sequence. Nodes have `room` for so many pods at once."""
+    """Pods by name. `on_finished` is told of each finished sequence. Nodes have `room` for so many pods at once.
 
-    def __init__(self, scenario: Scenario, on_finished: Callable[[Sequence], None]) -> None:
+    A pod that leaves serves on for `serves_on` seconds, and has ended `drain_seconds` after it was told to leave.
+    `counters` are those of all containers that ever were.
+    """
+
+    def __init__(self, scenario: Scenario, on_finished: Callable[[Sequence], None], starts: Random) -> None:
+        server = scenario.role.server
+        self.serves_on = float(server.pre_stop_seconds)
+        self.drain_seconds = self.serves_on + server.shutdown_seconds
         self.room = scenario.room
         self.replicas = 0
         self.pods: dict[str, SimulatedPod] = {}
         self.past: list[SimulatedPod] = []
         self.serving: list[SimulatedPod] = []
+        self.counters: list[Counters] = []
         self._scenario = scenario
         self._on_finished = on_finished
-        self._random = Random(f"{scenario.seed} pods")
+        self._starts = starts
         self._made = 0
 
     def begin(self, replicas: int) -> list[SimulatedPod]:
@@ -91,6 +105,16 @@ class Deployment:
             pod.leaving_at = now
         self.serving = [pod for pod in self.serving if pod.leaving_at is None]
         return removed
+
+    def bounded(self, replicas: int) -> int:
+        """Within the bounds of the service."""
+        scaling = self._scenario.scaling
+        return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
+
+    def run(self, now: float) -> None:
+        """Bring every engine up to date."""
+        for pod in self.pods.values():
+            pod.replica.run(now)
 
     def place(self, now: float) -> list[SimulatedPod]:
         """Give nodes to the pods that have waited longest, as far as there is room; these start now."""
@@ -157,18 +181,20 @@ class Deployment:
 
     def _make(self, now: float) -> SimulatedPod:
         self._made += 1
-        name = f"{self._scenario.role.service.metadata.name}-{self._made:05d}"
-        pod = self.pods[name] = SimulatedPod(name, now, self._engine(now))
+        name = f"{child(self._scenario.role)}-{self._made:05d}"
+        pod = self.pods[name] = SimulatedPod(name, self, now, self._engine(now))
         return pod
 
     def _engine(self, now: float) -> Replica:
         engine = self._scenario.engine
-        return Replica(engine.timing, engine.limits, self._scenario.edges, self._on_finished, now)
+        replica = Replica(engine.timing, engine.limits, self._scenario.edges, self._on_finished, now)
+        self.counters.append(replica.counters)
+        return replica
 
     def _begin(self, pod: SimulatedPod, now: float) -> None:
         """The container starts loading."""
         pod.began_at = now
-        pod.ready_at = now + self._scenario.startup * self._random.uniform(1 - STARTUP_SPREAD, 1 + STARTUP_SPREAD)
+        pod.ready_at = now + self._scenario.startup * self._starts.uniform(1 - STARTUP_SPREAD, 1 + STARTUP_SPREAD)
 
 
 def _load(replica: Replica, now: float) -> EngineLoad:
@@ -178,5 +204,5 @@ def _load(replica: Replica, now: float) -> EngineLoad:
         running=len(scheduler.running),
         waiting=len(scheduler.waiting),
         queued_prefill_tokens=sum(sequence.pending for sequence in scheduler.waiting),
-        decode_kv_tokens=scheduler.decode_kv_tokens,
+        decode_kv_tokens=scheduler.decode_kv_tokens + sum(sequence.computed for sequence in scheduler.waiting),
     )

@@ -14,7 +14,7 @@ from .engine.models import ENGINES
 from .plot import NoPlotError, draw
 from .prometheus import KEPT_SECONDS
 from .record import Figures
-from .registry import LATENCY_POLICIES, ORACLE, POLICIES
+from .registry import LATENCY_POLICIES, ORACLE, POLICIES, WHOLE_POLICIES
 from .report import needed_policies
 from .run import Result, run_policies
 from .scenario import ScenarioError, Watch, scenario
@@ -71,7 +71,7 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
         )
         if found.end <= 0:
             raise SimulateError(f"{options.trace}: all requests come at one time; a trace has to last for a while")
-        results = run_policies(needed_policies(asked), found, profile(found))
+        results = run_policies(needed_policies(asked), found, *map(profile, found.parts))
         shown = {name: results[name] for name in asked}
         if options.plot:
             draw(options.plot, found, shown)
@@ -82,12 +82,18 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
 
 def _policies(service: InferenceService, names: Sequence[str]) -> tuple[str, ...]:
     """Those that were asked for, or all that suit the service."""
-    offline = service.spec.slo.may_take is not None
     asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in names))
+    unsuited: dict[str, str] = {}
+    if service.spec.slo.may_take is not None:
+        unsuited |= dict.fromkeys(LATENCY_POLICIES, "follows latency objectives, and an offline service has none")
+    if service.spec.topology.disaggregated is not None:
+        unsuited |= dict.fromkeys(
+            WHOLE_POLICIES, "is for equal replicas, and this service has prefill and decode apart"
+        )
     for name in asked:
-        if offline and name in LATENCY_POLICIES:
-            raise SimulateError(f"--policy {name!r} follows latency objectives, and an offline service has none")
-    return asked or tuple(name for name in POLICIES if not (offline and name in LATENCY_POLICIES))
+        if name in unsuited:
+            raise SimulateError(f"--policy {name!r} {unsuited[name]}")
+    return asked or tuple(name for name in POLICIES if name not in unsuited)
 
 
 def _watch(options: Options) -> Watch:

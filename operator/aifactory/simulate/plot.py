@@ -25,20 +25,22 @@ def draw(path: Path, scenario: Scenario, results: Mapping[str, Result]) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NoPlotError("--plot needs matplotlib: pip install 'aifactory-operator[simulate]'") from error
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    load, replicas, latency = figure.subplots(3, 1, sharex=True)
+    parts = scenario.parts
+    figure = Figure(figsize=(12, 6 + 3 * len(parts)), layout="constrained")
+    load, *replicas, latency = figure.subplots(2 + len(parts), 1, sharex=True)
     load.plot(*_rates(scenario), color="black", linewidth=1)
     load.set_ylabel("requests/s")
     for name, result in results.items():
-        moments = result.record.moments
-        minutes = [moment.time / 60 for moment in moments]
-        (line,) = replicas.step(minutes, [moment.ready for moment in moments], where="post", label=name)
-        replicas.step(
-            minutes, [moment.replicas for moment in moments], where="post", color=line.get_color(), linestyle=":"
-        )
-        latency.plot(*_slowest(result.record.answers), color=line.get_color(), label=name, linewidth=1)
-    replicas.set_ylabel("replicas: serving, asked for (dotted)")
-    replicas.legend(loc="upper right")
+        (line,) = latency.plot(*_slowest(result.record.answers), label=name, linewidth=1)
+        for axes, one in zip(replicas, result.record.scaled, strict=True):
+            minutes = [moment.time / 60 for moment in one.moments]
+            style = {"where": "post", "color": line.get_color()}
+            axes.step(minutes, [moment.ready for moment in one.moments], label=name, **style)
+            axes.step(minutes, [moment.replicas for moment in one.moments], linestyle=":", **style)
+    for axes, part in zip(replicas, parts, strict=True):
+        title = f"{part.role.name} replicas:\n" if len(parts) > 1 else "replicas: "
+        axes.set_ylabel(f"{title}serving, asked for (dotted)")
+        axes.legend(loc="upper right")
     latency.set_ylabel("p95 time to first token, s")
     latency.set_yscale("log")
     latency.set_xlabel("minutes")

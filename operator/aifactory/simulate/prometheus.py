@@ -70,23 +70,27 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 @dataclass(slots=True)
 class _Target:
+    entry: bool
     samples: deque[Sample] = field(default_factory=deque)
     gone: bool = False
 
 
 class Prometheus:
-    """Samples by pod. Times are seconds on the clock of the simulation. While it is `paused` nothing is scraped."""
+    """Samples by pod. Times are seconds on the clock of the simulation. While it is `paused` nothing is scraped.
+
+    Where there are pods that are the service's entry, histograms, counters and growth are theirs, as in `queries.py`.
+    """
 
     def __init__(self, edges: Edges) -> None:
         self.paused = False
         self._edges = edges
         self._targets: dict[str, _Target] = {}
 
-    def scraped(self, pod: str, sample: Sample) -> None:
+    def scraped(self, pod: str, sample: Sample, *, entry: bool = False) -> None:
         """Store what a scrape has read."""
         if self.paused:
             return
-        target = self._targets.setdefault(pod, _Target())
+        target = self._targets.setdefault(pod, _Target(entry))
         target.samples.append(sample)
         target.gone = False
         while target.samples[0].time <= sample.time - KEPT_SECONDS:
@@ -173,8 +177,9 @@ class Prometheus:
         )
 
     def _windows(self, now: float, window: float) -> Iterable[list[Sample]]:
-        """Of every pod, the samples in the window, which is open at its left end (as of Prometheus 3)."""
-        for target in self._targets.values():
+        """Of every pod that counts, the samples in the window, which is open at its left end (as of Prometheus 3)."""
+        entries = [target for target in self._targets.values() if target.entry]
+        for target in entries or self._targets.values():
             if target.samples[-1].time > now - window:
                 yield [sample for sample in target.samples if now - window < sample.time <= now]
 

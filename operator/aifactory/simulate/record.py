@@ -4,10 +4,11 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from math import ceil, exp
 from typing import NamedTuple
 
+from aifactory.api.role import RoleName
 from aifactory.signals.objectives import Signal
 
 from .engine.batching import Sequence as Served
@@ -41,27 +42,58 @@ class Moment(NamedTuple):
 
 
 @dataclass(slots=True)
+class Scaled:
+    """The replicas of one role; times are seconds. `actions` are (time, replicas before, after)."""
+
+    role: RoleName
+    actions: list[tuple[float, int, int]] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    gpu_seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class Record:
-    """Everything that a run leaves behind; times are seconds. `actions` are (time, replicas before, after).
+    """Everything that a run leaves behind; times are seconds. `scaled` has an entry for each part of the scenario.
 
     `tokens` are those of the prompts and answers of completed requests.
     """
 
     scenario: Scenario
     answers: list[Answer] = field(default_factory=list)
-    actions: list[tuple[float, int, int]] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
+    scaled: tuple[Scaled, ...] = field(init=False)
     intervals: Counter[int] = field(default_factory=Counter)
-    gpu_seconds: float = 0.0
     aborted: int = 0
     tokens: int = 0
+    _promised: Mapping[Signal, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._promised = self.scenario.promised
+        self.scaled = tuple(Scaled(part.role.name) for part in self.scenario.parts)
+
+    @property
+    def actions(self) -> list[tuple[float, int, int]]:
+        """Of all roles."""
+        return sorted(chain.from_iterable(one.actions for one in self.scaled))
+
+    @property
+    def moments(self) -> list[Moment]:
+        """Replicas of all roles."""
+        together = zip(*(one.moments for one in self.scaled), strict=True)
+        return [
+            Moment(each[0].time, sum(one.replicas for one in each), sum(one.ready for one in each)) for each in together
+        ]
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Of all roles."""
+        return sum(one.gpu_seconds for one in self.scaled)
 
     def finished(self, sequence: Served) -> None:
         """A request got its last token."""
         arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
         mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
         taken = {Signal.TTFT: first - arrived, Signal.ITL: mean or 0.0, Signal.E2E: last - arrived}
-        targets, within = self.scenario.targets, self.scenario.within
+        targets, within = self._promised, self.scenario.within
         good = all(taken[signal] <= target for signal, target in targets.items())
         good = good and (within is None or taken[Signal.E2E] <= within)
         self.tokens += sequence.prompt_tokens + sequence.output_tokens

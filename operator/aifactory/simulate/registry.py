@@ -1,6 +1,6 @@
 """Every policy by name, and how it is made for a scenario."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from statistics import fmean
 
@@ -14,6 +14,8 @@ from .policies.keda import KedaSLO
 from .policies.kpa import KPA
 from .policies.operator import Operator
 from .scenario import Scenario
+
+Make = Callable[[Scenario, Sequence[Capacity]], list[Policy]]
 
 BIN_SECONDS = 60.0
 ORACLE = "oracle"
@@ -29,20 +31,27 @@ def _mean(scenario: Scenario, capacity: Capacity) -> Policy:
     return Fixed([(0.0, ceil(fmean(demand(scenario, BIN_SECONDS)) / capacity.rate))])
 
 
-def _oracle(scenario: Scenario, capacity: Capacity) -> Policy:
-    return Fixed(oracle.timetable(scenario, capacity))
+def _oracle(scenario: Scenario, capacities: Sequence[Capacity]) -> list[Policy]:
+    return [Fixed(table) for table in oracle.timetables(scenario, capacities)]
+
+
+def _each(make: Callable[[Scenario, Capacity], Policy]) -> Make:
+    """One for each part of the scenario."""
+    return lambda scenario, capacities: list(map(make, scenario.parts, capacities))
 
 
 LATENCY_POLICIES = ("keda-slo", "dynamo")
 """Those that follow latency objectives, which an offline service does not have."""
-POLICIES: Mapping[str, Callable[[Scenario, Capacity], Policy]] = {
-    "aifactory": lambda scenario, _: Operator(scenario),
-    "hpa-queue": lambda _, __: hpa.on_queue(),
-    "hpa-kv": lambda _, __: hpa.on_kv_cache(),
-    "kpa": lambda _, capacity: KPA(capacity.in_flight),
-    "keda-slo": lambda scenario, _: KedaSLO(scenario.targets),
-    "dynamo": lambda scenario, _: Dynamo(scenario),
-    "static-peak": _peak,
-    "static-mean": _mean,
+WHOLE_POLICIES = ("hpa-queue", "hpa-kv", "kpa", "keda-slo")
+"""Those whose published form is for replicas that prefill and decode."""
+POLICIES: Mapping[str, Make] = {
+    "aifactory": _each(lambda scenario, _: Operator(scenario)),
+    "hpa-queue": _each(lambda _, __: hpa.on_queue()),
+    "hpa-kv": _each(lambda _, __: hpa.on_kv_cache()),
+    "kpa": _each(lambda _, capacity: KPA(capacity.in_flight)),
+    "keda-slo": _each(lambda scenario, _: KedaSLO(scenario.targets)),
+    "dynamo": _each(lambda scenario, _: Dynamo(scenario)),
+    "static-peak": _each(_peak),
+    "static-mean": _each(_mean),
     ORACLE: _oracle,
 }

@@ -29,8 +29,11 @@ WIDTH = 128
 
 
 def as_json(results: Mapping[str, Result], oracle: Figures) -> dict[str, Any]:
-    """One object; attainments are shares (0 to 1), `gpu_hours_vs_oracle` is None where the oracle needs none."""
-    return {"policies": {name: _numbers(result.figures, oracle) for name, result in results.items()}}
+    """One object; attainments are shares (0 to 1), `gpu_hours_vs_oracle` is None where the oracle needs none.
+
+    Where prefill and decode are apart, each has its own part of the GPU-hours and actions under `roles`.
+    """
+    return {"policies": {name: _numbers(result.figures, oracle) | _roles(result) for name, result in results.items()}}
 
 
 def table(results: Mapping[str, Result], oracle: Figures) -> Table:
@@ -72,7 +75,7 @@ def needed_policies(asked: tuple[str, ...]) -> tuple[str, ...]:
     return asked if ORACLE in asked else (*asked, ORACLE)
 
 
-def _numbers(found: Figures, oracle: Figures) -> dict[str, float | int | None]:
+def _numbers(found: Figures, oracle: Figures) -> dict[str, Any]:
     return {
         "attainment": found.attainment,
         "worst5m": found.worst,
@@ -85,6 +88,22 @@ def _numbers(found: Figures, oracle: Figures) -> dict[str, float | int | None]:
         "tokens_per_gpu_hour": found.tokens_per_gpu_hour,
         "scale_actions_per_hour": found.actions_per_hour,
         "aborted": found.aborted,
+    }
+
+
+def _roles(result: Result) -> dict[str, dict[str, dict[str, float]]]:
+    record = result.record
+    if len(record.scaled) == 1:
+        return {}
+    hours = record.scenario.end / 3600
+    return {
+        "roles": {
+            one.role.value: {
+                "gpu_hours": one.gpu_seconds / 3600,
+                "scale_actions_per_hour": len(one.actions) / hours,
+            }
+            for one in record.scaled
+        }
     }
 
 

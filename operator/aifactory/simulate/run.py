@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .capacity import Capacity, needed
+from .policies.base import Policy
 from .record import Figures, Record, figures
 from .registry import BIN_SECONDS, POLICIES
 from .scenario import Scenario
@@ -22,16 +23,23 @@ class Result:
     figures: Figures
 
 
-def run_policy(name: str, scenario: Scenario, capacity: Capacity) -> Result:
-    """Run a policy from its own number of replicas, or that of the scenario, or what the first minutes take."""
-    policy = POLICIES[name](scenario, capacity)
-    initial = scenario.initial if policy.initial is None else policy.initial
-    if initial is None:
-        initial = max(needed(scenario, capacity, BIN_SECONDS, spread=scenario.within or 0.0)[:_FIRST_BINS])
-    record = World(scenario, policy).run(initial)
+def run_policy(name: str, scenario: Scenario, *capacities: Capacity) -> Result:
+    """Run a policy from its own number of replicas, or that of the scenario, or what the first minutes take.
+
+    There is a capacity for each part of the scenario.
+    """
+    policies = POLICIES[name](scenario, capacities)
+    record = World(scenario, *policies).run(*map(_initial, policies, scenario.parts, capacities))
     return Result(name, record, figures(record))
 
 
-def run_policies(names: Iterable[str], scenario: Scenario, capacity: Capacity) -> dict[str, Result]:
+def _initial(policy: Policy, part: Scenario, capacity: Capacity) -> int:
+    initial = part.initial if policy.initial is None else policy.initial
+    if initial is None:
+        initial = max(needed(part, capacity, BIN_SECONDS, spread=part.within or 0.0)[:_FIRST_BINS])
+    return initial
+
+
+def run_policies(names: Iterable[str], scenario: Scenario, *capacities: Capacity) -> dict[str, Result]:
     """By name, in order."""
-    return {name: run_policy(name, scenario, capacity) for name in names}
+    return {name: run_policy(name, scenario, *capacities) for name in names}

@@ -6,16 +6,19 @@ few events are left, and none of them has to be interrupted.
 
 import heapq
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
-from math import inf
 from random import Random
 from types import MappingProxyType
 
+from . import frontend
 from .cluster import Deployment, SimulatedPod
 from .engine.batching import RequestTooLongError, Sequence
+from .engine.replica import Replica
 from .policies.base import Asked, Policy, Seen
 from .prometheus import Prometheus
 from .record import Moment, Record
+from .routing import route
 from .scenario import Scenario
 from .trace import Request
 
@@ -29,28 +32,40 @@ Event = Callable[[float], None]
 
 
 class World:
-    """One run of one policy. What happens beside requests and decisions can be put between them with `at`."""
+    """One run, with a policy for each part of the scenario.
 
-    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+    What happens beside requests and decisions can be put between them with `at`. Requests come to the first of the
+    `deployments` and are answered by the last, `deployment`.
+    """
+
+    def __init__(self, scenario: Scenario, *policies: Policy) -> None:
         self.record = Record(scenario)
-        self.deployment = Deployment(scenario, self.record.finished)
         self.prometheus = Prometheus(scenario.edges)
         self._scenario = scenario
-        self._policy = policy
-        self._routing = Random(f"{scenario.seed} routing")
+        self._last = scenario.end + _AFTERMATH_SECONDS
+        self._policies = policies
+        starts = Random(f"{scenario.seed} pods")
+        told = [self._prefilled, self.record.finished][-len(scenario.parts) :]
+        self.deployments = [Deployment(*each, starts) for each in zip(scenario.parts, told, strict=True)]
+        self.deployment = self.deployments[-1]
+        routing = Random(f"{scenario.seed} routing")
+        self._routes = {deployment: route(scenario, routing) for deployment in self.deployments}
         self._scraping = Random(f"{scenario.seed} scraping")
         self._events: list[tuple[float, int, Event]] = []
         self._order = count()
         self._asked = Asked()
-        server = scenario.role.server
-        self._serves_on = float(server.pre_stop_seconds)
-        self._drain_seconds = self._serves_on + server.shutdown_seconds
+        self._prefilling: dict[Sequence, Request] = {}
+        self._followed: set[Replica] = set()
 
-    def run(self, initial: int) -> Record:
-        """The whole trace, beginning with `initial` replicas that serve."""
-        for pod in self.deployment.begin(self._bounded(initial)):
-            self._scrape_from(pod, 0.0)
-        self.at(self._policy.every, self._decide)
+    def run(self, *initial: int) -> Record:
+        """The whole trace, beginning with `initial` replicas of each part that serve."""
+        for deployment, replicas in zip(self.deployments, initial, strict=True):
+            for pod in deployment.begin(deployment.bounded(replicas)):
+                self._scrape_from(pod, 0.0)
+        if len(self.deployments) > 1:
+            self.at(self._scraping.uniform(0.0, self._scenario.watch.scrape), self._scrape_frontend)
+        for rank, policy in enumerate(self._policies):
+            self.at(policy.every, partial(self._decide, rank))
         self.at(0.0, self._remember)
         for request in self._scenario.requests:
             self._catch_up(request.at)
@@ -69,57 +84,98 @@ class World:
         """Call `event` at a time (seconds), with that time."""
         heapq.heappush(self._events, (time, next(self._order), event))
 
+    def _again(self, time: float, event: Event) -> None:
+        """As `at`, for what is done again and again until the trace ends."""
+        if time <= self._scenario.end:
+            self.at(time, event)
+
     def _arrive(self, request: Request) -> None:
-        """A Service sends each request to a random ready pod; without one, and to requests too long, it fails."""
         asked = self._asked
         self._asked = Asked(
             asked.requests + 1,
             asked.prompt_tokens + request.prompt_tokens,
             asked.output_tokens + request.output_tokens,
         )
-        serving = self.deployment.serving
-        try:
-            if not serving:
-                raise RequestTooLongError
-            pod = serving[int(self._routing.random() * len(serving))]
-            pod.replica.submit(Sequence(request.prompt_tokens, request.output_tokens, arrived_at=request.at))
-        except RequestTooLongError:
-            self.record.failed(request.at)
+        if self._scenario.prefill is None:
+            self._send(self.deployment, self._scenario.sequence(request, request.at), request.at)
+            return
+        sequence = Sequence(request.prompt_tokens, 1, request.at)
+        self._prefilling[sequence] = request
+        self._send(self.deployments[0], sequence, request.at)
 
-    def resize(self, replicas: int, now: float, in_flight: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Somebody changes the replicas of the Deployment; `in_flight` (requests by pod) says who leaves first."""
-        for pod in self.deployment.resize(replicas, in_flight, now):
+    def _send(self, deployment: Deployment, sequence: Sequence, now: float) -> None:
+        """To a pod that serves; without one, and if it is too long, it fails."""
+        try:
+            if not deployment.serving:
+                raise RequestTooLongError
+            pod = self._routes[deployment](deployment, now)
+            pod.replica.submit(sequence, now)
+        except RequestTooLongError:
+            self.record.failed(sequence.arrived_at)
+            return
+        if deployment is not self.deployment and pod.replica not in self._followed:
+            self._followed.add(pod.replica)
+            self._follow(pod.replica, now)
+
+    def _follow(self, replica: Replica, now: float) -> None:
+        """What leaves it is looked at in each iteration, as it goes on elsewhere, until it has nothing to do."""
+        replica.run(now)
+        if replica.in_flight:
+            self.at(replica.ends, partial(self._follow, replica))
+        else:
+            self._followed.discard(replica)
+
+    def _prefilled(self, sequence: Sequence) -> None:
+        """A decode replica gets it with its keys and values; meanwhile engines work on others.
+
+        As in "Disaggregated Serving" of Dynamo's documentation. The prefill replica has room for others at once, and
+        transfers do not slow each other down.
+        """
+        request, engine = self._prefilling.pop(sequence), self._scenario.engine
+        decoded = self._scenario.sequence(request, sequence.arrived_at)
+        handed_at = (sequence.finished_at or 0.0) + engine.per_handed_token * request.prompt_tokens
+        self.at(min(handed_at, self._last), partial(self._send, self.deployment, decoded))
+
+    def resize(
+        self,
+        replicas: int,
+        now: float,
+        in_flight: Mapping[str, float] = MappingProxyType({}),
+        deployment: Deployment | None = None,
+    ) -> None:
+        """Somebody changes the replicas of a Deployment; `in_flight` (requests by pod) says who leaves first."""
+        deployment = deployment or self.deployment
+        for pod in deployment.resize(replicas, in_flight, now):
             if pod.placed_at is None:
-                self.deployment.gone(pod, now)
+                deployment.gone(pod, now)
             else:
-                self.at(now + self._serves_on, lambda at, pod=pod: self._drain(pod, at))  # type: ignore[misc]
+                self.at(now + deployment.serves_on, partial(self._drain, pod))
         self.place(now)
 
     def place(self, now: float) -> None:
         """Pods that wait get the nodes that are free."""
-        for pod in self.deployment.place(now):
-            self._scrape_from(pod, pod.ready_at)
-            self._start(pod)
+        for deployment in self.deployments:
+            for pod in deployment.place(now):
+                self._scrape_from(pod, pod.ready_at)
+                self._start(pod)
 
     def crash(self, name: str, now: float) -> None:
         """The container of a pod ends, its requests fail, and it loads again."""
-        pod = self.deployment.pods[name]
-        for sequence in self.deployment.crashed(pod, now):
+        pod = next(one.pods[name] for one in self.deployments if name in one.pods)
+        for sequence in pod.deployment.crashed(pod, now):
             self.record.failed(sequence.arrived_at)
         self._start(pod)
 
-    def _decide(self, now: float) -> None:
-        self.at(now + self._policy.every, self._decide)
-        deployment = self.deployment
-        seen = Seen(now, deployment.group(), self.prometheus, lambda: deployment.loads(now), self._asked)
-        choice = self._policy.decide(seen)
-        replicas = self._bounded(choice.replicas)
+    def _decide(self, rank: int, now: float) -> None:
+        policy, deployment = self._policies[rank], self.deployments[rank]
+        self._again(now + policy.every, partial(self._decide, rank))
+        others = tuple(one.group() for one in self.deployments if one is not deployment)
+        group = deployment.group()
+        choice = policy.decide(Seen(now, group, self.prometheus, partial(deployment.loads, now), self._asked, others))
+        replicas = deployment.bounded(choice.replicas)
         if replicas != deployment.replicas:
-            self.record.actions.append((now, deployment.replicas, replicas))
-            self.resize(replicas, now, choice.in_flight)
-
-    def _bounded(self, replicas: int) -> int:
-        return max(self._scenario.scaling.min_replicas, min(self._scenario.scaling.max_replicas, replicas))
+            self.record.scaled[rank].actions.append((now, deployment.replicas, replicas))
+            self.resize(replicas, now, choice.in_flight, deployment)
 
     def _start(self, pod: SimulatedPod) -> None:
         """It serves when it has loaded, unless its container has begun anew until then."""
@@ -127,7 +183,7 @@ class World:
 
         def started(_: float) -> None:
             if pod.began_at == began:
-                self.deployment.started(pod)
+                pod.deployment.started(pod)
 
         self.at(pod.ready_at, started)
 
@@ -137,7 +193,7 @@ class World:
         def scrape(now: float) -> None:
             if pod.gone_at is not None:
                 return
-            self.at(now + interval, scrape)
+            self._again(now + interval, scrape)
             if pod.ready and pod.scraped:
                 self.prometheus.scraped(pod.name, pod.replica.sample(now))
             else:
@@ -145,32 +201,43 @@ class World:
 
         self.at(start + self._scraping.uniform(0.0, interval), scrape)
 
+    def _scrape_frontend(self, now: float) -> None:
+        self._again(now + self._scenario.watch.scrape, self._scrape_frontend)
+        for deployment in self.deployments:
+            deployment.run(now)
+        in_flight = self._asked.requests - len(self.record.answers)
+        self.prometheus.scraped(frontend.NAME, frontend.sample(self.deployments, in_flight, now), entry=True)
+
     def _drain(self, pod: SimulatedPod, now: float) -> None:
         """A pod that was told to stop finishes what it has, until its time is over and requests are cut."""
-        deadline = (pod.leaving_at if pod.leaving_at is not None else now) + self._drain_seconds
+        deadline = (pod.leaving_at if pod.leaving_at is not None else now) + pod.deployment.drain_seconds
         pod.replica.run(now)
         if pod.replica.in_flight and now < deadline:
-            self.at(min(deadline, now + _DRAIN_POLL_SECONDS), lambda at: self._drain(pod, at))
+            self.at(min(deadline, now + _DRAIN_POLL_SECONDS), partial(self._drain, pod))
             return
         for sequence in pod.replica.abort_all(now):
             self.record.failed(sequence.arrived_at)
         self.record.counted(pod.replica.counters)
-        self.deployment.gone(pod, now)
+        pod.deployment.gone(pod, now)
         self.prometheus.lost(pod.name)
         self.place(now)
 
     def _remember(self, now: float) -> None:
-        self.at(now + _MOMENT_SECONDS, self._remember)
-        self.record.moments.append(Moment(now, self.deployment.replicas, len(self.deployment.serving)))
+        self._again(now + _MOMENT_SECONDS, self._remember)
+        for one, deployment in zip(self.record.scaled, self.deployments, strict=True):
+            one.moments.append(Moment(now, deployment.replicas, len(deployment.serving)))
 
     def _finish(self) -> None:
         """After the end nothing is decided any more; what is in flight is finished."""
         end = self._scenario.end
-        self.record.gpu_seconds = self.deployment.gpu_seconds(end)
-        for pod in list(self.deployment.pods.values()):
-            leaving = pod.leaving_at
-            deadline = end + _AFTERMATH_SECONDS if leaving is None else leaving + self._drain_seconds
-            pod.replica.run(max(end, min(deadline, inf)))
-            for sequence in pod.replica.abort_all(deadline):
-                self.record.failed(sequence.arrived_at)
-            self.record.counted(pod.replica.counters)
+        for one, deployment in zip(self.record.scaled, self.deployments, strict=True):
+            one.gpu_seconds = deployment.gpu_seconds(end)
+        self._catch_up(self._last)
+        for deployment in self.deployments:
+            for pod in deployment.pods.values():
+                leaves = pod.leaving_at is not None and deployment is self.deployment
+                deadline = (pod.leaving_at or 0.0) + deployment.drain_seconds if leaves else self._last
+                pod.replica.run(max(end, deadline))
+                for sequence in pod.replica.abort_all(deadline):
+                    self.record.failed(sequence.arrived_at)
+                self.record.counted(pod.replica.counters)

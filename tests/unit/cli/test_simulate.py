@@ -8,7 +8,7 @@ from aifactory.cli import app
 from aifactory.simulate.registry import POLICIES
 from typer.testing import CliRunner
 
-from tests.unit.simulate.scenes import manifest, write_service
+from tests.unit.simulate.scenes import manifest, split_manifest, write_service
 
 FIGURES = {
     "attainment",
@@ -191,6 +191,47 @@ def test_a_policy_that_follows_latencies_is_refused_for_an_offline_service(tmp_p
     code, output = offline(tmp_path, "--policy", "dynamo")
     assert code == 1
     assert "--policy 'dynamo' follows latency objectives, and an offline service has none" in output
+
+
+def split(folder: Path, trace: Path, *more: str) -> tuple[int, str]:
+    """Prefill and decode apart."""
+    path = folder / "split.json"
+    path.write_text(json.dumps(split_manifest()))
+    options = ("--input-tokens", "64", "--output-tokens", "32", "--engine", "demo", "--startup", "30s", *more)
+    result = CliRunner().invoke(app, ["simulate", "-f", str(path), "--trace", str(trace), *options])
+    return result.exit_code, result.output
+
+
+def test_json_has_the_share_of_each_role_where_prefill_and_decode_are_apart(tmp_path: Path, trace: Path) -> None:
+    code, output = split(tmp_path, trace, "--json")
+    assert code == 0
+    found = json.loads(output)["policies"]
+    assert list(found) == ["aifactory", "dynamo", "static-peak", "static-mean", "oracle"]
+    for figures in found.values():
+        assert figures.keys() == {*FIGURES, "roles"}
+        assert figures["roles"].keys() == {"prefill", "decode"}
+        for name in ("gpu_hours", "scale_actions_per_hour"):
+            assert sum(one[name] for one in figures["roles"].values()) == pytest.approx(figures[name])
+
+
+def test_the_table_has_the_totals_of_both_roles(tmp_path: Path, trace: Path) -> None:
+    code, output = split(tmp_path, trace, "--policy", "static-mean")
+    assert code == 0
+    hours = json.loads(split(tmp_path, trace, "--policy", "static-mean", "--json")[1])["policies"]["static-mean"]
+    assert f" {hours['gpu_hours']:.2f} " in output
+
+
+def test_a_policy_for_equal_replicas_is_refused_where_prefill_and_decode_are_apart(tmp_path: Path, trace: Path) -> None:
+    code, output = split(tmp_path, trace, "--policy", "kpa")
+    assert code == 1
+    assert "--policy 'kpa' is for equal replicas, and this service has prefill and decode apart" in output
+
+
+def test_a_picture_of_both_roles_is_drawn(tmp_path: Path, trace: Path) -> None:
+    code, _ = split(tmp_path, trace, "--policy", "aifactory", "--plot", str(tmp_path / "run.svg"))
+    assert code == 0
+    drawn = (tmp_path / "run.svg").read_text()
+    assert all(f"{role} replicas" in drawn for role in ("prefill", "decode"))
 
 
 def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:

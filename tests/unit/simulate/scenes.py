@@ -100,3 +100,26 @@ def seen(
         lambda: loads,
         asked or Asked(),
     )
+
+
+def split_manifest(**parts: Any) -> dict[str, Any]:
+    """Prefill and decode apart, each with two GPUs and scaling to 10 replicas unless `parts` says otherwise.
+
+    `router` is that of the frontends, `slo` that of the service.
+    """
+    spec = manifest(runtime="dynamo", slo=parts.pop("slo", None))["spec"]
+    del spec["scaling"]
+    spec["runtime"] |= {"dynamo": {"router": parts.pop("router", "round-robin")}}
+    workers = {"prefill": {"scaling": {"maxReplicas": 10}}, "decode": {"scaling": {"maxReplicas": 10}}}
+    return {**manifest(), "spec": {**spec, "topology": {"disaggregated": workers | parts}}}
+
+
+def split_scene(requests: list[Request], *, startup: float = 30.0, seed: int = 0, **parts: Any) -> Scenario:
+    """As of `split_manifest`."""
+    found = InferenceService.model_validate(split_manifest(**parts))
+    return scenario(found, ENGINES["demo"], requests, startup=startup, seed=seed)
+
+
+def sized(rate: float, seconds: float, prompt: int, answer: int, *, start: float = 0.0) -> list[Request]:
+    """As of `poisson`, with so many tokens."""
+    return [Request(one.at, prompt, answer) for one in poisson(rate, seconds, start=start)]

@@ -1,7 +1,7 @@
 """Who knows the future: timetables by hand, and what they cost."""
 
 from aifactory.simulate.capacity import demand, needed
-from aifactory.simulate.oracle import covering, timetable
+from aifactory.simulate.oracle import covering, timetables
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.trace import Request
@@ -51,5 +51,5 @@ def test_the_oracle_keeps_the_promise_for_less_than_the_peak_costs() -> None:
 
 def test_a_load_beyond_all_bounds_gets_all_replicas() -> None:
     scenario = scene(poisson(30, 120), maxReplicas=2)
-    assert max(replicas for _, replicas in timetable(scenario, capacity())) == 2
+    assert max(replicas for _, replicas in timetables(scenario, [capacity()])[0]) == 2
     assert set(POLICIES) >= {"oracle"}

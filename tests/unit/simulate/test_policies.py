@@ -1,19 +1,22 @@
 """Each policy that the operator is compared with, on small cases worked out by hand."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from aifactory.signals.objectives import Signal
 from aifactory.simulate.engine.batching import Limits, Timing
+from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.policies import hpa, keda
 from aifactory.simulate.policies.base import Asked, EngineLoad
-from aifactory.simulate.policies.dynamo import Dynamo, Kalman, Model
+from aifactory.simulate.policies.dynamo import THROUGHPUT_SECONDS, Dynamo, Kalman, Model
 from aifactory.simulate.policies.hpa import Behavior, Rules
 from aifactory.simulate.policies.keda import KedaSLO
 from aifactory.simulate.policies.kpa import KPA
 from aifactory.simulate.prometheus import Prometheus
 
-from tests.unit.simulate.scenes import EDGES, poisson, sample, scene, seen
+from tests.unit.simulate.scenes import EDGES, poisson, sample, scene, seen, split_scene
 
 
 def queues(*waiting: int, now: float = 10.0) -> Prometheus:
@@ -203,3 +206,46 @@ class TestDynamo:
         slow = self.loaded(queued=20_000)
         asked = Asked(200, 12_800, 6400)
         assert policy.decide(seen(180, 2, starting=1, engines=[slow, slow], asked=asked)).replicas == 3
+
+
+class TestDynamoOfTwoRoles:
+    SCENE = split_scene(poisson(3, 60))
+
+    def policies(self, asked: Asked) -> Sequence[Dynamo]:
+        """After a first interval."""
+        found = [Dynamo(part) for part in self.SCENE.parts]
+        for policy in found:
+            policy.decide(seen(THROUGHPUT_SECONDS, 1, engines=[EngineLoad(0, 0, 0, 0)], asked=asked))
+        return found
+
+    def test_prefill_takes_prompts_one_after_the_other(self) -> None:
+        timing = ENGINES["demo"].timing
+        alone = timing.base + 100 * (timing.per_prefill_token + timing.per_kv_token)
+        assert Model(self.SCENE.parts[0]).best_rate(100, 50) == pytest.approx(1 / alone)
+
+    def test_decode_takes_the_largest_batch_within_its_objective(self) -> None:
+        model = Model(self.SCENE.parts[1])
+        model.timing = replace(ENGINES["demo"].timing, per_kv_token=0.0)
+        # 20 ms + 2.2 ms a sequence within 50 ms: 13 of them, 50 tokens each.
+        assert model.best_rate(100, 50) == pytest.approx(13 / (50 * (0.020 + 13 * 0.0022)))
+
+    def test_a_prompt_too_long_for_its_objective_gets_as_many_engines_as_it_is_too_long(self) -> None:
+        assert Model(self.SCENE.parts[0]).fewest(6000) == 2  # 0.6 s of tokens and 12 iterations of 20 ms within 0.5 s
+        assert Model(self.SCENE.parts[1]).fewest(6000) == 1
+
+    def test_each_role_is_answered_by_its_own_latency(self) -> None:
+        asked = Asked(180, 180 * 64, 180 * 32)
+        queued, full = EngineLoad(0, 90, 90 * 64, 0), EngineLoad(14, 0, 0, 14 * 80 * 10)
+        prefill, decode = self.policies(asked)
+        later = THROUGHPUT_SECONDS + 5
+        assert prefill.decide(seen(later, 1, engines=[queued], asked=asked)).replicas == 2
+        assert decode.decide(seen(later, 1, engines=[full], asked=asked)).replicas == 2
+        assert prefill.decide(seen(later, 1, engines=[EngineLoad(1, 0, 0, 0)], asked=asked)).replicas == 1
+
+    def test_nothing_while_a_pod_of_the_other_role_starts(self) -> None:
+        asked = Asked(180, 180 * 64, 180 * 32)
+        queued = EngineLoad(0, 90, 90 * 64, 0)
+        prefill, _ = self.policies(asked)
+        now = seen(THROUGHPUT_SECONDS + 5, 1, engines=[queued], asked=asked)
+        starting = seen(now.now, 1, starting=1).group
+        assert prefill.decide(replace(now, others=(starting,))).replicas == 1

@@ -24,6 +24,17 @@ def scraped(*pods: dict[float, int], start: float = 5.0) -> Prometheus:
     return found
 
 
+def test_what_is_counted_is_that_of_the_entry_where_there_is_one() -> None:
+    found = scraped({0.25: 10}, {0.5: 30})
+    for step in range(5):
+        found.scraped("frontend", sample(7.0 + 15 * step, first_tokens={1.0: 15 * step}), entry=True)
+    histogram = found.histogram("time_to_first_token", 70.0, 60.0)
+    assert histogram is not None
+    assert histogram.quantile(0.01) > 0.75
+    assert found.rate("generation_tokens", 70.0, 60.0) == pytest.approx(1.0)
+    assert found.latest(70.0).keys() == {"pod-0", "pod-1", "frontend"}
+
+
 def test_a_steady_counter_has_its_rate() -> None:
     found = growth([5.0, 20.0, 35.0, 50.0], now=60.0, window=60.0)
     assert found is not None

@@ -8,12 +8,16 @@ from .batching import Limits, Timing
 
 @dataclass(frozen=True, slots=True)
 class EngineModel:
-    """One replica: a model on its GPUs. `source` says where its numbers are from."""
+    """One replica: a model on its GPUs. `source` says where its numbers are from.
+
+    To hand a prompt over to another replica takes `per_handed_token` seconds for each of its tokens.
+    """
 
     name: str
     timing: Timing
     limits: Limits
     source: str
+    per_handed_token: float = 0.0
 
 
 # vLLM's defaults for an API server on a GPU of 70 GiB and more (vllm/engine/arg_utils.py, EngineArgs).
@@ -23,21 +27,35 @@ _SEQUENCES = 1024
 # sequence, and the KV blocks of 16 tokens that vLLM reported: defaults.yaml of github.com/inference-sim/inference-sim.
 # That fit has no term for the length of the context; reading the cached keys and values takes their bytes (config.json
 # of the models: 128 and 320 KiB a token) over the memory bandwidth of the data sheets (H100 SXM: 3.35 TB/s, A100 80 GB
-# SXM: 2.04 TB/s), divided among the GPUs.
+# SXM: 2.04 TB/s), divided among the GPUs. A replica that decodes what another has prefilled gets the same bytes over
+# the network adapters of its GPUs, one of 400 Gb/s (H100) or 200 Gb/s (A100) for each (data sheets of DGX systems).
 _FITTED = "inference-sim defaults.yaml (vLLM 0.8.4), config.json of the model, data sheet of the GPU"
 
 
-def _fitted(name: str, microseconds: tuple[float, float, float], kv_seconds: float, kv_blocks: int) -> EngineModel:
+_KIB = 1024
+_H100 = 3.35e12, 400e9 / 8
+_A100 = 2.04e12, 200e9 / 8
+
+
+def _fitted(
+    name: str,
+    microseconds: tuple[float, float, float],
+    kv_bytes: int,
+    bytes_per_second: tuple[float, float],
+    kv_blocks: int,
+    gpus: int = 1,
+) -> EngineModel:
+    """`bytes_per_second` of the memory and of the network adapter of each GPU; `kv_bytes` of a token."""
     base, prefill, decode = (value * 1e-6 for value in microseconds)
     limits = Limits(_SEQUENCES, _BATCHED_TOKENS, 16 * kv_blocks)
-    return EngineModel(name, Timing(base, decode, prefill, kv_seconds), limits, _FITTED)
+    read, handed = (kv_bytes / (gpus * one) for one in bytes_per_second)
+    return EngineModel(name, Timing(base, decode, prefill, read), limits, _FITTED, handed)
 
 
-_KIB = 1024
 _MODELS = (
-    _fitted("llama-3.1-8b-h100", (5752.7, 17.251, 5.999), 128 * _KIB / 3.35e12, 29_205),
-    _fitted("llama-3.1-8b-a100", (16441.5, 47.837, 18.206), 128 * _KIB / 2.04e12, 29_205),
-    _fitted("llama-3.3-70b-4xh100", (12601.3, 76.423, 66.844), 320 * _KIB / (4 * 3.35e12), 128_273),
+    _fitted("llama-3.1-8b-h100", (5752.7, 17.251, 5.999), 128 * _KIB, _H100, 29_205),
+    _fitted("llama-3.1-8b-a100", (16441.5, 47.837, 18.206), 128 * _KIB, _A100, 29_205),
+    _fitted("llama-3.3-70b-4xh100", (12601.3, 76.423, 66.844), 320 * _KIB, _H100, 128_273, gpus=4),
     EngineModel(
         "vllm-cpu",
         Timing(base=0.00685, per_decode=0.00025, per_prefill_token=4.28e-5, per_kv_token=8.2e-8),
@@ -49,6 +67,7 @@ _MODELS = (
         Timing(base=0.020, per_decode=0.0022, per_prefill_token=0.0001, per_kv_token=1e-6),
         Limits(max_num_seqs=14, max_num_batched_tokens=512, kv_tokens=16_384),
         "invented: the model-server simulator of `make demo` at its default speed",
+        per_handed_token=1e-5,
     ),
 )
 ENGINES: Mapping[str, EngineModel] = {model.name: model for model in _MODELS}

@@ -1,7 +1,7 @@
 """One engine on virtual time. It is brought up to date when somebody looks at it: no event for an iteration."""
 
 from collections.abc import Callable, Mapping
-from math import floor, sqrt
+from math import floor, inf, sqrt
 
 from .batching import Batch, Limits, Sequence, Timing
 from .counters import Counters, Sample, counters
@@ -32,17 +32,23 @@ class Replica:
         """Requests that run or wait."""
         return len(self.scheduler.running) + len(self.scheduler.waiting)
 
-    def submit(self, sequence: Sequence) -> None:
-        """Queue a sequence at its `arrived_at`.
+    @property
+    def ends(self) -> float:
+        """When the iteration ends that is computed; infinite without one."""
+        return inf if self._batch is None else self.now + self.timing.seconds(self._batch)
+
+    def submit(self, sequence: Sequence, now: float | None = None) -> None:
+        """Queue a sequence at `now`, or at its `arrived_at`, which is earlier where another replica has prefilled it.
 
         Raises:
             RequestTooLongError: if the empty KV cache could not hold it.
         """
-        self.run(sequence.arrived_at)
+        at = sequence.arrived_at if now is None else now
+        self.run(at)
         self.scheduler.submit(sequence)
         self._joined = True
         if self._batch is None:
-            self.now = max(self.now, sequence.arrived_at)
+            self.now = max(self.now, at)
 
     def run(self, until: float) -> None:
         """Complete every iteration that ends by `until`."""

@@ -39,7 +39,8 @@ class Asked:
 class Seen:
     """The cluster at `now`: the Deployment and its pods, Prometheus, and two sources that some policies bring along.
 
-    `engines` gives the load of each serving pod by name, without the delay of a scrape.
+    `engines` gives the load of each serving pod by name, without the delay of a scrape. `others` are the Deployments
+    of other roles.
     """
 
     now: float
@@ -47,6 +48,7 @@ class Seen:
     prometheus: Prometheus
     engines: Callable[[], Mapping[str, EngineLoad]]
     asked: Asked
+    others: tuple[Group, ...] = ()
 
     @property
     def replicas(self) -> int:
@@ -57,6 +59,12 @@ class Seen:
     def ready(self) -> int:
         """Pods that serve."""
         return len(self.group.serving_pods)
+
+    @property
+    def settled(self) -> bool:
+        """No replica starts or is missing, of any role."""
+        groups = (self.group, *self.others)
+        return all(len(group.serving_pods) == (group.workload.replicas if group.workload else 0) for group in groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""The planner of NVIDIA Dynamo for aggregated engines: a predicted floor, and a reactive answer above it."""
+"""The planner of NVIDIA Dynamo: a predicted floor, and a reactive answer above it."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
+from math import ceil, inf
 
+from aifactory.api.role import RoleName
 from aifactory.signals.objectives import Signal
 from aifactory.simulate.scenario import Scenario
 
@@ -39,9 +40,10 @@ class Kalman:
 
 
 class Model:
-    """The planner's performance model (core/perf_model/agg.py), its regression replaced by the engine's true timing.
+    """The planner's performance models (core/perf_model), their regressions replaced by the engine's true timing.
 
-    Times in seconds. `context` is the mean number of cached tokens of a decoding sequence.
+    Times in seconds. `context` is the mean number of cached tokens of a decoding sequence. `prefills` is 1 for an
+    engine that computes prompts beside what it decodes, 0 for one that only decodes.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -49,6 +51,8 @@ class Model:
         self.limits = scenario.engine.limits
         self._ttft = scenario.targets.get(Signal.TTFT, float("inf"))
         self._itl = scenario.targets.get(Signal.ITL, float("inf"))
+        self.prefills = 1.0 if scenario.prefill is None else 0.0
+        self._decodes = scenario.role.name is not RoleName.PREFILL
 
     def iteration(self, prefill_tokens: float, kv_tokens: float, context: float) -> float:
         """How long an iteration takes."""
@@ -69,11 +73,16 @@ class Model:
         return seconds
 
     def best_rate(self, prompt: float, answer: float) -> float:
-        """Requests per second of the largest batch within both objectives (find_best_engine_agg_rps)."""
+        """Requests per second of the largest batch within the objectives (find_best_engine_agg_rps, _decode_rps).
+
+        Of an engine that only prefills, prompts one after the other (find_best_engine_prefill_rps).
+        """
         context, most = prompt + answer / 2, self.limits.max_num_batched_tokens
+        if not self._decodes:
+            return 1 / self.first_token(0.0, prompt, 0.0, context)
         rate = 0.0
         for batch in range(1, self._largest_batch(prompt, answer, context) + 1):
-            prefill = min(batch * prompt / max(1.0, answer), most)
+            prefill = min(self.prefills * batch * prompt / max(1.0, answer), most)
             seconds = self.iteration(prefill, batch * context, context)
             first = self.first_token(prefill, prompt, batch * context, context)
             if (seconds > self._itl or first > self._ttft) and batch > 1:
@@ -83,20 +92,26 @@ class Model:
                 break
         return rate
 
+    def fewest(self, prompt: float) -> int:
+        """Engines that a prompt takes which misses its objective even alone (_compute_prefill_replicas); else 1."""
+        alone = 0.0 if self._decodes else self.first_token(0.0, prompt, 0.0, 1.0)
+        return max(1, ceil(alone / self._ttft))
+
     def _largest_batch(self, prompt: float, answer: float, context: float) -> int:
         """Bounded by the cache, by sequences, and by prefill keeping up with decoding."""
         most = self.limits.max_num_batched_tokens
-        balanced = answer * most / (prompt + answer)
+        balanced = answer * most / (prompt + answer) if self.prefills else inf
         return max(1, int(min(self.limits.kv_tokens / context, self.limits.max_num_seqs, most - 1, balanced)))
 
 
 class Dynamo:
-    """Planner of Dynamo 1.x, mode agg, optimization target sla (components/src/dynamo/planner/core).
+    """Planner of Dynamo 1.x, mode agg or disagg, optimization target sla (components/src/dynamo/planner/core).
 
     Every 180 s the load of the next interval is forecast and turned into a floor by the performance model; every 5 s
     each engine's latencies are estimated from its queue: one replica more when all engines are above an objective, one
     fewer when for all of them the load x N/(N-1) is predicted within 80 % of the objective (of TTFT, of what the
-    request's own prefill leaves). Nothing while a replica starts. Defaults of its PlannerConfig, but
+    request's own prefill leaves). Prefill and decode apart have a floor and an answer each, from the one objective
+    that is theirs. Nothing while a replica starts, of either. Defaults of its PlannerConfig, but
     for the predictor: the default, `arima`, chooses its order from the first five intervals and keeps it, and its
     source says that `kalman`, which is used here, suits bursty load better. What the planner has to learn, the
     iteration times, it knows exactly here, and it sees engines and frontend without delay.
@@ -122,7 +137,7 @@ class Dynamo:
             self._predict(seen.asked)
         engines = list(seen.engines().values())
         current = seen.replicas
-        if seen.ready != current or not engines or not self._prompt:
+        if not seen.settled or not engines or not self._prompt:
             return Choice(current)
         return Choice(max(self._reactive(engines, current), self._floor, self._fewest))
 
@@ -137,7 +152,8 @@ class Dynamo:
         self._prompt, self._answer = prompt, answer
         if prompt <= 0 or answer <= 0:
             return
-        self._floor = ceil(requests / THROUGHPUT_SECONDS / self._model.best_rate(prompt, answer))
+        rate = self._model.best_rate(prompt, answer)
+        self._floor = max(ceil(requests / THROUGHPUT_SECONDS / rate), self._model.fewest(prompt))
 
     def _reactive(self, engines: Sequence[EngineLoad], current: int) -> int:
         answers = [
@@ -180,13 +196,14 @@ class Dynamo:
         return later - own < (self._objectives[Signal.TTFT] - own) * SENSITIVITY
 
     def _between_tokens(self, engine: EngineLoad) -> float:
-        prefill = self._prompt / max(1.0, self._answer) * max(1.0, engine.decode_kv_tokens / self._context)
+        prompts = self._model.prefills * self._prompt
+        prefill = prompts / max(1.0, self._answer) * max(1.0, engine.decode_kv_tokens / self._context)
         return self._model.iteration(prefill, engine.decode_kv_tokens + self._context, self._context)
 
     def _between_tokens_fits(self, engine: EngineLoad, more: float) -> bool:
         combined = (engine.decode_kv_tokens + engine.queued_prefill_tokens) * more
         if combined >= self._model.limits.kv_tokens:
             return False
-        prefill = self._prompt / max(1.0, self._answer) * combined / self._context
+        prefill = self._model.prefills * self._prompt / max(1.0, self._answer) * combined / self._context
         seconds = self._model.iteration(prefill, combined + self._context, self._context)
         return seconds < self._objectives[Signal.ITL] * SENSITIVITY
