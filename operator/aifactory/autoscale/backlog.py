@@ -28,6 +28,8 @@ _STREAM_PARTS = 3
 _BURST_PARTS = 2
 # Requests that have not come for so many parts do not keep coming.
 _LATE_PARTS = 4
+# What is less is the error of a count.
+_A_REQUEST = 0.5
 # The pace is a mean over this time (seconds); what was read after a restart counts for as much as this of it.
 _PACE_SECONDS = 600.0
 _RECALLED_SECONDS = 120.0
@@ -158,6 +160,19 @@ class Backlog:
                 return
             yield self.in_flight - newer, start + promise.aimed - now
             newer += max(0.0, count)
+
+    def slowest(self, rate: float, now: float) -> float:
+        """Seconds from arrival to completion of the slowest request in flight, at `rate` requests per second.
+
+        The slowest of a bin is its last. What came before anything was seen counts as come just then.
+        """
+        longest, left, end = 0.0, self.in_flight, now
+        for start, count in (*reversed(self.arrived), (-inf, 0.0)):
+            if left < _A_REQUEST:
+                break
+            longest = max(longest, left / rate + now - end)
+            left, end = left - max(0.0, count), start
+        return longest
 
     def stream(self) -> float:
         """Requests per second that have come in each of the last whole bins: a burst does not count."""

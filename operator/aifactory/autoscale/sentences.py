@@ -31,6 +31,7 @@ _WHY = {
     DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
     DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
     DecisionReason.REQUESTS_QUEUED: "fewer would be enough, but none could finish what waits in it in drain.timeout",
+    DecisionReason.BURST_QUEUED: "requests that wait will be late, but a further replica would get none of them",
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
     DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",

@@ -23,6 +23,7 @@ _ADVICE: Mapping[str, str] = {
     R.PLAN_ONLY: "set spec.mode to Active",
     R.PAUSED: "set spec.mode to Active",
     R.OBJECTIVES_MISSED: "see what the last decision was limited by",
+    R.BACKLOG_LATE: "see what the last decision was limited by; or raise slo.completeWithin, or send less at once",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
     R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",

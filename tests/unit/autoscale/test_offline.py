@@ -93,6 +93,22 @@ def test_a_burst_waits_where_it_is_as_new_replicas_would_get_none_of_it() -> Non
     decisions = [found.load(TICK, 0.0) for _ in range(40)]
     assert max(decision.to for decision in decisions) == 1
     assert found.longest > PROMISE.within
+    assert decisions[0].reason is DecisionReason.BURST_QUEUED
+    assert decisions[0].message.endswith("a further replica would get none of them")
+
+
+def test_a_request_takes_from_when_it_came_until_all_before_it_are_completed() -> None:
+    seen = Backlog(in_flight=400.0, arrived=((0.0, 100.0), (40.0, 300.0), (80.0, 50.0)))
+    # the newest has waited for nothing, the last of those from second 40 for 20 seconds, others have been completed
+    assert seen.slowest(10.0, 100.0) == max(400 / 10, 350 / 10 + 20, 50 / 10 + 60)
+    assert seen.slowest(1000.0, 100.0) == pytest.approx(50 / 1000 + 60)
+    assert Backlog(in_flight=50.0).slowest(10.0, 100.0) == 5.0
+    assert Backlog().slowest(10.0, 100.0) == 0.0
+
+
+def test_requests_that_were_there_before_all_that_is_remembered_have_waited_longer_than_that() -> None:
+    hung = Backlog(in_flight=3.0, arrived=((0.0, 0.0), (40.0, 0.0)))
+    assert hung.slowest(10.0, 100.0) == pytest.approx(100.3)
 
 
 def test_while_the_pace_is_not_known_no_replica_is_added_and_one_fewer_is_tried_only_if_nothing_waits() -> None:

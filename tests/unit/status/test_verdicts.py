@@ -7,6 +7,7 @@ from aifactory.api.status import Condition
 from aifactory.autoscale.decision import DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
+from aifactory.status.transitions import Event, transitions
 
 from tests.unit.status.scene import (
     NOON,
@@ -147,7 +148,45 @@ def test_whether_the_objectives_are_met(items, status, reason):
 
 def test_missed_objectives_are_named():
     items = objective(0.3), objective(0.2, of=Objective(Signal.ITL, 0.05, 95))
-    assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency"
+    assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency 200ms (p95 <= 50ms)"
+
+
+def backlog(value: float | None, state: State = State.OK) -> Condition | None:
+    """SLOMet of an offline service whose slowest request in flight will have taken so many seconds."""
+    answer = Recommendation(Signal.BACKLOG, state, value, 3600.0, 0.5, 1)
+    busy = readings(running=Reading(14.0, State.OK), waiting=Reading(30.0, State.OK))
+    slo = {"workload": "offline", "completeWithin": "1h"}
+    return look(
+        "SLOMet", spec={**SCALING, "slo": slo}, readings=busy, decision=decision(1, 1, recommendations=(answer,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "expected"),
+    [
+        (1800.0, State.OK, ("True", "BacklogInTime")),
+        (3600.0, State.OK, ("True", "BacklogInTime")),
+        (3700.0, State.OK, ("False", "BacklogLate")),
+        (None, State.OK, ("Unknown", "PaceUnknown")),
+        (None, State.MISSING, ("Unknown", "MetricsMissing")),
+    ],
+)
+def test_an_offline_service_says_whether_requests_will_be_completed_in_time(value, state, expected):
+    assert told(backlog(value, state)) == expected
+
+
+def test_a_promise_that_will_be_broken_is_told_in_numbers_and_by_an_event():
+    found = backlog(3700.0)
+    assert found.message == "requests in flight will have taken up to 1h1m40s; slo.completeWithin is 1h"
+    assert transitions((), (found,)) == (Event("Warning", "BacklogLate", found.message),)
+
+
+def test_an_offline_service_that_nobody_asks_keeps_its_promise_neither_well_nor_badly():
+    idle = readings(**{name: Reading(0.0, State.OK) for name in ("running", "waiting", "completed")})
+    answer = Recommendation(Signal.BACKLOG, State.OK, 0.0, 600.0, 0.0, 1)
+    spec = {**SCALING, "slo": {"workload": "offline"}}
+    found = look("SLOMet", spec=spec, readings=idle, decision=decision(1, 1, recommendations=(answer,)))
+    assert told(found) == ("Unknown", "Idle")
 
 
 @pytest.mark.parametrize(("value", "waiting", "status"), [(4000, 7, "False"), (4000, 0, "True"), (6000, 7, "True")])
