@@ -174,7 +174,7 @@ class Offline:
 
     def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
         needed = max(self.needed(pace), self._steady(pace))
-        if needed > replicas:
+        if rounded_up(needed) > replicas:
             reason = DecisionReason.CONSOLIDATION_REFUSED
             yield Alternative(replicas, reason, Signal.BACKLOG, min(_HIGHEST_RATIO, needed / replicas))
 

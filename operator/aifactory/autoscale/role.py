@@ -8,6 +8,7 @@ from aifactory.signals.objectives import Objective
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
+from . import sentences
 from .backlog import Promise
 from .bounds import bounds_of
 from .decision import Decision
@@ -37,7 +38,7 @@ def decide_role(
     past = _past(memory, now)
     promise = Promise.of(role.spec)
     decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
-    return Decided(readings, bounds.explained(decision), memory)
+    return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
 
 
 def _past(memory: Memory, now: float) -> Memory:
