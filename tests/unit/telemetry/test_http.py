@@ -156,6 +156,24 @@ LLAMA = {
         ],
         "replicas": {"desired": 3, "current": 3, "ready": 2, "pending": 1, "unschedulable": 0},
         "scaling": {
+            "decision": {
+                "time": "2026-01-01T12:00:00Z",
+                "from": 3,
+                "to": 4,
+                "reason": "ScaleUp",
+                "signal": "timeToFirstToken",
+                "limitedBy": "AtMaximum",
+            },
+            "rejected": [
+                {"replicas": 6, "reason": "AtMaximum"},
+                {
+                    "replicas": 3,
+                    "reason": "ConsolidationRefused",
+                    "signal": "interTokenLatency",
+                    "predicted": "1.13",
+                },
+            ],
+            "lastScaleTime": "2026-01-01T11:00:00Z",
             "recommendations": [
                 {"signal": "timeToFirstToken", "ratio": "0.62", "value": "310ms", "target": "500ms", "replicas": 2},
                 {"signal": "kvCacheUsage", "ratio": "0.50", "value": "45.0%"},
@@ -213,6 +231,20 @@ SEEN = {
     service_sample("signal_target", role="model-server", signal="timeToFirstToken"): 0.5,
     service_sample("signal_replicas", role="model-server", signal="timeToFirstToken"): 2,
     service_sample("kv_cache_usage", role="model-server"): 0.45,
+    service_sample(
+        "decision", role="model-server", reason="ScaleUp", signal="timeToFirstToken", limited_by="AtMaximum"
+    ): 1,
+    service_sample("decision_replicas", role="model-server", bound="from"): 3,
+    service_sample("decision_replicas", role="model-server", bound="to"): 4,
+    service_sample("decision_timestamp_seconds", role="model-server"): 1_767_268_800,
+    service_sample("last_scale_timestamp_seconds", role="model-server"): 1_767_265_200,
+    service_sample("rejected_replicas", role="model-server", reason="AtMaximum"): 6,
+    service_sample("rejected_replicas", role="model-server", reason="ConsolidationRefused"): 3,
+    service_sample(
+        "rejected_ratio", role="model-server", reason="ConsolidationRefused", signal="interTokenLatency"
+    ): 1.13,
+    service_sample("capacity_signal", role="model-server", signal="interTokenLatency"): 1,
+    service_sample("forecast_model", role="model-server", model="trend"): 1,
     service_sample("load_tokens_per_second", role="model-server"): 9100,
     service_sample("capacity_tokens_per_second", role="model-server"): 4200,
     service_sample("capacity_confidence", role="model-server"): 0.84,
