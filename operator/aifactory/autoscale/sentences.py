@@ -9,6 +9,8 @@ from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import Capacity, Decision, DecisionReason, Forecast, Recommendation
 
+ROOM = "with room for unequal queues"
+"""What the ratio of a backlog has in it, which its time has not."""
 _BY_LOAD = (DecisionReason.SCALE_UP, DecisionReason.SCALE_DOWN)
 
 _WHY = {
@@ -110,7 +112,9 @@ def _numbers(recommendation: Recommendation) -> str:
     signal, value, target = recommendation.signal, recommendation.value, recommendation.target
     if value is None or target is None or recommendation.ratio is None:
         return signal.value
-    return f"{signal} {_quantity(signal, value)} against {_quantity(signal, target)}, ratio {recommendation.ratio:.2f}"
+    room = f" {ROOM}" if signal is Signal.BACKLOG else ""
+    told = f"{signal} {_quantity(signal, value)} against {_quantity(signal, target)}"
+    return f"{told}, ratio {recommendation.ratio:.2f}{room}"
 
 
 def _quantity(signal: Signal, value: float) -> str:

@@ -7,6 +7,8 @@ from aifactory.api.status import Condition, InferenceServiceStatus
 
 T, R = ConditionType, Reason
 _BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED)
+# A service that nobody asks, or that is to have no replica, is as it should be.
+_AS_ASKED = (R.SCALED_TO_ZERO,)
 # Where a message says what is, and not what to change.
 _ADVICE: Mapping[str, str] = {
     R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
@@ -51,7 +53,7 @@ def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
 
 def _stands_in_the_way(condition: Condition) -> bool:
     bad = "True" if condition.type in _BAD_WHEN_TRUE else "False"
-    return condition.status == bad
+    return condition.status == bad and condition.reason not in _AS_ASKED
 
 
 def _named(conditions: Iterable[Condition]) -> str:

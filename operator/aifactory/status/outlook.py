@@ -15,6 +15,8 @@ REJECTED = 8
 _WOBBLE = 0.05
 _LEAST_CHANGE = 1.0
 _RATIO_CHANGE = 0.05
+# How far beyond its limit something would be no longer matters.
+_FAR_BEYOND = 10
 
 
 def capacity(found: Capacity | None, before: CapacityStatus | None) -> CapacityStatus | None:
@@ -80,7 +82,8 @@ def _grounds(one: Alternative, ratio: float | None) -> Iterator[str]:
     if not (predicted and one.reason is DecisionReason.CONSOLIDATION_REFUSED):
         yield why(one.reason)
     if ratio is not None and one.signal is not None:
-        yield f"{one.signal} would come to {ratio:.0%} of its limit"
+        share = f"{ratio:.0%} of" if ratio < _FAR_BEYOND else f"more than {_FAR_BEYOND} times"
+        yield f"{one.signal} would come to {share} its limit"
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -100,9 +100,10 @@ def _model(facts: Facts) -> Iterator[Verdict]:
 
 def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     accelerator = one.role.spec.accelerator
-    waiting = [pod for pod in unschedulable(one.group.pods) if lacks_gpus(pod, accelerator)]
+    nowhere = unschedulable(one.group.pods)
+    waiting = [pod for pod in nowhere if lacks_gpus(pod, accelerator)]
     known = one.decision is not None and one.decision.gpu_shortage
-    if known or (waiting and not one.scales):
+    if (known and not nowhere) or (waiting and (known or not one.scales)):
         message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
         yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, facts.about(one, message))
 
@@ -156,10 +157,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     status, reason, message = _activity(facts, one)
     yield Verdict(T.SCALING_ACTIVE, status, reason, facts.about(one, message) if not status else message)
     if (bounds := bounds_of(one.role, facts.now)) and bounds.unaffordable is not None:
-        message = (
-            f"spec.scaling.budget is too small for {bounds.unaffordable} replicas, the fewest that are asked for; "
-            f"{bounds.high} may run: raise the budget or lower minReplicas"
-        )
+        message = _unaffordable(bounds.unaffordable, bounds.high)
         yield Verdict(T.SCALING_LIMITED, True, Reason.BUDGET_BELOW_MINIMUM, facts.about(one, message))
     elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
@@ -176,6 +174,15 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         names = ", ".join(decision.stuck_pods[:_MOST_NAMES])
         message = f"{names}: requests run there but no token comes out; not counted on as a replica"
         yield Verdict(T.ENGINE_STALLED, True, Reason.PODS_STUCK, facts.about(one, message))
+
+
+def _unaffordable(fewest: int, most: int) -> str:
+    if fewest == 1:
+        return "spec.scaling.budget is too small for one replica, which runs all the same: raise the budget"
+    return (
+        f"spec.scaling.budget is too small for {fewest} replicas, the fewest that are asked for; "
+        f"{most} may run: raise the budget or lower minReplicas"
+    )
 
 
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Recommendation
 from aifactory.explain import explain
+from aifactory.observed import Group
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.report import dump, rejected
 
 from tests.unit.status.scene import (
     SCALING,
+    SLEEPS,
     Life,
     alternative,
     capacity,
@@ -168,7 +170,7 @@ def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() ->
     )  # fmt: skip
     text = told(life)
     assert "Objective: each request is completed within 1h, waiting included" in text
-    assert "    backlog: 1h10m10s against 1h, ratio 1.17: 3 replicas" in text
+    assert "    backlog: 1h10m10s against 1h, ratio 1.17 with room for unequal queues: 3 replicas" in text
     assert "One replica carries 4210 tokens/s of prompts and answers; then it is full." in text
     assert "2 replicas (ConsolidationRefused): backlog would come to 117% of its limit" in text
 
@@ -245,3 +247,23 @@ def test_a_pod_that_hangs_is_named_with_what_to_do() -> None:
     life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=decision(2, 3, stuck_pods=("a",)))
     assert "EngineStalled is True (PodsStuck): a: requests run there but no token comes out" in told(life)
     assert "-> read the log of that pod, then delete it" in told(life)
+
+
+def test_a_backlog_of_unknown_pace_says_when_it_will_be_known() -> None:
+    life = Life(**SCALING, slo={"workload": "offline"})
+    unknown = Recommendation(Signal.BACKLOG, State.OK, None, 600.0, 0.0, 1)
+    life.look(workload(1), *serving(), readings=readings(), decision=decision(1, 1, recommendations=(unknown,)))
+    assert "backlog: not known before requests have waited in every replica for a while: 1 replica" in told(life)
+
+
+def test_a_service_that_sleeps_has_nothing_in_its_way() -> None:
+    life = Life(**SLEEPS)
+    life.look(workload(0), activator=Group(workload(1), serving("activator")))
+    assert told(life).endswith("Nothing stands in the way.")
+
+
+def test_what_limits_a_decision_is_not_told_twice() -> None:
+    life = Life(**SCALING)
+    window = DecisionReason.STABILIZATION_WINDOW
+    life.look(workload(2), *serving("a", "b"), decision=decision(2, 2, window, limited_by=window))
+    assert "What limited it" not in told(life)

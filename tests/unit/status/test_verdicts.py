@@ -91,6 +91,10 @@ def test_a_scaled_service_is_short_of_gpus_when_its_decision_says_so():
 def test_another_cause_than_gpus_is_no_shortage_of_them():
     zone = without_node(message="0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.")
     assert look("GPUShortage", zone, deployment=workload(1, 0), spec={}) is None
+    late = decision(1, 1, DecisionReason.GPU_SHORTAGE, gpu_shortage=True)
+    assert look("GPUShortage", zone, deployment=workload(1, 0), decision=late) is None
+    gone = look("GPUShortage", deployment=workload(1, 0), decision=late)
+    assert told(gone) == ("True", "InsufficientGPUs")
 
 
 METRICS = {
@@ -291,6 +295,13 @@ def test_a_minimum_that_the_budget_is_too_small_for_is_said():
     assert told(found) == ("True", "BudgetBelowMinimum")
     assert "too small for 3 replicas" in found.message
     assert "2 may run" in found.message
+
+
+def test_a_budget_that_one_replica_is_too_much_for_is_said():
+    spec = {"scaling": {"maxReplicas": 8, "budget": {"costPerHour": "1", "gpuCostPerHour": "2"}}}
+    found = look("ScalingLimited", spec=spec, decision=decision(1, 1))
+    assert told(found) == ("True", "BudgetBelowMinimum")
+    assert found.message.endswith("too small for one replica, which runs all the same: raise the budget")
 
 
 def test_a_limit_that_only_paces_a_change_is_not_said():
