@@ -160,17 +160,22 @@ class Offline:
         capacity = None
         if tokens and done and load is not None:
             capacity = Capacity(pace * tokens / done, load, self.backlog.confidence, Signal.BACKLOG)
-        fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) else ()
+        wanted = any(one.replicas < decision.to for one in decision.rejected)
+        fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) and not wanted else ()
         return replace(decision, capacity=capacity, rejected=(*decision.rejected, *fewer))
 
     def _told(self, decision: Decision) -> Decision:
-        """Where requests will be late and nothing is done, why."""
-        value, reason = self.measure.value, DecisionReason.BURST_QUEUED
-        late = value is not None and value > self.promise.within
-        if not late or decision.changes or self.fleet.pending or decision.reason not in _CONTENT:
+        """Where requests will be late and nothing is added, why."""
+        value, signal = self.measure.value, Signal.BACKLOG
+        if value is None or value <= self.promise.within or self.fleet.pending:
             return decision
-        text = sentences.message(decision.from_, decision.to, reason, Signal.BACKLOG, decision.recommendations)
-        return replace(decision, reason=reason, signal=Signal.BACKLOG, message=text)
+        reason = DecisionReason.BURST_QUEUED
+        if decision.reason in _CONTENT and not decision.changes:
+            decision = replace(decision, reason=reason, signal=signal)
+        elif decision.reason is not DecisionReason.SCALE_DOWN:
+            return decision
+        text = sentences.message(decision.from_, decision.to, reason, signal, decision.recommendations)
+        return replace(decision, message=text)
 
     def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
         needed = max(self.needed(pace), self._steady(pace))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.autoscale.backlog import Backlog, Promise
-from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.decision import Alternative, Decision, DecisionReason, Recommendation
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -208,6 +208,24 @@ def test_a_queue_that_is_too_long_gets_less_than_its_replica_completes() -> None
 
 def test_replicas_without_a_queue_leave_a_burst_to_those_that_have_it() -> None:
     assert unequal(0.0, 3000.0, 0.0, 0.0).replicas == 1
+
+
+def test_a_replica_that_leaves_while_requests_will_be_late_is_explained_by_whose_they_are() -> None:
+    late = unequal(0.0, 4000.0, 0.0, 0.0)
+    answers = (Recommendation(Signal.BACKLOG, State.OK, 800.0, 600.0, 1.0, 2),)
+    down = Decision(3, 2, DecisionReason.SCALE_DOWN, "", recommendations=answers)
+    assert late.explained(down, 1).message == (
+        "3 -> 2 replicas: backlog 13m20s against 10m, ratio 1.00 with room for unequal queues; "
+        "requests that wait will be late, but a further replica would get none of them"
+    )
+
+
+def test_fewer_replicas_that_are_wanted_are_rejected_for_one_reason() -> None:
+    waits = Alternative(1, DecisionReason.STABILIZATION_WINDOW)
+    held = Decision(2, 2, DecisionReason.STABILIZATION_WINDOW, "", rejected=(waits,))
+    assert unequal(0.0, 4000.0, 0.0).explained(held, 1).rejected == (waits,)
+    (refused,) = unequal(0.0, 4000.0, 0.0).explained(replace(held, rejected=()), 1).rejected
+    assert (refused.replicas, refused.reason) == (1, DecisionReason.CONSOLIDATION_REFUSED)
 
 
 def test_a_queue_of_replicas_whose_pace_is_not_known_removes_none() -> None:
