@@ -1,10 +1,11 @@
 """One tick of one role: from what Prometheus and the cluster say to a decision."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from aifactory.observed import Group
 from aifactory.runtimes import Role
-from aifactory.signals.objectives import Objective
+from aifactory.signals.objectives import Objective, Signal, completion
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
@@ -28,17 +29,29 @@ class Decided(NamedTuple):
 def decide_role(
     role: Role, objectives: tuple[Objective, ...], snapshot: Snapshot, group: Group, memory: Memory, now: float
 ) -> Decided:
-    """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds."""
+    """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds.
+
+    What is read of the promise of an offline service is for people; the law has its own way to keep it.
+    """
     serving = frozenset(pod.name for pod in group.serving_pods)
-    readings = snapshot.service(*role.service.key, serving, objectives, role.dialects)
+    promised = completions(role)
+    readings = snapshot.service(*role.service.key, serving, (*objectives, *promised), role.dialects)
     given, bounds = role.spec.scaling, bounds_of(role, now)
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
     past = _past(memory, now)
     promise = Promise.of(role.spec)
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
+    seen = replace(readings, objectives=readings.objectives[: len(objectives)]) if promised else readings
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, seen, past, now, given, promise)
     return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
+
+
+def completions(role: Role) -> tuple[Objective, ...]:
+    """What the completed requests of an offline service are judged by, where this role is."""
+    found = completion(role.spec.slo)
+    follows = role.follows is None or Signal.E2E in role.follows
+    return (found,) if found and follows else ()
 
 
 def _past(memory: Memory, now: float) -> Memory:

@@ -11,7 +11,7 @@ from aifactory.autoscale.decision import Recommendation
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
-from .conditions import Verdict
+from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
 from .numbers import quantity
 
@@ -19,26 +19,29 @@ T = ConditionType
 _FINER_FIELD = "runtime.latencyBuckets"
 
 
-def objectives(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
-    """Of a service with objectives."""
+def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
+    """The promise of an offline service as far as it can be foretold; other promises by what has been seen."""
+    foretold = worst(verdict for one in facts.roles for verdict in _promise(facts, one))
+    yield from foretold
     if not readings.objectives:
         return
-    yield _met(readings)
+    if not foretold:
+        yield _met(readings)
     unsupported = [o.objective.signal for o in readings.objectives if o.observed.state is State.UNSUPPORTED]
     between = [o for o in readings.objectives if _between_buckets(o)]
     if unsupported:
         message = f"the engine does not measure {', '.join(unsupported)}"
         yield Verdict(T.SLO_RESOLUTION, False, Reason.OBJECTIVE_UNSUPPORTED, message)
     elif between:
-        worst = between[0]
+        first = between[0]
         message = (
-            f"{worst.objective.signal} target {worst.objective.target:g} s lies between the engine's histogram edges; "
-            f"attainment is counted at {worst.edge or 0:g} s{_finer(facts.service.spec.runtime)}"
+            f"{first.objective.signal} target {first.objective.target:g} s lies between the engine's histogram edges; "
+            f"attainment is counted at {first.edge or 0:g} s{_finer(facts.service.spec.runtime)}"
         )
         yield Verdict(T.SLO_RESOLUTION, False, Reason.BETWEEN_BUCKETS, message)
 
 
-def promise(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
+def _promise(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     """Of an offline service, whose promise is about requests that have not been completed yet."""
     answers = one.decision.recommendations if one.decision is not None else ()
     backlog = next((found for found in answers if found.signal is Signal.BACKLOG), None)

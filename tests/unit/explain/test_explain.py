@@ -157,11 +157,12 @@ def test_little_confidence_is_said_to_be_assumption() -> None:
 
 def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() -> None:
     life = Life(**SCALING, slo={"workload": "offline", "completeWithin": "1h"})
+    done = Objective(Signal.E2E, 3600.0, 99)
     late = Recommendation(Signal.BACKLOG, State.OK, 4210.4, 3600.0, 1.17, 3)
     life.look(
         workload(2),
         *serving("a", "b"),
-        readings=readings(pods=("a", "b")),
+        readings=readings(objective(1800.0, of=done, attainment_1h=0.985), pods=("a", "b")),
         decision=decision(
             2, 3, DecisionReason.SCALE_UP, recommendations=(late,), signal=Signal.BACKLOG,
             capacity=Capacity(4212.0, 9144.0, 0.9, Signal.BACKLOG),
@@ -169,7 +170,11 @@ def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() ->
         ),
     )  # fmt: skip
     text = told(life)
-    assert "Objective: each request is completed within 1h, waiting included" in text
+    assert (
+        "Objective: each request is completed within 1h, waiting included\n  endToEndLatency p99 <= 1h: now 30m; "
+        in text
+    )
+    assert "within target 98.5% of the last hour" in text
     assert "    backlog: 1h10m10s against 1h, ratio 1.17 with room for unequal queues: 3 replicas" in text
     assert "One replica carries 4210 tokens/s of prompts and answers; then it is full." in text
     assert "2 replicas (ConsolidationRefused): backlog would come to 117% of its limit" in text

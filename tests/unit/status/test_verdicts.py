@@ -185,6 +185,24 @@ def test_a_promise_that_will_be_broken_is_told_in_numbers_and_by_an_event():
     assert transitions((), (found,)) == (Event("Warning", "BacklogLate", found.message),)
 
 
+PROMISED = Objective(Signal.E2E, 3600.0, 99)
+
+
+def test_what_waits_counts_before_what_was_completed():
+    answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
+    seen = readings(objective(4000.0, of=PROMISED), running=Reading(14.0, State.OK))
+    one = decision(1, 1, recommendations=(answer,))
+    assert told(look("SLOMet", readings=seen, decision=one)) == ("True", "BacklogInTime")
+    assert told(look("SLOMet", readings=seen, spec={})) == ("False", "ObjectivesMissed")
+
+
+def test_what_was_completed_does_not_hold_the_replicas_of_an_offline_service():
+    answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
+    seen = readings(objective(None, State.MISSING, of=PROMISED))
+    found = look("ScalingActive", readings=seen, decision=decision(1, 1, recommendations=(answer,)))
+    assert told(found) == ("True", "FollowingObjectives")
+
+
 def test_an_offline_service_that_nobody_asks_keeps_its_promise_neither_well_nor_badly():
     idle = readings(**{name: Reading(0.0, State.OK) for name in ("running", "waiting", "completed")})
     answer = Recommendation(Signal.BACKLOG, State.OK, 0.0, 600.0, 0.0, 1)
