@@ -153,13 +153,12 @@ class Offline:
     def explained(self, decision: Decision, fewest: int) -> Decision:
         """The decision with what a replica completes, and what one fewer would have led to."""
         decision = self._told(decision)
-        pace, readings = self.backlog.pace, self.readings
-        tokens, done, load = readings.tokens, readings.completed.usable, readings.load
+        pace, carries, load = self.backlog.pace, self.backlog.carries, self.readings.load
         if pace is None:
             return decision
         capacity = None
-        if tokens and done and load is not None:
-            capacity = Capacity(pace * tokens / done, load, self.backlog.confidence, Signal.BACKLOG)
+        if carries is not None and load is not None:
+            capacity = Capacity(carries, load, self.backlog.confidence, Signal.BACKLOG)
         wanted = any(one.replicas < decision.to for one in decision.rejected)
         fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) and not wanted else ()
         return replace(decision, capacity=capacity, rejected=(*decision.rejected, *fewer))

@@ -1,6 +1,5 @@
 """One tick of one role: from what Prometheus and the cluster say to a decision."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from aifactory.observed import Group
@@ -29,21 +28,16 @@ class Decided(NamedTuple):
 def decide_role(
     role: Role, objectives: tuple[Objective, ...], snapshot: Snapshot, group: Group, memory: Memory, now: float
 ) -> Decided:
-    """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds.
-
-    What is read of the promise of an offline service is for people; the law has its own way to keep it.
-    """
+    """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds."""
     serving = frozenset(pod.name for pod in group.serving_pods)
-    promised = completions(role)
-    readings = snapshot.service(*role.service.key, serving, (*objectives, *promised), role.dialects)
+    readings = snapshot.service(*role.service.key, serving, objectives, role.dialects, completions(role))
     given, bounds = role.spec.scaling, bounds_of(role, now)
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
     past = _past(memory, now)
     promise = Promise.of(role.spec)
-    seen = replace(readings, objectives=readings.objectives[: len(objectives)]) if promised else readings
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, seen, past, now, given, promise)
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
     return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
 
 

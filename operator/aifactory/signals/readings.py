@@ -91,6 +91,7 @@ class ServiceReadings:
 
     Read at `time` (epoch seconds). `pods` are the ready pods that report, by name; gauges are sums or means over them.
     The `silent` ones have held requests for the whole window and made no token, though the service has made some.
+    `completions` is what was completed of what an offline service promises, which decides nothing.
     Rates are per second over `window_seconds`. `offered` is completions plus growth of the requests in the system.
     `error` says what Prometheus answered if nothing could be read.
     """
@@ -98,6 +99,7 @@ class ServiceReadings:
     time: float
     window_seconds: float
     objectives: tuple[ObjectiveReading, ...] = ()
+    completions: tuple[ObjectiveReading, ...] = ()
     running: Reading = Reading()
     waiting: Reading = Reading()
     kv_cache_usage: Reading = Reading()
@@ -109,6 +111,11 @@ class ServiceReadings:
     pods: Mapping[str, PodReading] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     error: str = ""
+
+    @property
+    def promises(self) -> tuple[ObjectiveReading, ...]:
+        """All that the service promises."""
+        return self.objectives + self.completions
 
     @property
     def in_flight(self) -> Mapping[str, float]:

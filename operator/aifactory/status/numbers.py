@@ -58,13 +58,13 @@ def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
             attainment1h=percent(item.attainment_1h),
             error_budget=percent(_budget_left(item, goal)),
         )
-        for item in readings.objectives
+        for item in readings.promises
     ]
 
 
 def worst_attainment(readings: ServiceReadings) -> str | None:
     """The lowest attainment of the last five minutes over all objectives."""
-    known = [item.attainment_5m for item in readings.objectives if item.attainment_5m is not None]
+    known = [item.attainment_5m for item in readings.promises if item.attainment_5m is not None]
     return percent(min(known, default=None))
 
 

@@ -23,12 +23,12 @@ def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     """The promise of an offline service as far as it can be foretold; other promises by what has been seen."""
     foretold = worst(verdict for one in facts.roles for verdict in _promise(facts, one))
     yield from foretold
-    if not readings.objectives:
+    if not readings.promises:
         return
     if not foretold:
         yield _met(readings)
-    unsupported = [o.objective.signal for o in readings.objectives if o.observed.state is State.UNSUPPORTED]
-    between = [o for o in readings.objectives if _between_buckets(o)]
+    unsupported = [o.objective.signal for o in readings.promises if o.observed.state is State.UNSUPPORTED]
+    between = [o for o in readings.promises if _between_buckets(o)]
     if unsupported:
         message = f"the engine does not measure {', '.join(unsupported)}"
         yield Verdict(T.SLO_RESOLUTION, False, Reason.OBJECTIVE_UNSUPPORTED, message)
@@ -68,14 +68,14 @@ def _in_time(backlog: Recommendation, readings: ServiceReadings) -> tuple[bool |
 
 
 def _met(readings: ServiceReadings) -> Verdict:
-    seen = [o for o in readings.objectives if o.observed.state is State.OK and o.observed.value is not None]
+    seen = [o for o in readings.promises if o.observed.state is State.OK and o.observed.value is not None]
     backlog = bool(readings.waiting.value)
     missed = [_told(o) for o in seen if _missed(o, backlog)]
     if missed:
         return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"missed: {', '.join(missed)}")
     if seen:
         return Verdict(T.SLO_MET, True, Reason.OBJECTIVES_MET, "every objective that is measured is met")
-    if any(o.observed.state is State.IDLE for o in readings.objectives):
+    if any(o.observed.state is State.IDLE for o in readings.promises):
         return Verdict(T.SLO_MET, None, Reason.IDLE, "no requests in the window")
     return Verdict(T.SLO_MET, None, Reason.METRICS_MISSING, "no objective can be read")
 

@@ -144,13 +144,6 @@ def _unknown(one: RoleFacts) -> list[tuple[Signal, State]]:
     return [(signal, state) for signal, state in found if state.unknown]
 
 
-def _lacking(one: RoleFacts) -> list[tuple[Signal, State]]:
-    """As `_unknown`, but what keeps replicas: those of an offline service do not follow what was completed."""
-    answers = one.decision.recommendations if one.decision is not None else ()
-    by_backlog = any(item.signal is Signal.BACKLOG for item in answers)
-    return [(item.signal, item.state) for item in answers if item.state.unknown] if by_backlog else _unknown(one)
-
-
 def _ready_for(facts: Facts, pod: Pod) -> float:
     """Seconds; a pod that has just become ready has not been scraped yet, which is no news."""
     return facts.now - (pod.ready_at or 0.0)
@@ -194,7 +187,7 @@ def _unaffordable(fewest: int, most: int) -> str:
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     """Whether replicas follow the objectives."""
     scaling, readings = one.role.spec.scaling, one.readings
-    unknown = readings is None or bool(readings.error) or bool(_lacking(one))
+    unknown = readings is None or bool(readings.error) or bool(_unknown(one))
     if facts.frozen:
         return False, facts.frozen, f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
     if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:

@@ -43,14 +43,14 @@ def decided(**histograms: dict[str, str]) -> Decided:
 def test_the_share_that_was_completed_in_time_is_seen() -> None:
     (seen,) = decided(
         end_to_end_latency=LATE, end_to_end_latency_5m=LATE, end_to_end_latency_1h=LATE
-    ).readings.objectives
+    ).readings.completions
     assert (seen.objective.signal, seen.objective.target) == (Signal.E2E, 60.0)
     assert (seen.attainment_5m, seen.attainment_1h) == (0.75, 0.75)
 
 
 def test_it_decides_nothing_and_its_absence_holds_nothing() -> None:
     blind, seeing = decided(), decided(end_to_end_latency=LATE)
-    assert blind.readings.objectives[0].observed.state is State.ERROR
+    assert blind.readings.completions[0].observed.state is State.ERROR
     assert blind.decision == seeing.decision
     assert blind.decision is not None
     assert [one.signal for one in blind.decision.recommendations] == [Signal.BACKLOG]

@@ -293,7 +293,22 @@ def test_the_pace_survives_a_restart() -> None:
     found = Offliner()
     found.load(10 * MINUTE, 12.0)
     learned = found.service.memory.learned()
-    assert Memory().restored(learned, 0.0).backlog.pace == pytest.approx(found.service.memory.backlog.pace)
+    again = Memory().restored(learned, 0.0).backlog
+    assert again.pace == pytest.approx(found.service.memory.backlog.pace)
+    assert again.carries == pytest.approx(found.service.memory.backlog.carries)
+
+
+def test_what_a_full_replica_carries_is_not_judged_by_those_that_are_not() -> None:
+    found = Offliner()
+    full = found.load(10 * MINUTE, 12.0)
+    quiet = found.load(30 * MINUTE, 0.1)
+    assert full.capacity is not None
+    assert quiet.capacity is not None
+    assert quiet.capacity.per_replica == pytest.approx(full.capacity.per_replica, rel=0.01)
+    strange = replace(readings(now=found.service.now, completed=0.01), generation_tokens=Reading(900.0, State.OK))
+    promise, memory = found.promise, found.service.memory
+    odd, _ = decide_replicas(found.scaling, (), steady(1), strange, memory, found.service.now, promise=promise)
+    assert odd.capacity is None or odd.capacity.per_replica == pytest.approx(full.capacity.per_replica, rel=0.01)
 
 
 @pytest.mark.parametrize(

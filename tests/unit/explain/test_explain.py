@@ -162,7 +162,7 @@ def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() ->
     life.look(
         workload(2),
         *serving("a", "b"),
-        readings=readings(objective(1800.0, of=done, attainment_1h=0.985), pods=("a", "b")),
+        readings=readings(completions=(objective(1800.0, of=done, attainment_1h=0.985),), pods=("a", "b")),
         decision=decision(
             2, 3, DecisionReason.SCALE_UP, recommendations=(late,), signal=Signal.BACKLOG,
             capacity=Capacity(4212.0, 9144.0, 0.9, Signal.BACKLOG),

@@ -190,7 +190,7 @@ PROMISED = Objective(Signal.E2E, 3600.0, 99)
 
 def test_what_waits_counts_before_what_was_completed():
     answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
-    seen = readings(objective(4000.0, of=PROMISED), running=Reading(14.0, State.OK))
+    seen = readings(completions=(objective(4000.0, of=PROMISED),), running=Reading(14.0, State.OK))
     one = decision(1, 1, recommendations=(answer,))
     assert told(look("SLOMet", readings=seen, decision=one)) == ("True", "BacklogInTime")
     assert told(look("SLOMet", readings=seen, spec={})) == ("False", "ObjectivesMissed")
@@ -198,7 +198,7 @@ def test_what_waits_counts_before_what_was_completed():
 
 def test_what_was_completed_does_not_hold_the_replicas_of_an_offline_service():
     answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
-    seen = readings(objective(None, State.MISSING, of=PROMISED))
+    seen = readings(completions=(objective(None, State.MISSING, of=PROMISED),))
     found = look("ScalingActive", readings=seen, decision=decision(1, 1, recommendations=(answer,)))
     assert told(found) == ("True", "FollowingObjectives")
 
