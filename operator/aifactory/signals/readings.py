@@ -99,7 +99,6 @@ class ServiceReadings:
     time: float
     window_seconds: float
     objectives: tuple[ObjectiveReading, ...] = ()
-    completions: tuple[ObjectiveReading, ...] = ()
     running: Reading = Reading()
     waiting: Reading = Reading()
     kv_cache_usage: Reading = Reading()
@@ -111,6 +110,7 @@ class ServiceReadings:
     pods: Mapping[str, PodReading] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     error: str = ""
+    completions: tuple[ObjectiveReading, ...] = ()
 
     @property
     def promises(self) -> tuple[ObjectiveReading, ...]:
