@@ -164,17 +164,25 @@ class Offline:
         return replace(decision, capacity=capacity, rejected=(*decision.rejected, *fewer))
 
     def _told(self, decision: Decision) -> Decision:
-        """Where requests will be late and nothing is added, why."""
-        value, signal = self.measure.value, Signal.BACKLOG
-        if value is None or value <= self.promise.within or self.fleet.pending:
+        """Where requests wait or will be late and nothing is added, why."""
+        reason = self._excuse
+        if reason is None or self.fleet.pending:
             return decision
-        reason = DecisionReason.BURST_QUEUED
+        signal = None if reason is DecisionReason.PACE_UNKNOWN else Signal.BACKLOG
         if decision.reason in _CONTENT and not decision.changes:
             decision = replace(decision, reason=reason, signal=signal)
         elif decision.reason is not DecisionReason.SCALE_DOWN:
             return decision
         text = sentences.message(decision.from_, decision.to, reason, signal, decision.recommendations)
         return replace(decision, message=text)
+
+    @property
+    def _excuse(self) -> DecisionReason | None:
+        """Why nothing is added though requests wait or will be late; None where neither is so."""
+        value = self.measure.value
+        if self.backlog.pace is None:
+            return DecisionReason.PACE_UNKNOWN if self.readings.waiting.usable else None
+        return DecisionReason.BURST_QUEUED if value is not None and value > self.promise.within else None
 
     def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
         needed = max(self.needed(pace), self._steady(pace))

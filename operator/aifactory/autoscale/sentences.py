@@ -37,6 +37,7 @@ _WHY = {
     DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
     DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
     DecisionReason.REQUESTS_QUEUED: "fewer would be enough, but none could finish what waits in it in drain.timeout",
+    DecisionReason.PACE_UNKNOWN: "requests wait, and what a full replica completes is being measured first",
     DecisionReason.BURST_QUEUED: "requests that wait will be late, but a further replica would get none of them",
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",

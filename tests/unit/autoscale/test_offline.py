@@ -112,7 +112,9 @@ def test_requests_that_were_there_before_all_that_is_remembered_have_waited_long
 
 
 def test_while_the_pace_is_not_known_no_replica_is_added_and_one_fewer_is_tried_only_if_nothing_waits() -> None:
-    assert decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3)).to == 3
+    unknown = decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3))
+    assert (unknown.to, unknown.reason) == (3, DecisionReason.PACE_UNKNOWN)
+    assert unknown.message == "3 replicas: requests wait, and what a full replica completes is being measured first"
     assert decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3), seconds=600).to == 3
     assert decided(readings(pods=3, completed=3.0, running=300.0), steady(3), seconds=600).to == 2
 
