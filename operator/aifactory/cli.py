@@ -270,7 +270,9 @@ def _documents(filenames: list[str]) -> list[Document]:
     """The objects of ours in some files; ends the program when a file cannot be read or none is in them."""
     try:
         documents = [document for name in filenames for document in _read(name) if _is_ours(document.data)]
-    except (OSError, UnicodeDecodeError, ManifestError) as error:
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+    except ManifestError as error:
         _fail(str(error))
     if not documents:
         *kinds, last = DEFINITIONS
@@ -279,7 +281,11 @@ def _documents(filenames: list[str]) -> list[Document]:
 
 
 def _read(name: str) -> Iterator[Document]:
-    return read_documents(name, sys.stdin.read() if name == "-" else Path(name).read_text())
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{name}: not UTF-8 text: {error}") from error
+    return read_documents(name, text)
 
 
 def _is_ours(data: dict[str, Any]) -> bool:
