@@ -20,7 +20,10 @@ _FINER_FIELD = "runtime.latencyBuckets"
 
 
 def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
-    """The promise of an offline service as far as it can be foretold; other promises by what has been seen."""
+    """The promise of an offline service as far as it can be foretold; other promises by what has been seen.
+
+    Nothing follows what was completed, so that its edge matters only once something is counted as late.
+    """
     foretold = worst(verdict for one in facts.roles for verdict in _promise(facts, one))
     yield from foretold
     if not readings.promises:
@@ -28,7 +31,8 @@ def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     if not foretold:
         yield _met(readings)
     unsupported = [o.objective.signal for o in readings.promises if o.observed.state is State.UNSUPPORTED]
-    between = [o for o in readings.promises if _between_buckets(o)]
+    late = [o for o in readings.completions if o.attainment_1h is not None and o.attainment_1h < 1]
+    between = [o for o in (*readings.objectives, *late) if _between_buckets(o)]
     if unsupported:
         message = f"the engine does not measure {', '.join(unsupported)}"
         yield Verdict(T.SLO_RESOLUTION, False, Reason.OBJECTIVE_UNSUPPORTED, message)

@@ -196,6 +196,13 @@ def test_what_waits_counts_before_what_was_completed():
     assert told(look("SLOMet", readings=seen, spec={})) == ("False", "ObjectivesMissed")
 
 
+def test_the_edge_at_which_completions_count_is_told_once_some_are_late():
+    edges = {"of": PROMISED, "edge": 1920.0, "edges": (1920.0, 7680.0)}
+    some, none = (readings(completions=(objective(60.0, attainment_1h=share, **edges),)) for share in (0.98, 1.0))
+    assert told(look("SLOResolution", readings=some)) == ("False", "BetweenBuckets")
+    assert look("SLOResolution", readings=none) is None
+
+
 def test_what_was_completed_does_not_hold_the_replicas_of_an_offline_service():
     answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
     seen = readings(completions=(objective(None, State.MISSING, of=PROMISED),))
