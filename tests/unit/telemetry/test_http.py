@@ -1,11 +1,16 @@
 """What Prometheus and the kubelet get from the operator, over HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aifactory.api.meta import parse_duration
+from aifactory.api.status import ScalingStatus
 from aifactory.telemetry import http
 from aifactory.telemetry.metrics import Metrics
 from aiohttp import web
@@ -175,9 +180,16 @@ LLAMA = {
             ],
             "lastScaleTime": "2026-01-01T11:00:00Z",
             "recommendations": [
-                {"signal": "timeToFirstToken", "ratio": "0.62", "value": "310ms", "target": "500ms", "replicas": 2},
-                {"signal": "kvCacheUsage", "ratio": "0.50", "value": "45.0%"},
-                {"signal": "waitingRequests"},
+                {
+                    "signal": "timeToFirstToken",
+                    "state": "OK",
+                    "ratio": "0.62",
+                    "value": "310ms",
+                    "target": "500ms",
+                    "replicas": 2,
+                },
+                {"signal": "kvCacheUsage", "state": "OK", "ratio": "0.50", "value": "45.0%"},
+                {"signal": "waitingRequests", "state": "MISSING"},
             ],
             "capacity": {
                 "tokensPerSecondPerReplica": "4200",
@@ -275,6 +287,35 @@ async def test_every_service_has_gauges(process, get):
     process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
     seen = await samples(get)
     assert {key: seen.get(key) for key in SEEN} == pytest.approx(SEEN)
+
+
+# A history of its own, and what only the operator reads.
+LEFT_OUT = {"history", "learned", "learned_of"}
+
+
+async def test_every_number_of_scaling_is_a_gauge(process, get):
+    scaling = LLAMA["status"]["scaling"]
+    parts = ScalingStatus.model_validate(scaling)
+    assert {name for name, value in parts if not value} == LEFT_OUT, "the example has to have all of it"
+    process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
+    shown = {round(value, 6) for value in (await samples(get)).values()}
+    assert {text for text in leaves(scaling) if (found := number(text)) is not None and found not in shown} == set()
+
+
+def leaves(value: Any) -> Iterator[str]:
+    for item in value.values() if isinstance(value, dict) else value:
+        yield from leaves(item) if isinstance(item, dict | list) else (str(item),)
+
+
+def number(text: str) -> float | None:
+    """A share, a duration in seconds, a time in epoch seconds or a plain number."""
+    if re.fullmatch(r"[0-9.]+%", text):
+        return round(float(text[:-1]) / 100, 6)
+    if re.fullmatch(r"([0-9]+(ms|s|m|h))+", text):
+        return parse_duration(text).total_seconds()
+    if re.fullmatch(r"[0-9]{4}-.*Z", text):
+        return datetime.fromisoformat(text).timestamp()
+    return float(text) if re.fullmatch(r"[0-9.]+", text) else None
 
 
 async def test_each_role_of_a_service_has_gauges_of_its_own(process, get):
