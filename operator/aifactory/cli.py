@@ -3,10 +3,9 @@
 import asyncio
 import json
 import re
-import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -24,7 +23,7 @@ from aifactory.api.schema import DEFINITIONS
 from aifactory.api.schema import crds as all_crds
 from aifactory.cache.children import render as render_cache
 from aifactory.lint import problems
-from aifactory.manifest import Document, ManifestError, read_documents
+from aifactory.manifest import Document, ManifestError, read_manifest
 from aifactory.preview import told
 from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
@@ -251,8 +250,8 @@ _KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
 def _documents(filenames: list[str]) -> list[Document]:
     """The objects of ours in some files; ends the program when a file cannot be read or none is in them."""
     try:
-        documents = [document for name in filenames for document in _read(name) if _is_ours(document.data)]
-    except (OSError, UnicodeDecodeError, ManifestError) as error:
+        documents = [document for name in filenames for document in read_manifest(name) if _is_ours(document.data)]
+    except ManifestError as error:
         _fail(str(error))
     if not documents:
         *kinds, last = DEFINITIONS
@@ -267,10 +266,6 @@ def _services(filenames: list[str]) -> list[dict[str, Any]]:
         _fail(f"no {KIND} in {', '.join(filenames)}")
     _refuse(documents)
     return [document.data for document in documents]
-
-
-def _read(name: str) -> Iterator[Document]:
-    return read_documents(name, sys.stdin.read() if name == "-" else Path(name).read_text())
 
 
 def _is_ours(data: dict[str, Any]) -> bool:

@@ -1,7 +1,9 @@
 """YAML manifests as documents that know on which line each field stands."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -37,6 +39,21 @@ class Document:
             key, node = children[step]
             line = key.start_mark.line
         return line + 1
+
+
+def read_manifest(name: str) -> Iterator[Document]:
+    """The objects in a file, or on stdin where the name is `-`; as `read_documents`, and for files that cannot be read.
+
+    Raises:
+        ManifestError: if it cannot be read, or is no manifest.
+    """
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+    except OSError as error:
+        raise ManifestError(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{name}: not UTF-8 text: {error}") from error
+    return read_documents(name, text)
 
 
 def read_documents(source: str, text: str) -> Iterator[Document]:

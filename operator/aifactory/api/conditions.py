@@ -17,7 +17,7 @@ class ConditionType(StrEnum):
     METRICS_AVAILABLE = "MetricsAvailable"  # the signals that scaling needs can be read
     SCALING_ACTIVE = "ScalingActive"  # replicas follow the objectives
     SCALING_LIMITED = "ScalingLimited"  # negative: a bound keeps replicas from the wanted number
-    SLO_MET = "SLOMet"
+    SLO_MET = "SLOMet"  # objectives, or the promise of an offline service
     SLO_RESOLUTION = "SLOResolution"  # the histogram can resolve the objective
     SLO_INFEASIBLE = "SLOInfeasible"  # negative: more replicas cannot meet the objective
     GPU_SHORTAGE = "GPUShortage"  # negative: pods wait for GPUs that no node has free
@@ -93,6 +93,9 @@ class Reason(StrEnum):
     BUDGET_BELOW_MINIMUM = "BudgetBelowMinimum"
     OBJECTIVES_MET = "ObjectivesMet"
     OBJECTIVES_MISSED = "ObjectivesMissed"
+    BACKLOG_IN_TIME = "BacklogInTime"
+    BACKLOG_LATE = "BacklogLate"
+    PACE_UNKNOWN = "PaceUnknown"
     OBJECTIVE_UNSUPPORTED = "ObjectiveUnsupported"
     BETWEEN_BUCKETS = "BetweenBuckets"
     BASE_LATENCY_ABOVE_OBJECTIVE = "BaseLatencyAboveObjective"

@@ -28,10 +28,13 @@ _STREAM_PARTS = 3
 _BURST_PARTS = 2
 # Requests that have not come for so many parts do not keep coming.
 _LATE_PARTS = 4
+# What is less is the error of a count.
+_A_REQUEST = 0.5
 # The pace is a mean over this time (seconds); what was read after a restart counts for as much as this of it.
 _PACE_SECONDS = 600.0
 _RECALLED_SECONDS = 120.0
 _PACE = "backlog.pace"
+_CARRIES = "backlog.tokens"
 # No service has more requests, and no replica is faster or slower.
 _HIGHEST = 1e9
 _LOWEST = 1e-6
@@ -71,8 +74,9 @@ class Backlog:
     """When the requests in flight came, and what full replicas complete. Times are epoch seconds.
 
     `arrived`: requests by the start of the bin in which they came, newest last. Every replica has had requests waiting
-    since `full_since`, and its pace has been `measured` since some time after that. `completed` requests in
-    `replica_seconds` of full replicas, both forgotten exponentially. `ready` replicas served in the last tick.
+    since `full_since`, and its pace has been `measured` since some time after that. `completed` requests and `tokens`,
+    0 where they are not counted, in `replica_seconds` of full replicas, all forgotten exponentially. `ready` replicas
+    served in the last tick.
     """
 
     time: float | None = None
@@ -81,6 +85,7 @@ class Backlog:
     full_since: float | None = None
     measured: bool = False
     completed: float = 0.0
+    tokens: float = 0.0
     replica_seconds: float = 0.0
     ready: int = 0
 
@@ -88,6 +93,12 @@ class Backlog:
     def pace(self) -> float | None:
         """Requests per second of a full replica; None before one was seen."""
         found = self.completed / self.replica_seconds if self.replica_seconds else 0.0
+        return found if _LOWEST < found < _HIGHEST else None
+
+    @property
+    def carries(self) -> float | None:
+        """Tokens per second of a full replica; None before one was seen."""
+        found = self.tokens / self.replica_seconds if self.replica_seconds else 0.0
         return found if _LOWEST < found < _HIGHEST else None
 
     @property
@@ -109,7 +120,8 @@ class Backlog:
         if before is None or not 0 <= now - before <= readings.window_seconds:
             return replace(self, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
         came = found - self.in_flight + done * (now - before)
-        watched = self._watched(readings, fleet, running, done)._paced(done, fleet.ready, now - before)
+        tokens = min(readings.tokens or 0.0, _HIGHEST)
+        watched = self._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, now - before)
         arrived = self._binned(came, before, now, promise)
         return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
 
@@ -138,14 +150,18 @@ class Backlog:
         takes = readings.window_seconds + (running / done if done else inf)
         return replace(self, full_since=since, measured=self.measured or readings.time - since >= takes)
 
-    def _paced(self, done: float, ready: int, passed: float) -> "Backlog":
+    def _paced(self, done: float, tokens: float, ready: int, passed: float) -> "Backlog":
         """With completions of full replicas, or of others that are faster even so."""
         faster = self.pace is not None and ready > 0 and done / ready > self.pace
         if not (self.measured or faster):
             return self
         keep = exp(-passed / _PACE_SECONDS)
-        completed = keep * self.completed + done * passed
-        return replace(self, completed=completed, replica_seconds=keep * self.replica_seconds + ready * passed)
+        return replace(
+            self,
+            completed=keep * self.completed + done * passed,
+            tokens=keep * self.tokens + tokens * passed,
+            replica_seconds=keep * self.replica_seconds + ready * passed,
+        )
 
     def due(self, now: float, promise: Promise) -> Iterator[tuple[float, float]]:
         """(requests, seconds left): so many of those in flight have to be completed in that time. Shortest time last.
@@ -158,6 +174,19 @@ class Backlog:
                 return
             yield self.in_flight - newer, start + promise.aimed - now
             newer += max(0.0, count)
+
+    def slowest(self, rate: float, now: float) -> float:
+        """Seconds from arrival to completion of the slowest request in flight, at `rate` requests per second.
+
+        The slowest of a bin is its last. What came before anything was seen counts as come just then.
+        """
+        longest, left, end = 0.0, self.in_flight, now
+        for start, count in (*reversed(self.arrived), (-inf, 0.0)):
+            if left < _A_REQUEST:
+                break
+            longest = max(longest, left / rate + now - end)
+            left, end = left - max(0.0, count), start
+        return longest
 
     def stream(self) -> float:
         """Requests per second that have come in each of the last whole bins: a burst does not count."""
@@ -179,17 +208,17 @@ class Backlog:
 
     def saved(self) -> Mapping[str, float]:
         """What is worth keeping over a restart, by names that `restored` knows."""
-        return {} if self.pace is None else {_PACE: self.pace}
+        found = {_PACE: self.pace, _CARRIES: self.carries}
+        return {name: value for name, value in found.items() if value is not None}
 
     @classmethod
     def restored(cls, values: Mapping[str, float]) -> "Backlog":
         """From what `saved` gave; a pace that cannot be one counts as never learned."""
-        pace = values.get(_PACE, 0.0)
-        return (
-            cls(completed=pace * _RECALLED_SECONDS, replica_seconds=_RECALLED_SECONDS)
-            if _LOWEST < pace < _HIGHEST
-            else cls()
-        )
+        pace, carries = values.get(_PACE, 0.0), values.get(_CARRIES, 0.0)
+        if not _LOWEST < pace < _HIGHEST:
+            return cls()
+        tokens = carries * _RECALLED_SECONDS if _LOWEST < carries < _HIGHEST else 0.0
+        return cls(completed=pace * _RECALLED_SECONDS, tokens=tokens, replica_seconds=_RECALLED_SECONDS)
 
 
 def completed(readings: ServiceReadings) -> float | None:

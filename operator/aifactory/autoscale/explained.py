@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ServiceReadings
 
 from .decision import Alternative, Capacity, DecisionReason, Forecast
@@ -46,15 +47,25 @@ def rejected(
     expected: Expectation | None,
     knowledge: Knowledge,
 ) -> Iterator[Alternative]:
-    """What all signals wanted, if something stood in the way, and one replica fewer, with what it would have led to."""
+    """What all signals wanted, if something stood in the way, and one replica fewer, with what either would lead to."""
     if limited_by is not None and wanted != chosen:
-        yield Alternative(wanted, limited_by)
-    if chosen - 1 < fewest or expected is None:
-        return
-    found = [(_predicted(one, expected.upper / (chosen - 1), knowledge), one) for one in _known(measures, knowledge)]
-    if found and chosen > 1:
-        ratio, one = max(found, key=lambda item: item[0])
-        yield Alternative(chosen - 1, DecisionReason.CONSOLIDATION_REFUSED, one.signal, ratio)
+        yield Alternative(wanted, limited_by, *_worst(measures, expected, knowledge, wanted))
+        if wanted < chosen:
+            return
+    fewer = chosen - 1
+    signal, ratio = _worst(measures, expected, knowledge, fewer)
+    if fewer >= max(fewest, 1) and signal is not None:
+        yield Alternative(fewer, DecisionReason.CONSOLIDATION_REFUSED, signal, ratio)
+
+
+def _worst(
+    measures: tuple[Measure, ...], expected: Expectation | None, knowledge: Knowledge, replicas: int
+) -> tuple[Signal | None, float | None]:
+    """The signal that would be nearest to its limit with so many replicas, and what it would be."""
+    if expected is None or not replicas:
+        return None, None
+    found = [(one.signal, _predicted(one, expected.upper / replicas, knowledge)) for one in _known(measures, knowledge)]
+    return max(found, key=lambda item: item[1], default=(None, None))
 
 
 def _known(measures: tuple[Measure, ...], knowledge: Knowledge) -> list[Measure]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ServiceReadings, State
 
+from . import sentences
 from .backlog import Backlog, Promise, completed
 from .decision import Alternative, Capacity, Decision, DecisionReason
 from .fleet import Fleet
@@ -26,6 +27,13 @@ _COMING_SHARE = 0.5
 _SLOWEST_INFLOW = 0.5
 _HIGHEST_RATIO = 100.0
 _MOST_SECONDS = 1e6
+# Of a decision that leaves everything as it is because nothing asks for more.
+_CONTENT = (
+    DecisionReason.WITHIN_TARGET,
+    DecisionReason.AT_MINIMUM,
+    DecisionReason.CONSOLIDATION_REFUSED,
+    DecisionReason.REQUESTS_QUEUED,
+)
 Due = tuple[float, float]
 """Requests, and the seconds in which they have to be completed."""
 
@@ -58,9 +66,10 @@ class Offline:
 
     @property
     def measure(self) -> Measure:
-        """Seconds until all that is in flight is completed, against the promise; above a ratio of 1 that is too late.
+        """Seconds that the slowest request in flight will have taken, against the promise; None before that is known.
 
-        Not measured yet, it is None with a ratio of 0.
+        The ratio is that of the replicas that all of it takes to those that there are, with the room that is planned
+        for unequal queues, and 0 before that is known; above 1 more are needed.
         """
         readings, within = self.readings, self.promise.within
         for one in (readings.running, readings.waiting):
@@ -72,11 +81,10 @@ class Offline:
         pace = self.backlog.pace
         if pace is None:
             return Measure(Signal.BACKLOG, State.OK, None, within, 0.0)
-        mean, longest = self.backlog.in_flight / (pace * self.fleet.ready), self._longest(pace)
+        slowest = self.backlog.slowest(pace * self.fleet.ready, readings.time)
         ratio = max(self.needed(pace) / self.fleet.ready, self._longest(pace, self.startup) / self.promise.aimed)
-        return Measure(
-            Signal.BACKLOG, State.OK, min(_MOST_SECONDS, max(mean, longest)), within, min(_HIGHEST_RATIO, ratio)
-        )
+        value = min(_MOST_SECONDS, max(slowest, self._longest(pace)))
+        return Measure(Signal.BACKLOG, State.OK, value, within, min(_HIGHEST_RATIO, ratio))
 
     @property
     def replicas(self) -> int:
@@ -144,19 +152,41 @@ class Offline:
 
     def explained(self, decision: Decision, fewest: int, load: float | None) -> Decision:
         """The decision with what a replica completes of a `load` (tokens per second), and what one fewer would do."""
-        pace, readings = self.backlog.pace, self.readings
-        tokens, done = readings.tokens, readings.completed.usable
+        decision = self._told(decision)
+        pace, carries = self.backlog.pace, self.backlog.carries
         if pace is None:
             return decision
         capacity = None
-        if tokens and done and load is not None:
-            capacity = Capacity(pace * tokens / done, load, self.backlog.confidence, Signal.BACKLOG)
-        fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) else ()
+        if carries is not None and load is not None:
+            capacity = Capacity(carries, load, self.backlog.confidence, Signal.BACKLOG)
+        wanted = any(one.replicas < decision.to for one in decision.rejected)
+        fewer = tuple(self._fewer(decision.to - 1, pace)) if decision.to > max(1, fewest) and not wanted else ()
         return replace(decision, capacity=capacity, rejected=(*decision.rejected, *fewer))
+
+    def _told(self, decision: Decision) -> Decision:
+        """Where requests wait or will be late and nothing is added, why."""
+        reason = self._excuse
+        if reason is None or self.fleet.pending:
+            return decision
+        signal = None if reason is DecisionReason.PACE_UNKNOWN else Signal.BACKLOG
+        if decision.reason in _CONTENT and not decision.changes:
+            decision = replace(decision, reason=reason, signal=signal)
+        elif decision.reason is not DecisionReason.SCALE_DOWN:
+            return decision
+        text = sentences.message(decision.from_, decision.to, reason, signal, decision.recommendations)
+        return replace(decision, message=text)
+
+    @property
+    def _excuse(self) -> DecisionReason | None:
+        """Why nothing is added though requests wait or will be late; None where neither is so."""
+        value = self.measure.value
+        if self.backlog.pace is None:
+            return DecisionReason.PACE_UNKNOWN if self.readings.waiting.usable else None
+        return DecisionReason.BURST_QUEUED if value is not None and value > self.promise.within else None
 
     def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
         needed = max(self.needed(pace), self._steady(pace))
-        if needed > replicas:
+        if rounded_up(needed) > replicas:
             reason = DecisionReason.CONSOLIDATION_REFUSED
             yield Alternative(replicas, reason, Signal.BACKLOG, min(_HIGHEST_RATIO, needed / replicas))
 

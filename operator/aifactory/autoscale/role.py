@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from aifactory.observed import Group
 from aifactory.runtimes import Role
-from aifactory.signals.objectives import Objective
+from aifactory.signals.objectives import Objective, Signal, completion
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
+from . import sentences
 from .backlog import Promise
 from .bounds import bounds_of
 from .decision import Decision
@@ -29,7 +30,7 @@ def decide_role(
 ) -> Decided:
     """Read the signals of a role, and run the control law if it scales. `now` is epoch seconds."""
     serving = frozenset(pod.name for pod in group.serving_pods)
-    readings = snapshot.service(*role.service.key, serving, objectives, role.dialects)
+    readings = snapshot.service(*role.service.key, serving, objectives, role.dialects, completions(role))
     given, bounds = role.spec.scaling, bounds_of(role, now)
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
@@ -37,7 +38,14 @@ def decide_role(
     past = _past(memory, now)
     promise = Promise.of(role.spec)
     decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
-    return Decided(readings, bounds.explained(decision), memory)
+    return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
+
+
+def completions(role: Role) -> tuple[Objective, ...]:
+    """What the completed requests of an offline service are judged by, where this role is."""
+    found = completion(role.spec.slo)
+    follows = role.follows is None or Signal.E2E in role.follows
+    return (found,) if found and follows else ()
 
 
 def _past(memory: Memory, now: float) -> Memory:

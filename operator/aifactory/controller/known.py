@@ -12,7 +12,7 @@ from aifactory.api.status import InferenceServiceStatus, PlanStatus, ResolvedSta
 from aifactory.autoscale.bounds import spec_in_force
 from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.memory import Memory
-from aifactory.autoscale.role import decide_role
+from aifactory.autoscale.role import completions, decide_role
 from aifactory.autoscale.zero import Rest, activated
 from aifactory.canary import Staged
 from aifactory.decide import wanted_replicas
@@ -153,7 +153,7 @@ class Known:
     @property
     def objectives(self) -> Iterator[Objective]:
         """All that is promised."""
-        return (objective for one in self.roles for objective in one.objectives)
+        return (objective for one in self.roles for objective in (*one.objectives, *completions(one.role)))
 
     @property
     def dialects(self) -> Iterator[MetricDialect]:

@@ -7,13 +7,15 @@ from aifactory.api.status import Condition, InferenceServiceStatus
 
 T, R = ConditionType, Reason
 _BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED)
+# A service that nobody asks, or that is to have no replica, is as it should be.
+_AS_ASKED = (R.SCALED_TO_ZERO,)
 # Where a message says what is, and not what to change.
 _ADVICE: Mapping[str, str] = {
     R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
     R.SCHEDULED_MAXIMUM: "raise maxReplicas of the schedule",
     R.BUDGET: "raise spec.scaling.budget",
     R.INSUFFICIENT_GPUS: "add nodes with GPUs, or lower accelerator.count or replicas",
-    R.UNSCHEDULABLE: "look at what the scheduler says, and at podTemplate",
+    R.UNSCHEDULABLE: "see what the scheduler says: labels, taints and volumes that the spec asks for have to be there",
     R.PROMETHEUS_UNREACHABLE: "set AIFACTORY_PROMETHEUS_URL of the operator to a Prometheus that it can reach",
     R.METRICS_MISSING: "see that Prometheus scrapes the pods and keeps the labels of the scrape job that is documented",
     R.METRICS_STALE: "see that Prometheus scrapes the pods, and how often",
@@ -23,6 +25,7 @@ _ADVICE: Mapping[str, str] = {
     R.PLAN_ONLY: "set spec.mode to Active",
     R.PAUSED: "set spec.mode to Active",
     R.OBJECTIVES_MISSED: "see what the last decision was limited by",
+    R.BACKLOG_LATE: "see what the last decision was limited by; or raise slo.completeWithin, or send less at once",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
     R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",
@@ -50,7 +53,7 @@ def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
 
 def _stands_in_the_way(condition: Condition) -> bool:
     bad = "True" if condition.type in _BAD_WHEN_TRUE else "False"
-    return condition.status == bad
+    return condition.status == bad and condition.reason not in _AS_ASKED
 
 
 def _named(conditions: Iterable[Condition]) -> str:

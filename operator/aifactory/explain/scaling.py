@@ -13,7 +13,7 @@ from aifactory.api.status import (
 )
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
-from aifactory.autoscale.sentences import why
+from aifactory.autoscale.sentences import ROOM, why
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
@@ -47,16 +47,19 @@ def scaling(title: str, mode: ScalingMode, bounds: Bounds, status: ScalingStatus
 
 def _decision(decision: DecisionStatus, now: float) -> Iterator[str]:
     yield f"  {decision.reason}, since {decision.time} ({ago(decision.time, now)}): {decision.message.rstrip('.')}."
-    if decision.limited_by:
+    if decision.limited_by and decision.limited_by != decision.reason:
         reason = why(decision.limited_by)
         yield f"  What limited it: {decision.limited_by}{f', {reason}' * bool(reason)}."
 
 
 def _answer(one: RecommendationStatus) -> str:
     answer = "says nothing about replicas" if one.replicas is None else counted(one.replicas, "replica")
+    if one.signal == Signal.BACKLOG and one.value is None and one.state == State.OK:
+        return f"not known before requests have waited in every replica for a while: {answer}"
     if one.value is None or one.state != State.OK:
         return unread(one.state) if one.replicas is None else f"{unread(one.state)}: {answer}"
-    ratio = f", ratio {one.ratio}" if one.ratio else ""
+    room = f" {ROOM}" if one.signal == Signal.BACKLOG else ""
+    ratio = f", ratio {one.ratio}{room}" if one.ratio else ""
     return f"{one.value} against {one.target}{ratio}: {answer}"
 
 

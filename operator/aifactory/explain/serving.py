@@ -40,8 +40,9 @@ def objectives(status: InferenceServiceStatus, service: InferenceService | None)
         yield f"Objective: each request is completed within {within}, waiting included"
     if not status.slo:
         return
-    goal = f": {format_percent(service.spec.slo.attainment)} within target over an hour is asked for" if service else ""
-    yield f"Objectives{goal}"
+    goal = f"{format_percent(service.spec.slo.attainment)} within target over an hour" if service else ""
+    if not within:
+        yield f"Objectives: {goal} is asked for" if goal else "Objectives"
     yield from (f"  {one.objective} {one.target}: {_objective(one)}" for one in status.slo)
 
 

@@ -21,11 +21,11 @@ def edges(spec: InferenceServiceSpec) -> Mapping[str, tuple[float, ...]]:
     """
     if spec.runtime.latency_buckets is not LatencyBuckets.OBJECTIVES:
         return {}
-    asked = spec.slo.in_force
+    asked, within = spec.slo.in_force, spec.slo.may_take
     latencies = {
         "time_to_first_token": asked.time_to_first_token,
         "inter_token_latency": asked.inter_token_latency,
-        "end_to_end_latency": asked.end_to_end_latency,
+        "end_to_end_latency": LatencyObjective(target=within) if within else asked.end_to_end_latency,
     }
     return {name: _around(objective) for name, objective in latencies.items() if objective}
 

@@ -21,6 +21,7 @@ class Signal(StrEnum):
     BACKLOG = "backlog"  # seconds until all that is there is completed, of an offline service
 
 
+_HIGHEST_PERCENTILE = 99  # of which a histogram of a minute tells something
 LATENCIES = (Signal.TTFT, Signal.ITL, Signal.E2E)
 
 
@@ -58,3 +59,14 @@ def resolve(slo: SLOSpec) -> tuple[Objective, ...]:
     if asked.throughput:
         found.append(Objective(Signal.THROUGHPUT, float(asked.throughput.tokens_per_second)))
     return tuple(found)
+
+
+def completion(slo: SLOSpec) -> Objective | None:
+    """What is seen of the promise of an offline service, once requests are completed; None where there is none.
+
+    It judges the past alone: how many replicas complete what waits in time is not for a percentile to say.
+    """
+    within, attainment = slo.may_take, float(slo.attainment)
+    if within is None:
+        return None
+    return Objective(Signal.E2E, within.total_seconds(), min(_HIGHEST_PERCENTILE, int(attainment * 100)), attainment)

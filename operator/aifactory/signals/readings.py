@@ -87,6 +87,7 @@ class ServiceReadings:
 
     Read at `time` (epoch seconds). `pods` are the ready pods that report, by name; gauges are sums or means over them.
     The `silent` ones have held requests for the whole window and made no token, though the service has made some.
+    `completions` is what was completed of what an offline service promises, which decides nothing.
     Rates are per second over `window_seconds`. `offered` is completions plus growth of the requests in the system.
     `error` says what Prometheus answered if nothing could be read.
     """
@@ -105,6 +106,12 @@ class ServiceReadings:
     pods: Mapping[str, PodReading] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     error: str = ""
+    completions: tuple[ObjectiveReading, ...] = ()
+
+    @property
+    def promises(self) -> tuple[ObjectiveReading, ...]:
+        """All that the service promises."""
+        return self.objectives + self.completions
 
     @property
     def in_flight(self) -> Mapping[str, float]:

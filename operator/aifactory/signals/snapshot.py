@@ -38,9 +38,11 @@ class Snapshot:
         ready_pods: Collection[str],
         objectives: Iterable[Objective],
         dialects: Iterable[MetricDialect],
+        completions: Iterable[Objective] = (),
     ) -> ServiceReadings:
         """What is known about one service. Series of pods that are not ready are left out of gauges."""
-        return _View(self, (namespace, name), frozenset(ready_pods), tuple(dialects)).readings(objectives)
+        view = _View(self, (namespace, name), frozenset(ready_pods), tuple(dialects))
+        return view.readings(objectives, completions)
 
     def tracks(
         self, service: Service, since: float, objectives: Iterable[Objective], dialects: Collection[MetricDialect]
@@ -89,11 +91,12 @@ class _View:
         self.reporting = sorted(fresh & self._by_pod("running").keys())
         self.sampled = bool(ages)
 
-    def readings(self, objectives: Iterable[Objective]) -> ServiceReadings:
+    def readings(self, objectives: Iterable[Objective], completions: Iterable[Objective]) -> ServiceReadings:
         return ServiceReadings(
             time=self.snapshot.time,
             window_seconds=self.snapshot.window_seconds,
-            objectives=tuple(self._objective(objective) for objective in objectives),
+            objectives=tuple(map(self._objective, objectives)),
+            completions=tuple(map(self._objective, completions)),
             running=self._gauge("running", sum),
             waiting=self._gauge("waiting", sum),
             kv_cache_usage=self._gauge("kv_cache_usage", fmean),

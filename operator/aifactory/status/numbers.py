@@ -58,18 +58,18 @@ def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
             objective=item.objective.signal,
             target=item.objective.text,
             state=item.observed.state,
-            observed=_value(item.objective.signal, item.observed.value),
+            observed=quantity(item.objective.signal, item.observed.value),
             attainment5m=percent(item.attainment_5m),
             attainment1h=percent(item.attainment_1h),
             error_budget=percent(_budget_left(item, goal)),
         )
-        for item in readings.objectives
+        for item in readings.promises
     ]
 
 
 def worst_attainment(readings: ServiceReadings) -> str | None:
     """The lowest attainment of the last five minutes over all objectives."""
-    known = [item.attainment_5m for item in readings.objectives if item.attainment_5m is not None]
+    known = [item.attainment_5m for item in readings.promises if item.attainment_5m is not None]
     return percent(min(known, default=None))
 
 
@@ -132,14 +132,15 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
     return RecommendationStatus(
         signal=item.signal,
         state=item.state,
-        value=_value(item.signal, item.value),
-        target=_value(item.signal, item.target),
+        value=quantity(item.signal, item.value),
+        target=quantity(item.signal, item.target),
         ratio=None if item.ratio is None else f"{item.ratio:.2f}",
         replicas=item.replicas,
     )
 
 
-def _value(signal: Signal, value: float | None) -> str | None:
+def quantity(signal: Signal, value: float | None) -> str | None:
+    """A value in the signal's unit: latencies to the millisecond, times of a backlog to the second."""
     if value is None:
         return None
     if signal is Signal.BACKLOG:

@@ -1,13 +1,13 @@
 """What scaling has learned and expects, as text that a wobbling last digit does not change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
 
 from aifactory.api.meta import format_duration, parse_duration
 from aifactory.api.status import AlternativeStatus, CapacityStatus, ForecastStatus
-from aifactory.autoscale.decision import Alternative, Capacity, Forecast
+from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
 from aifactory.autoscale.sentences import why
 
 REJECTED = 8
@@ -15,6 +15,8 @@ REJECTED = 8
 _WOBBLE = 0.05
 _LEAST_CHANGE = 1.0
 _RATIO_CHANGE = 0.05
+# How far beyond its limit something would be no longer matters.
+_FAR_BEYOND = 10
 
 
 def capacity(found: Capacity | None, before: CapacityStatus | None) -> CapacityStatus | None:
@@ -70,16 +72,22 @@ def _alternative(one: Alternative, before: AlternativeStatus | None) -> Alternat
         reason=one.reason,
         signal=one.signal,
         predicted=None if ratio is None else f"{ratio:.2f}",
-        message=why(one.reason) if ratio is None or one.signal is None else _would(one.signal, ratio),
+        message="; ".join(_grounds(one, ratio)),
     )
+
+
+def _grounds(one: Alternative, ratio: float | None) -> Iterator[str]:
+    """What would become of a signal, and what stood in the way if that did not."""
+    predicted = ratio is not None and one.signal is not None
+    if not (predicted and one.reason is DecisionReason.CONSOLIDATION_REFUSED):
+        yield why(one.reason)
+    if ratio is not None and one.signal is not None:
+        share = f"{ratio:.0%} of" if ratio < _FAR_BEYOND else f"more than {_FAR_BEYOND} times"
+        yield f"{one.signal} would come to {share} its limit"
 
 
 def _near(one: float | None, other: float | None) -> bool:
     return one is other if one is None or other is None else abs(one - other) < _RATIO_CHANGE
-
-
-def _would(signal: str, ratio: float) -> str:
-    return f"{signal} would come to {ratio:.0%} of its limit"
 
 
 def _number(value: float, before: str | None) -> str:

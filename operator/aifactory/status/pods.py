@@ -25,6 +25,8 @@ ADVICE: Mapping[Reason, str] = {
     Reason.POD_REJECTED: "check quotas and the pod security level of the namespace",
     Reason.STARTUP_TIMEOUT: "raise spec.runtime.startupTimeout, or read the log of a pod",
 }
+# Of the scheduler's plugins NodeResourcesFit and DynamicResources.
+_SCARCE = ("Insufficient", "cannot allocate")
 # A container that failed this often does so again; between two failures it looks as if it were loading.
 _CRASHES = 2
 
@@ -85,6 +87,11 @@ def lacks_gpus(pod: Pod, accelerator: AcceleratorSpec) -> bool:
         else f"Insufficient {accelerator.resource_name}"
     )
     return lack in pod.unschedulable_message
+
+
+def lacks_something(pod: Pod) -> bool:
+    """Nodes have too little left for it; else labels, taints or volumes keep it away, which more GPUs do not change."""
+    return any(text in pod.unschedulable_message for text in _SCARCE)
 
 
 def stuck(pod: Pod) -> Reason | None:

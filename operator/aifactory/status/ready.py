@@ -2,12 +2,16 @@
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.role import RoleName
+from aifactory.observed import Pod
+from aifactory.render.pod import PRODUCT_LABEL
 
 from . import rollout
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
 from .pods import lacks_gpus, trouble, unschedulable
 
+# Of the scheduler's plugin NodeAffinity.
+_OTHER_LABELS = "node affinity/selector"
 ASLEEP = "no replica runs; the next request is held until one serves"
 COLD_STARTING = "requests are held while the first replica loads the model"
 
@@ -51,7 +55,7 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return True, Reason.AVAILABLE, "all required replicas serve"
     waiting = unschedulable(one.group.pods)
     if waiting:
-        return False, _shortage(one), f"{serving}; {waiting[0].unschedulable_message}"
+        return False, _shortage(one), f"{serving}; {_nowhere(one, waiting[0])}"
     if facts.cold(one) and not any(pod.restarts for pod in one.group.pending_pods):
         return None, Reason.COLD_STARTING, f"{serving}; {COLD_STARTING}"
     if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
@@ -78,6 +82,17 @@ def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:
 def _shortage(one: RoleFacts) -> Reason:
     lacking = any(lacks_gpus(pod, one.role.spec.accelerator) for pod in unschedulable(one.group.pods))
     return Reason.INSUFFICIENT_GPUS if lacking else Reason.UNSCHEDULABLE
+
+
+def _nowhere(one: RoleFacts, pod: Pod) -> str:
+    """What the scheduler says, and, where labels of nodes are at fault, which the spec asks for."""
+    spec, said = one.role.spec, pod.unschedulable_message
+    product = spec.accelerator.product if one.role.accelerated else None
+    asked = [f"accelerator.product asks for nodes with {PRODUCT_LABEL}={product}"] if product else []
+    if spec.pod_template and spec.pod_template.node_selector:
+        labels = ", ".join(f"{name}={value}" for name, value in spec.pod_template.node_selector.items())
+        asked.append(f"podTemplate.nodeSelector for nodes with {labels}")
+    return "; ".join([said.rstrip("."), *asked]) if asked and _OTHER_LABELS in said else said
 
 
 def _was_ready(facts: Facts) -> bool:

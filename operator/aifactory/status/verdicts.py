@@ -3,20 +3,18 @@
 from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.api.engine import takes
 from aifactory.api.scaling import ScalingMode
-from aifactory.api.spec import LatencyBuckets, RuntimeSpec
 from aifactory.autoscale.bounds import bounds_of
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
-from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
+from aifactory.signals.readings import ServiceReadings, State
 
-from . import rollout
+from . import rollout, slo
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
-from .pods import lacks_gpus, unschedulable
+from .pods import lacks_gpus, lacks_something, unschedulable
 from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
 
@@ -29,7 +27,6 @@ _BOUNDS = {
     DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS,
 }
 _MOST_NAMES = 5
-_FINER_FIELD = "runtime.latencyBuckets"
 _FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
 _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
 
@@ -51,7 +48,7 @@ def verdicts(facts: Facts) -> Iterator[Verdict]:
     yield from worst(verdict for one in facts.roles for verdict in _gpu_shortage(facts, one))
     if facts.readings is not None and facts.serving:
         yield _metrics(facts, facts.readings)
-        yield from _objectives(facts, facts.readings)
+        yield from slo.verdicts(facts, facts.readings)
     yield from worst(verdict for one in facts.roles for verdict in _scaling(facts, one))
 
 
@@ -102,9 +99,11 @@ def _model(facts: Facts) -> Iterator[Verdict]:
 
 def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     accelerator = one.role.spec.accelerator
-    waiting = [pod for pod in unschedulable(one.group.pods) if lacks_gpus(pod, accelerator)]
+    nowhere = unschedulable(one.group.pods)
+    waiting = [pod for pod in nowhere if lacks_gpus(pod, accelerator)]
     known = one.decision is not None and one.decision.gpu_shortage
-    if known or (waiting and not one.scales):
+    scarce = not nowhere or any(lacks_something(pod) for pod in nowhere)
+    if (known and scarce) or (waiting and not one.scales):
         message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
         yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, facts.about(one, message))
 
@@ -151,53 +150,6 @@ def _ready_for(facts: Facts, pod: Pod) -> float:
     return facts.now - (pod.ready_at or 0.0)
 
 
-def _objectives(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
-    if not readings.objectives:
-        return
-    yield _slo_met(readings)
-    unsupported = [o.objective.signal for o in readings.objectives if o.observed.state is State.UNSUPPORTED]
-    between = [o for o in readings.objectives if _between_buckets(o)]
-    if unsupported:
-        message = f"the engine does not measure {', '.join(unsupported)}"
-        yield Verdict(T.SLO_RESOLUTION, False, Reason.OBJECTIVE_UNSUPPORTED, message)
-    elif between:
-        worst = between[0]
-        message = (
-            f"{worst.objective.signal} target {worst.objective.target:g} s lies between the engine's histogram edges; "
-            f"attainment is counted at {worst.edge or 0:g} s{_finer(facts.service.spec.runtime)}"
-        )
-        yield Verdict(T.SLO_RESOLUTION, False, Reason.BETWEEN_BUCKETS, message)
-
-
-def _finer(runtime: RuntimeSpec) -> str:
-    if not takes(runtime.engine, _FINER_FIELD) or runtime.latency_buckets is LatencyBuckets.OBJECTIVES:
-        return ""
-    return f"; spec.{_FINER_FIELD}: Objectives makes it exact"
-
-
-def _slo_met(readings: ServiceReadings) -> Verdict:
-    seen = [o for o in readings.objectives if o.observed.state is State.OK and o.observed.value is not None]
-    backlog = bool(readings.waiting.value)
-    missed = [o.objective.signal for o in seen if _missed(o, backlog)]
-    if missed:
-        return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"missed: {', '.join(missed)}")
-    if seen:
-        return Verdict(T.SLO_MET, True, Reason.OBJECTIVES_MET, "every objective that is measured is met")
-    if any(o.observed.state is State.IDLE for o in readings.objectives):
-        return Verdict(T.SLO_MET, None, Reason.IDLE, "no requests in the window")
-    return Verdict(T.SLO_MET, None, Reason.METRICS_MISSING, "no objective can be read")
-
-
-def _missed(reading: ObjectiveReading, backlog: bool) -> bool:
-    """Throughput can only be asked for while requests wait."""
-    value, target = reading.observed.value or 0.0, reading.objective.target
-    return backlog and value < target if reading.objective.signal is Signal.THROUGHPUT else value > target
-
-
-def _between_buckets(reading: ObjectiveReading) -> bool:
-    return bool(reading.edges) and reading.edge is not None and reading.edge < reading.objective.target
-
-
 def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     decision = one.decision
     if not one.scales or decision is None:
@@ -205,10 +157,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     status, reason, message = _activity(facts, one)
     yield Verdict(T.SCALING_ACTIVE, status, reason, facts.about(one, message) if not status else message)
     if (bounds := bounds_of(one.role, facts.now)) and bounds.unaffordable is not None:
-        message = (
-            f"spec.scaling.budget is too small for {bounds.unaffordable} replicas, the fewest that are asked for; "
-            f"{bounds.high} may run: raise the budget or lower minReplicas"
-        )
+        message = _unaffordable(bounds.unaffordable, bounds.high)
         yield Verdict(T.SCALING_LIMITED, True, Reason.BUDGET_BELOW_MINIMUM, facts.about(one, message))
     elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
@@ -225,6 +174,15 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         names = ", ".join(decision.stuck_pods[:_MOST_NAMES])
         message = f"{names}: requests run there but no token comes out; not counted on as a replica"
         yield Verdict(T.ENGINE_STALLED, True, Reason.PODS_STUCK, facts.about(one, message))
+
+
+def _unaffordable(fewest: int, most: int) -> str:
+    if fewest == 1:
+        return "spec.scaling.budget is too small for one replica, which runs all the same: raise the budget"
+    return (
+        f"spec.scaling.budget is too small for {fewest} replicas, the fewest that are asked for; "
+        f"{most} may run: raise the budget or lower minReplicas"
+    )
 
 
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:

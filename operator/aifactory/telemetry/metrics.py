@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -97,13 +98,24 @@ _SERVICE_GAUGES = {
     "signal_target": ("Its limit.", ("role", "signal")),
     "signal_ratio": ("Signal / limit.", ("role", "signal")),
     "signal_replicas": ("Replicas that a signal alone would choose.", ("role", "signal")),
+    "decision": (
+        "1 for the decision in force, by its reason, the signal that asked for it and what limited it.",
+        ("role", "reason", "signal", "limited_by"),
+    ),
+    "decision_replicas": ("Replicas before and after the decision in force: from, to.", ("role", "bound")),
+    "decision_timestamp_seconds": ("When the decision in force was taken.", ("role",)),
+    "last_scale_timestamp_seconds": ("When replicas last changed.", ("role",)),
+    "rejected_replicas": ("A number of replicas that was not chosen, by the reason.", ("role", "reason")),
+    "rejected_ratio": ("What the ratio of a signal would become with it.", ("role", "reason", "signal")),
     "load_tokens_per_second": ("Prompt and output tokens of all replicas.", ("role",)),
     "capacity_tokens_per_second": ("What one replica carries, as learned.", ("role",)),
+    "capacity_signal": ("1 for the signal that comes to its limit there.", ("role", "signal")),
     "capacity_confidence": ("How sure that is, 0 to 1.", ("role",)),
     "forecast_tokens_per_second": (
         "Load that is expected: expected, and upper with its usual error.",
         ("role", "bound"),
     ),
+    "forecast_model": ("1 for the model that forecasts.", ("role", "model")),
     "forecast_error": ("Mean error of forecasts so far, as a share of the load.", ("role",)),
     "forecast_horizon_seconds": ("How far ahead is looked.", ("role",)),
     "forecast_replicas": ("Replicas that the upper bound of the forecast takes.", ("role",)),
@@ -197,10 +209,31 @@ def _scaling(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
                 yield f"signal_{field}", (role, item["signal"]), _number(str(item[field]))
         if item["signal"] == "kvCacheUsage" and item.get("value"):
             yield "kv_cache_usage", (role,), _number(item["value"])
+    yield from _decided(role, scaling)
     for part, fields in _EXPECTED.items():
         for field, (name, labels) in fields.items():
             if field in (scaling.get(part) or {}):
                 yield name, (role, *labels), _number(str(scaling[part][field]))
+
+
+def _decided(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
+    """What was chosen, what was not, and by what it goes."""
+    decision = scaling.get("decision")
+    if decision:
+        yield "decision", (role, decision["reason"], decision.get("signal", ""), decision.get("limitedBy", "")), 1.0
+        yield "decision_replicas", (role, "from"), decision["from"]
+        yield "decision_replicas", (role, "to"), decision["to"]
+        yield "decision_timestamp_seconds", (role,), _epoch(decision["time"])
+    if scaling.get("lastScaleTime"):
+        yield "last_scale_timestamp_seconds", (role,), _epoch(scaling["lastScaleTime"])
+    for item in scaling.get("rejected", []):
+        yield "rejected_replicas", (role, item["reason"]), item["replicas"]
+        if item.get("predicted"):
+            yield "rejected_ratio", (role, item["reason"], item.get("signal", "")), float(item["predicted"])
+    if scaling.get("capacity"):
+        yield "capacity_signal", (role, scaling["capacity"]["signal"]), 1.0
+    if scaling.get("forecast"):
+        yield "forecast_model", (role, scaling["forecast"]["model"]), 1.0
 
 
 def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -235,6 +268,11 @@ def _rollout(rollout: Mapping[str, Any]) -> Iterator[_Sample]:
                 yield f"track_{name}", (track,), rollout[name][track]
         for item in rollout.get("attainment") or []:
             yield "track_attainment", (item["objective"], track), _number(item[track])
+
+
+def _epoch(time: str) -> float:
+    """RFC 3339 in seconds since 1970."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 def _number(text: str) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.autoscale.backlog import Backlog, Promise
-from aifactory.autoscale.decision import Decision, DecisionReason
+from aifactory.autoscale.decision import Alternative, Decision, DecisionReason, Recommendation
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -93,10 +93,28 @@ def test_a_burst_waits_where_it_is_as_new_replicas_would_get_none_of_it() -> Non
     decisions = [found.load(TICK, 0.0) for _ in range(40)]
     assert max(decision.to for decision in decisions) == 1
     assert found.longest > PROMISE.within
+    assert decisions[0].reason is DecisionReason.BURST_QUEUED
+    assert decisions[0].message.endswith("a further replica would get none of them")
+
+
+def test_a_request_takes_from_when_it_came_until_all_before_it_are_completed() -> None:
+    seen = Backlog(in_flight=400.0, arrived=((0.0, 100.0), (40.0, 300.0), (80.0, 50.0)))
+    # the newest has waited for nothing, the last of those from second 40 for 20 seconds, others have been completed
+    assert seen.slowest(10.0, 100.0) == max(400 / 10, 350 / 10 + 20, 50 / 10 + 60)
+    assert seen.slowest(1000.0, 100.0) == pytest.approx(50 / 1000 + 60)
+    assert Backlog(in_flight=50.0).slowest(10.0, 100.0) == 5.0
+    assert Backlog().slowest(10.0, 100.0) == 0.0
+
+
+def test_requests_that_were_there_before_all_that_is_remembered_have_waited_longer_than_that() -> None:
+    hung = Backlog(in_flight=3.0, arrived=((0.0, 0.0), (40.0, 0.0)))
+    assert hung.slowest(10.0, 100.0) == pytest.approx(100.3)
 
 
 def test_while_the_pace_is_not_known_no_replica_is_added_and_one_fewer_is_tried_only_if_nothing_waits() -> None:
-    assert decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3)).to == 3
+    unknown = decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3))
+    assert (unknown.to, unknown.reason) == (3, DecisionReason.PACE_UNKNOWN)
+    assert unknown.message == "3 replicas: requests wait, and what a full replica completes is being measured first"
     assert decided(readings(pods=3, waiting=9000.0, completed=0.1, running=300.0), steady(3), seconds=600).to == 3
     assert decided(readings(pods=3, completed=3.0, running=300.0), steady(3), seconds=600).to == 2
 
@@ -194,6 +212,24 @@ def test_replicas_without_a_queue_leave_a_burst_to_those_that_have_it() -> None:
     assert unequal(0.0, 3000.0, 0.0, 0.0).replicas == 1
 
 
+def test_a_replica_that_leaves_while_requests_will_be_late_is_explained_by_whose_they_are() -> None:
+    late = unequal(0.0, 4000.0, 0.0, 0.0)
+    answers = (Recommendation(Signal.BACKLOG, State.OK, 800.0, 600.0, 1.0, 2),)
+    down = Decision(3, 2, DecisionReason.SCALE_DOWN, "", recommendations=answers)
+    assert late.explained(down, 1, 500.0).message == (
+        "3 -> 2 replicas: backlog 13m20s against 10m, ratio 1.00 with room for unequal queues; "
+        "requests that wait will be late, but a further replica would get none of them"
+    )
+
+
+def test_fewer_replicas_that_are_wanted_are_rejected_for_one_reason() -> None:
+    waits = Alternative(1, DecisionReason.STABILIZATION_WINDOW)
+    held = Decision(2, 2, DecisionReason.STABILIZATION_WINDOW, "", rejected=(waits,))
+    assert unequal(0.0, 4000.0, 0.0).explained(held, 1, 500.0).rejected == (waits,)
+    (refused,) = unequal(0.0, 4000.0, 0.0).explained(replace(held, rejected=()), 1, 500.0).rejected
+    assert (refused.replicas, refused.reason) == (1, DecisionReason.CONSOLIDATION_REFUSED)
+
+
 def test_a_queue_of_replicas_whose_pace_is_not_known_removes_none() -> None:
     unknown = unequal(5.0, 100.0, 0.0, 0.0)
     assert replace(unknown, backlog=replace(LATE, completed=0.0)).replicas == 3
@@ -259,7 +295,22 @@ def test_the_pace_survives_a_restart() -> None:
     found = Offliner()
     found.load(10 * MINUTE, 12.0)
     learned = found.service.memory.learned()
-    assert Memory().restored(learned, 0.0).backlog.pace == pytest.approx(found.service.memory.backlog.pace)
+    again = Memory().restored(learned, 0.0).backlog
+    assert again.pace == pytest.approx(found.service.memory.backlog.pace)
+    assert again.carries == pytest.approx(found.service.memory.backlog.carries)
+
+
+def test_what_a_full_replica_carries_is_not_judged_by_those_that_are_not() -> None:
+    found = Offliner()
+    full = found.load(10 * MINUTE, 12.0)
+    quiet = found.load(30 * MINUTE, 0.1)
+    assert full.capacity is not None
+    assert quiet.capacity is not None
+    assert quiet.capacity.per_replica == pytest.approx(full.capacity.per_replica, rel=0.01)
+    strange = replace(readings(now=found.service.now, completed=0.01), generation_tokens=Reading(900.0, State.OK))
+    promise, memory = found.promise, found.service.memory
+    odd, _ = decide_replicas(found.scaling, (), steady(1), strange, memory, found.service.now, promise=promise)
+    assert odd.capacity is None or odd.capacity.per_replica == pytest.approx(full.capacity.per_replica, rel=0.01)
 
 
 @pytest.mark.parametrize(

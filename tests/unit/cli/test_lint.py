@@ -118,5 +118,12 @@ def test_text_that_is_no_manifest_is_an_error_and_not_a_success(text: str, says:
 
 def test_a_file_that_is_not_there_is_named() -> None:
     code, output = lint("-f", "nowhere.yaml")
+    assert (code, output) == (1, "error: nowhere.yaml: No such file or directory\n")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"\xff\xfe\x00")
+    code, output = lint("-f", str(weights))
     assert code == 1
-    assert "nowhere.yaml" in output
+    assert f"error: {weights}: not UTF-8 text" in output

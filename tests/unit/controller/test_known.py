@@ -49,6 +49,14 @@ def test_a_whole_service_follows_all_of_them() -> None:
     assert followed(known("dynamo"))[RoleName.MODEL_SERVER] == set(OBJECTIVES)
 
 
+def test_how_long_completed_requests_took_is_read_of_an_offline_service() -> None:
+    offline = known("vllm", slo={"workload": "offline"})
+    assert followed(offline)[RoleName.MODEL_SERVER] == set()
+    assert {one.signal for one in offline.objectives} == {Signal.E2E}
+    split = known("dynamo", topology={"disaggregated": {}}, slo={"workload": "offline"})
+    assert {one.signal for one in split.objectives} == {Signal.E2E}
+
+
 def test_only_pods_that_look_for_each_other_need_a_kind_for_it() -> None:
     assert known("vllm").lacking(()) is None
     assert known("dynamo").lacking((DISCOVERY.kind,)) is None

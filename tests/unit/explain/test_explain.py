@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Recommendation
 from aifactory.explain import explain
+from aifactory.observed import Group
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.report import dump, rejected
 
 from tests.unit.status.scene import (
     SCALING,
+    SLEEPS,
     Life,
     alternative,
     capacity,
@@ -97,7 +99,7 @@ Scaling: 1 to 8 replicas, mode Apply
 In the way:
   MetricsAvailable is False (MetricsStale): kvCacheUsage cannot be read: STALE
     -> see that Prometheus scrapes the pods, and how often
-  SLOMet is False (ObjectivesMissed): missed: timeToFirstToken
+  SLOMet is False (ObjectivesMissed): missed: timeToFirstToken 605ms (p95 <= 500ms)
     -> see what the last decision was limited by
   SLOResolution is False (ObjectiveUnsupported): the engine does not measure interTokenLatency
   ScalingActive is False (Holding): signals are missing: replicas are held, never lowered
@@ -155,11 +157,12 @@ def test_little_confidence_is_said_to_be_assumption() -> None:
 
 def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() -> None:
     life = Life(**SCALING, slo={"workload": "offline", "completeWithin": "1h"})
+    done = Objective(Signal.E2E, 3600.0, 99)
     late = Recommendation(Signal.BACKLOG, State.OK, 4210.4, 3600.0, 1.17, 3)
     life.look(
         workload(2),
         *serving("a", "b"),
-        readings=readings(pods=("a", "b")),
+        readings=readings(completions=(objective(1800.0, of=done, attainment_1h=0.985),), pods=("a", "b")),
         decision=decision(
             2, 3, DecisionReason.SCALE_UP, recommendations=(late,), signal=Signal.BACKLOG,
             capacity=Capacity(4212.0, 9144.0, 0.9, Signal.BACKLOG),
@@ -167,8 +170,12 @@ def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() ->
         ),
     )  # fmt: skip
     text = told(life)
-    assert "Objective: each request is completed within 1h, waiting included" in text
-    assert "    backlog: 1h10m10s against 1h, ratio 1.17: 3 replicas" in text
+    assert (
+        "Objective: each request is completed within 1h, waiting included\n  endToEndLatency p99 <= 1h: now 30m; "
+        in text
+    )
+    assert "within target 98.5% of the last hour" in text
+    assert "    backlog: 1h10m10s against 1h, ratio 1.17 with room for unequal queues: 3 replicas" in text
     assert "One replica carries 4210 tokens/s of prompts and answers; then it is full." in text
     assert "2 replicas (ConsolidationRefused): backlog would come to 117% of its limit" in text
 
@@ -245,3 +252,23 @@ def test_a_pod_that_hangs_is_named_with_what_to_do() -> None:
     life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=decision(2, 3, stuck_pods=("a",)))
     assert "EngineStalled is True (PodsStuck): a: requests run there but no token comes out" in told(life)
     assert "-> read the log of that pod, then delete it" in told(life)
+
+
+def test_a_backlog_of_unknown_pace_says_when_it_will_be_known() -> None:
+    life = Life(**SCALING, slo={"workload": "offline"})
+    unknown = Recommendation(Signal.BACKLOG, State.OK, None, 600.0, 0.0, 1)
+    life.look(workload(1), *serving(), readings=readings(), decision=decision(1, 1, recommendations=(unknown,)))
+    assert "backlog: not known before requests have waited in every replica for a while: 1 replica" in told(life)
+
+
+def test_a_service_that_sleeps_has_nothing_in_its_way() -> None:
+    life = Life(**SLEEPS)
+    life.look(workload(0), activator=Group(workload(1), serving("activator")))
+    assert told(life).endswith("Nothing stands in the way.")
+
+
+def test_what_limits_a_decision_is_not_told_twice() -> None:
+    life = Life(**SCALING)
+    window = DecisionReason.STABILIZATION_WINDOW
+    life.look(workload(2), *serving("a", "b"), decision=decision(2, 2, window, limited_by=window))
+    assert "What limited it" not in told(life)

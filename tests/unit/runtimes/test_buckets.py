@@ -99,6 +99,16 @@ def test_a_latency_without_an_objective_keeps_its_edges(engine: str) -> None:
     assert histograms(spec(engine, "Objectives", {}))[name].edges == histograms(spec(engine, None, {}))[name].edges
 
 
+@engines
+def test_the_promise_of_an_offline_service_is_an_edge_as_well(engine: str) -> None:
+    slo = {"workload": "offline", "completeWithin": "7m"}
+    runtime = {"engine": engine, "latencyBuckets": "Objectives"}
+    asked = InferenceServiceSpec.model_validate({"model": {"name": "m"}, "runtime": runtime, "slo": slo})
+    name = read_by(engine).end_to_end_latency or ""
+    assert histograms(asked)[name].edge_below(420.0) == 420.0
+    assert histograms(spec(engine, None, {}))[name].edge_below(420.0) != 420.0
+
+
 def test_a_changed_objective_restarts_nothing_unless_asked() -> None:
     def arguments(**asked: Any) -> tuple[str, ...]:
         return RUNTIMES[Engine.VLLM].server(spec("vllm", **asked)).args

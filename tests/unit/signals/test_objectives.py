@@ -1,6 +1,6 @@
 import pytest
 from aifactory.api.slo import SLOSpec
-from aifactory.signals.objectives import resolve
+from aifactory.signals.objectives import Objective, Signal, completion, resolve
 
 
 def texts(**slo: object) -> dict[str, str]:
@@ -31,3 +31,13 @@ def test_a_written_objective_replaces_the_preset_and_leaves_the_others() -> None
         "endToEndLatency": "p95 <= 1m30s",
         "throughput": ">= 5000 tokens/s",
     }
+
+
+def test_the_promise_of_an_offline_service_is_seen_in_what_was_completed() -> None:
+    promised = SLOSpec.model_validate({"workload": "offline", "completeWithin": "1h", "attainment": "95%"})
+    assert completion(promised) == Objective(Signal.E2E, 3600.0, 95, 0.95)
+    strict = SLOSpec.model_validate({"workload": "offline", "attainment": "99.95%"})
+    assert completion(strict) == Objective(Signal.E2E, 600.0, 99, 0.9995)
+    assert completion(SLOSpec.model_validate({"workload": "interactive"})) is None
+    target = {"timeToFirstToken": {"target": "2s"}}
+    assert completion(SLOSpec.model_validate({"workload": "offline", "objectives": target})) is None

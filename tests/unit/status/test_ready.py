@@ -307,3 +307,15 @@ def test_a_service_that_may_have_less_is_ready_with_less(less):
     life = Life(scaling={"minReplicas": 4, "maxReplicas": 8, **less})
     life.look(workload(1), *serving())
     assert life.ready() == ("True", "Available")
+
+
+def test_labels_of_nodes_that_no_node_has_are_named_with_their_field():
+    nowhere = without_node(message=NO_ZONE)
+    life = Life(accelerator={"product": "NVIDIA-B200"}, podTemplate={"nodeSelector": {"zone": "a"}})
+    message = condition(life.look(workload(1, available=0), nowhere), "Ready").message
+    assert message.endswith(
+        "; accelerator.product asks for nodes with nvidia.com/gpu.product=NVIDIA-B200; "
+        "podTemplate.nodeSelector for nodes with zone=a"
+    )
+    short = Life(accelerator={"product": "NVIDIA-B200"}).look(workload(1, available=0), without_node())
+    assert "accelerator.product" not in condition(short, "Ready").message

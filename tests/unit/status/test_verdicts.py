@@ -9,6 +9,7 @@ from aifactory.autoscale.decision import DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.pods import Trouble
+from aifactory.status.transitions import Event, transitions
 
 from tests.unit.status.scene import (
     NOON,
@@ -98,6 +99,10 @@ def test_a_scaled_service_is_short_of_gpus_when_its_decision_says_so():
 def test_another_cause_than_gpus_is_no_shortage_of_them():
     zone = without_node(message="0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.")
     assert look("GPUShortage", zone, deployment=workload(1, 0), spec={}) is None
+    late = decision(1, 1, DecisionReason.GPU_SHORTAGE, gpu_shortage=True)
+    assert look("GPUShortage", zone, deployment=workload(1, 0), decision=late) is None
+    gone = look("GPUShortage", deployment=workload(1, 0), decision=late)
+    assert told(gone) == ("True", "InsufficientGPUs")
 
 
 METRICS = {
@@ -155,7 +160,70 @@ def test_whether_the_objectives_are_met(items, status, reason):
 
 def test_missed_objectives_are_named():
     items = objective(0.3), objective(0.2, of=Objective(Signal.ITL, 0.05, 95))
-    assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency"
+    assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency 200ms (p95 <= 50ms)"
+
+
+def backlog(value: float | None, state: State = State.OK) -> Condition | None:
+    """SLOMet of an offline service whose slowest request in flight will have taken so many seconds."""
+    answer = Recommendation(Signal.BACKLOG, state, value, 3600.0, 0.5, 1)
+    busy = readings(running=Reading(14.0, State.OK), waiting=Reading(30.0, State.OK))
+    slo = {"workload": "offline", "completeWithin": "1h"}
+    return look(
+        "SLOMet", spec={**SCALING, "slo": slo}, readings=busy, decision=decision(1, 1, recommendations=(answer,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "expected"),
+    [
+        (1800.0, State.OK, ("True", "BacklogInTime")),
+        (3600.0, State.OK, ("True", "BacklogInTime")),
+        (3700.0, State.OK, ("False", "BacklogLate")),
+        (None, State.OK, ("Unknown", "PaceUnknown")),
+        (None, State.MISSING, ("Unknown", "MetricsMissing")),
+    ],
+)
+def test_an_offline_service_says_whether_requests_will_be_completed_in_time(value, state, expected):
+    assert told(backlog(value, state)) == expected
+
+
+def test_a_promise_that_will_be_broken_is_told_in_numbers_and_by_an_event():
+    found = backlog(3700.0)
+    assert found.message == "requests in flight will have taken up to 1h1m40s; slo.completeWithin is 1h"
+    assert transitions((), (found,)) == (Event("Warning", "BacklogLate", found.message),)
+
+
+PROMISED = Objective(Signal.E2E, 3600.0, 99)
+
+
+def test_what_waits_counts_before_what_was_completed():
+    answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
+    seen = readings(completions=(objective(4000.0, of=PROMISED),), running=Reading(14.0, State.OK))
+    one = decision(1, 1, recommendations=(answer,))
+    assert told(look("SLOMet", readings=seen, decision=one)) == ("True", "BacklogInTime")
+    assert told(look("SLOMet", readings=seen, spec={})) == ("False", "ObjectivesMissed")
+
+
+def test_the_edge_at_which_completions_count_is_told_once_some_are_late():
+    edges = {"of": PROMISED, "edge": 1920.0, "edges": (1920.0, 7680.0)}
+    some, none = (readings(completions=(objective(60.0, attainment_1h=share, **edges),)) for share in (0.98, 1.0))
+    assert told(look("SLOResolution", readings=some)) == ("False", "BetweenBuckets")
+    assert look("SLOResolution", readings=none) is None
+
+
+def test_what_was_completed_does_not_hold_the_replicas_of_an_offline_service():
+    answer = Recommendation(Signal.BACKLOG, State.OK, 1800.0, 3600.0, 0.5, 1)
+    seen = readings(completions=(objective(None, State.MISSING, of=PROMISED),))
+    found = look("ScalingActive", readings=seen, decision=decision(1, 1, recommendations=(answer,)))
+    assert told(found) == ("True", "FollowingObjectives")
+
+
+def test_an_offline_service_that_nobody_asks_keeps_its_promise_neither_well_nor_badly():
+    idle = readings(**{name: Reading(0.0, State.OK) for name in ("running", "waiting", "completed")})
+    answer = Recommendation(Signal.BACKLOG, State.OK, 0.0, 600.0, 0.0, 1)
+    spec = {**SCALING, "slo": {"workload": "offline"}}
+    found = look("SLOMet", spec=spec, readings=idle, decision=decision(1, 1, recommendations=(answer,)))
+    assert told(found) == ("Unknown", "Idle")
 
 
 @pytest.mark.parametrize(("value", "waiting", "status"), [(4000, 7, "False"), (4000, 0, "True"), (6000, 7, "True")])
@@ -260,6 +328,13 @@ def test_a_minimum_that_the_budget_is_too_small_for_is_said():
     assert told(found) == ("True", "BudgetBelowMinimum")
     assert "too small for 3 replicas" in found.message
     assert "2 may run" in found.message
+
+
+def test_a_budget_that_one_replica_is_too_much_for_is_said():
+    spec = {"scaling": {"maxReplicas": 8, "budget": {"costPerHour": "1", "gpuCostPerHour": "2"}}}
+    found = look("ScalingLimited", spec=spec, decision=decision(1, 1))
+    assert told(found) == ("True", "BudgetBelowMinimum")
+    assert found.message.endswith("too small for one replica, which runs all the same: raise the budget")
 
 
 def test_a_limit_that_only_paces_a_change_is_not_said():

@@ -1,11 +1,16 @@
 """What Prometheus and the kubelet get from the operator, over HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aifactory.api.meta import parse_duration
+from aifactory.api.status import ScalingStatus
 from aifactory.telemetry import http
 from aifactory.telemetry.metrics import Metrics
 from aiohttp import web
@@ -156,10 +161,35 @@ LLAMA = {
         ],
         "replicas": {"desired": 3, "current": 3, "ready": 2, "pending": 1, "unschedulable": 0},
         "scaling": {
+            "decision": {
+                "time": "2026-01-01T12:00:00Z",
+                "from": 3,
+                "to": 4,
+                "reason": "ScaleUp",
+                "signal": "timeToFirstToken",
+                "limitedBy": "AtMaximum",
+            },
+            "rejected": [
+                {"replicas": 6, "reason": "AtMaximum"},
+                {
+                    "replicas": 3,
+                    "reason": "ConsolidationRefused",
+                    "signal": "interTokenLatency",
+                    "predicted": "1.13",
+                },
+            ],
+            "lastScaleTime": "2026-01-01T11:00:00Z",
             "recommendations": [
-                {"signal": "timeToFirstToken", "ratio": "0.62", "value": "310ms", "target": "500ms", "replicas": 2},
-                {"signal": "kvCacheUsage", "ratio": "0.50", "value": "45.0%"},
-                {"signal": "waitingRequests"},
+                {
+                    "signal": "timeToFirstToken",
+                    "state": "OK",
+                    "ratio": "0.62",
+                    "value": "310ms",
+                    "target": "500ms",
+                    "replicas": 2,
+                },
+                {"signal": "kvCacheUsage", "state": "OK", "ratio": "0.50", "value": "45.0%"},
+                {"signal": "waitingRequests", "state": "MISSING"},
             ],
             "capacity": {
                 "tokensPerSecondPerReplica": "4200",
@@ -213,6 +243,20 @@ SEEN = {
     service_sample("signal_target", role="model-server", signal="timeToFirstToken"): 0.5,
     service_sample("signal_replicas", role="model-server", signal="timeToFirstToken"): 2,
     service_sample("kv_cache_usage", role="model-server"): 0.45,
+    service_sample(
+        "decision", role="model-server", reason="ScaleUp", signal="timeToFirstToken", limited_by="AtMaximum"
+    ): 1,
+    service_sample("decision_replicas", role="model-server", bound="from"): 3,
+    service_sample("decision_replicas", role="model-server", bound="to"): 4,
+    service_sample("decision_timestamp_seconds", role="model-server"): 1_767_268_800,
+    service_sample("last_scale_timestamp_seconds", role="model-server"): 1_767_265_200,
+    service_sample("rejected_replicas", role="model-server", reason="AtMaximum"): 6,
+    service_sample("rejected_replicas", role="model-server", reason="ConsolidationRefused"): 3,
+    service_sample(
+        "rejected_ratio", role="model-server", reason="ConsolidationRefused", signal="interTokenLatency"
+    ): 1.13,
+    service_sample("capacity_signal", role="model-server", signal="interTokenLatency"): 1,
+    service_sample("forecast_model", role="model-server", model="trend"): 1,
     service_sample("load_tokens_per_second", role="model-server"): 9100,
     service_sample("capacity_tokens_per_second", role="model-server"): 4200,
     service_sample("capacity_confidence", role="model-server"): 0.84,
@@ -243,6 +287,35 @@ async def test_every_service_has_gauges(process, get):
     process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
     seen = await samples(get)
     assert {key: seen.get(key) for key in SEEN} == pytest.approx(SEEN)
+
+
+# A history of its own, and what only the operator reads.
+LEFT_OUT = {"history", "learned", "learned_of"}
+
+
+async def test_every_number_of_scaling_is_a_gauge(process, get):
+    scaling = LLAMA["status"]["scaling"]
+    parts = ScalingStatus.model_validate(scaling)
+    assert {name for name, value in parts if not value} == LEFT_OUT, "the example has to have all of it"
+    process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
+    shown = {round(value, 6) for value in (await samples(get)).values()}
+    assert {text for text in leaves(scaling) if (found := number(text)) is not None and found not in shown} == set()
+
+
+def leaves(value: Any) -> Iterator[str]:
+    for item in value.values() if isinstance(value, dict) else value:
+        yield from leaves(item) if isinstance(item, dict | list) else (str(item),)
+
+
+def number(text: str) -> float | None:
+    """A share, a duration in seconds, a time in epoch seconds or a plain number."""
+    if re.fullmatch(r"[0-9.]+%", text):
+        return round(float(text[:-1]) / 100, 6)
+    if re.fullmatch(r"([0-9]+(ms|s|m|h))+", text):
+        return parse_duration(text).total_seconds()
+    if re.fullmatch(r"[0-9]{4}-.*Z", text):
+        return datetime.fromisoformat(text).timestamp()
+    return float(text) if re.fullmatch(r"[0-9.]+", text) else None
 
 
 async def test_each_role_of_a_service_has_gauges_of_its_own(process, get):

@@ -1,0 +1,34 @@
+"""An offline service lets requests wait, and says when they will be late."""
+
+import pytest
+
+from tests.e2e.conftest import Serve
+from tests.e2e.service import Service, runtime, scaling
+
+OFFLINE = {"workload": "offline", "completeWithin": "1m"}
+
+
+@pytest.mark.slow
+def test_a_backlog_adds_a_replica_and_says_that_it_will_be_late_and_nothing_is_lost(serve: Serve) -> None:
+    slow = runtime(MODELSERVER_MAX_NUM_SEQS=4)  # four requests a second
+    service = serve(slo=OFFLINE, scaling=scaling(1, 2), runtime=slow)
+    service.wait_ready()
+    load = service.load("16@40s", "--max-in-flight", "5000")
+
+    service.wait("a replica is added", lambda: service.replicas == 2, 90)
+    added = service.status["scaling"]["history"][-1]
+    assert (added["from"], added["to"], added["signal"]) == (1, 2, "backlog"), service.explain()
+    service.wait("requests will be late", lambda: service.is_("SLOMet", "False", "BacklogLate"), 90)
+
+    summary = load.summary(300)
+    assert summary["failed"] == 0, summary
+    service.wait("nobody asks", lambda: service.is_("SLOMet", "Unknown", "Idle"), 90)
+    service.wait("one replica is left", lambda: service.replicas == 1, 90)
+    service.wait("requests that were late are counted", lambda: 0 < _in_time(service) < 100, 120)
+
+
+def _in_time(service: Service) -> float:
+    """Percent of the requests of five minutes; the objective is what was promised."""
+    (seen,) = service.status["slo"]
+    assert (seen["objective"], seen["target"]) == ("endToEndLatency", "p99 <= 1m")
+    return float(seen.get("attainment5m", "0%").rstrip("%"))
