@@ -5,6 +5,10 @@ from datetime import timedelta
 
 from aifactory.observed import Group, Pod, Workload
 
+# Requests in one batch hardly slow each other down; in turn, this share of them waits for another.
+_ALONE_TOGETHER = 0.5
+_ALONE_IN_TURN = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -16,7 +20,8 @@ class Fleet:
     without making a token. `uncreated` do not exist yet. Of the pods that serve, the
     slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
     `activator` holds requests. `capability` is the fingerprint of what the replicas can do once they have been
-    replaced, empty if not known; `mixed` says that others serve with them.
+    replaced, empty if not known; `mixed` says that others serve with them. `serial` ones serve one request after the
+    other.
     """
 
     replicas: int
@@ -32,6 +37,12 @@ class Fleet:
     activator: bool = False
     capability: str = ""
     mixed: bool = False
+    serial: bool = False
+
+    @property
+    def alone(self) -> float:
+        """With so many requests in flight on average, a replica serves each of them practically alone."""
+        return _ALONE_IN_TURN if self.serial else _ALONE_TOGETHER
 
     @property
     def lost(self) -> int:
@@ -48,7 +59,7 @@ class Fleet:
         return replace(self, ready=max(0, self.ready - stuck), stuck=stuck)
 
     @classmethod
-    def of(cls, group: Group, startup_timeout: timedelta, now: float) -> "Fleet":
+    def of(cls, group: Group, startup_timeout: timedelta, now: float, serial: bool = False) -> "Fleet":
         """Sort the pods of a role at `now` (epoch seconds). Without a Deployment, replicas are 0."""
         waiting = [pod for pod in group.pending_pods if pod.unschedulable]
         starting = [pod for pod in group.pending_pods if not pod.unschedulable]
@@ -70,6 +81,7 @@ class Fleet:
             activator=group.activator,
             capability=workload.capability,
             mixed=workload.mixed,
+            serial=serial,
         )
 
 

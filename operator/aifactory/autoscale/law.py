@@ -16,7 +16,7 @@ from .backlog import Promise
 from .decision import Decision, DecisionReason, Recommendation
 from .demand import Expectation
 from .fleet import Fleet
-from .memory import ALONE, Memory
+from .memory import Memory
 from .offline import Offline, seen_offline
 from .ratios import Measure, Thresholds, measure
 
@@ -164,7 +164,7 @@ class _Tick:
     def _alone(self, memory: Memory) -> bool:
         """Requests run one at a time, so that more replicas would not make them faster."""
         waiting, in_flight = self.readings.waiting.usable if self.readings else None, memory.averages.in_flight
-        return in_flight is not None and in_flight <= ALONE and not waiting
+        return in_flight is not None and in_flight <= self.fleet.alone and not waiting
 
     def _troubled(self, memory: Memory) -> bool:
         """Something is above its limit, and not only expected to be."""

@@ -17,8 +17,6 @@ from .zero import Rest
 
 Basis = tuple[ScalingSpec, tuple[Objective, ...]]
 
-# A replica with this many requests in flight on average serves each of them practically alone.
-ALONE = 0.5
 # The base latency follows slower prompts with this time constant; faster ones count at once.
 _BASE_SECONDS = 300.0
 # A scale-down that was taken back is tried again after this many windows, then after twice that, and so on, or when
@@ -159,7 +157,7 @@ class Memory:
         ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
         averages = self.averages.at(now, behavior.averaging_window.total_seconds(), ratios, in_flight)
         load = averages.in_flight
-        light = load is not None and load <= ALONE and not waiting
+        light = load is not None and load <= fleet.alone and not waiting
         light_since = (now if self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
         return replace(

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from aifactory.api.role import RoleName
 from aifactory.observed import Group
 from aifactory.runtimes import Role
 from aifactory.signals.objectives import Objective, Signal, completion
@@ -34,10 +35,11 @@ def decide_role(
     given, bounds = role.spec.scaling, bounds_of(role, now)
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
-    fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now)
+    fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now, serial=role.name is RoleName.PREFILL)
     past = _past(memory, now)
     promise = Promise.of(role.spec)
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, readings, past, now, given, promise)
+    own = readings.generating if role.name is RoleName.DECODE else readings
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, own, past, now, given, promise)
     return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
 
 

@@ -133,6 +133,11 @@ class ServiceReadings:
         )
 
     @property
+    def generating(self) -> "ServiceReadings":
+        """As they are for replicas that only generate: prompts are the work of others."""
+        return replace(self, prompt_tokens=self.prompt_tokens.instead(0.0))
+
+    @property
     def tokens(self) -> float | None:
         """Prompt and output tokens per second of the whole service."""
         prompt, output = self.prompt_tokens.usable, self.generation_tokens.usable

@@ -63,6 +63,19 @@ class TestScaling:
         assert figures(record).attainment >= 0.99
         assert all(replicas > 1 for replicas in most(record).values())
 
+    def test_prompts_that_wait_for_each_other_scale_prefill_though_hardly_more_than_one_runs(self) -> None:
+        """One alone takes 330 of 500 ms, so that a replica may be busy for a small part of its time."""
+        record = operated(split_scene(ramp(0.3, 2000, 4), slo=PATIENT))
+        assert figures(record).attainment >= 0.95
+        assert most(record)[RoleName.PREFILL] >= 5
+
+    def test_long_prompts_are_no_load_of_decode(self) -> None:
+        """What it is expected to carry is counted in tokens that it makes."""
+        scene = split_scene(sized(1.0, 600.0, 800, 40))
+        _, decode = (Operator(part) for part in scene.parts)
+        World(scene, Operator(scene.parts[0]), decode).run(2, 2)
+        assert decode.memory.knowledge.load == pytest.approx(40.0, rel=0.3)
+
     def test_each_role_keeps_within_its_own_bounds(self) -> None:
         bounds = {
             "prefill": {"scaling": {"minReplicas": 2, "maxReplicas": 3}},
