@@ -20,7 +20,7 @@ _KEPT_BINS = 64
 _HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
 _LEAST_SHORTFALLS = 0.8
-_HORIZON_PER_SHORTFALL = 300.0
+_HORIZON_PER_SHORTFALL = 350.0
 _SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 4.0
 # Whatever was once short, more than so many times the highest load is not provided for.
