@@ -144,6 +144,7 @@ INFERENCE_SERVICE = Definition(
         _AGE,
         _column("URL", ".status.url", wide=True),
         _column("Model", ".spec.model.name", wide=True),
+        _column("Tok/W", ".status.energy.tokensPerWatt", wide=True),
     ),
 )
 MODEL_CACHE = Definition(

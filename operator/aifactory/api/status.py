@@ -1,12 +1,12 @@
 """`InferenceService.status`: everything a user reads. Decimals are strings, times are RFC 3339 in UTC."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from .checks import Unique
+from .coststatus import CostStatus, EnergyStatus
 from .meta import FreeText, Model
 from .role import RoleName
 from .rollout import RolloutStatus
@@ -170,43 +170,6 @@ class RoleStatus(Model):
     scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
 
 
-class CostBasis(StrEnum):
-    """Where prices come from."""
-
-    BUDGET = "Budget"  # scaling.budget.gpuCostPerHour of the service
-    CATALOGUE = "Catalogue"  # spec.accelerators of the AIFactory
-    MIXED = "Mixed"  # of some roles this, of others that
-
-
-class CostStatus(Model):
-    """What the service costs, in the currency of the prices.
-
-    Amounts per tokens have three figures and stay as written until they are wrong by more than 5%.
-    """
-
-    basis: CostBasis | None = Field(
-        default=None,
-        description="Where the price of a GPU comes from: Budget (scaling.budget.gpuCostPerHour of the service), "
-        "Catalogue (spec.accelerators of the AIFactory) or Mixed (some roles this, others that). None: no price known.",
-    )
-    gpus: int | None = Field(
-        default=None,
-        description="GPUs that its pods hold: of all roles and tracks, ready or not, those that are leaving included.",
-    )
-    price_per_hour: Text | None = Field(default=None, description="What these GPUs cost an hour.")
-    per_million_tokens: Text | None = Field(
-        default=None,
-        description="What a million tokens, of prompts and of answers, cost at the rate of `window`. None while there "
-        "are none, or the engine does not count both.",
-    )
-    output_per_million_tokens: Text | None = Field(
-        default=None,
-        description="The same where only tokens of answers count: all that the GPUs cost, for a million of them.",
-    )
-    window: Text | None = Field(default=None, description="How far back tokens were counted, such as 1m.")
-    message: FreeText = Field(default="", description="Without a price: what to set.")
-
-
 class FromTo(Model):
     """A number now, and as planned."""
 
@@ -254,6 +217,9 @@ class InferenceServiceStatus(Model):
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     cost: CostStatus | None = Field(default=None, description="What the service costs.")
+    energy: EnergyStatus | None = Field(
+        default=None, description="What power it draws; None while it has no GPUs or their power is not known."
+    )
     scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
     roles: Annotated[list[RoleStatus], Field(max_length=8), Unique("name")] = Field(
         default=[], description="Each role of a service that has several; replicas then sums up those that have GPUs."

@@ -256,6 +256,7 @@ class Reconciler:
             known.rollout(),
             known.held,
             self._factory.spec,
+            self.snapshot.watts.get(known.service.metadata.namespace, {}) if self.snapshot else {},
         )
         status = report(facts)
         known.status_written = await self._reporter.write(

@@ -1,8 +1,8 @@
-"""What a service costs."""
+"""What a service costs, and what power it draws."""
 
 from collections.abc import Iterator
 
-from aifactory.api.status import CostBasis, CostStatus
+from aifactory.api.coststatus import CostBasis, CostStatus, EnergyStatus
 
 from .words import counted
 
@@ -25,3 +25,10 @@ def cost(seen: CostStatus | None) -> Iterator[str]:
     told += [f"{seen.output_per_million_tokens} for a million output tokens"] * bool(seen.output_per_million_tokens)
     lately = f" at the rate of the last {seen.window}" * bool(seen.window)
     yield f"Cost: {', '.join(told)}{lately}."
+
+
+def energy(seen: EnergyStatus | None) -> Iterator[str]:
+    """Watts, and tokens for each of them."""
+    if seen is not None:
+        made = f", {seen.tokens_per_watt} tokens/s for each watt (tokens per joule)" * bool(seen.tokens_per_watt)
+        yield f"Energy: {seen.watts} W ({seen.basis.lower()}){made}."

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from aifactory.api.coststatus import CostBasis
 from aifactory.api.factory import AIFactorySpec
-from aifactory.api.status import CostBasis
 from aifactory.observed import Observed
 from aifactory.runtimes import Role
 
 from .holdings import holdings, product_of
+from .rates import made
 
 _SECONDS_PER_HOUR = 3600
 _MILLION = 1_000_000
-# Tokens per second. Fewer are none: a status shows 0.0.
-_LEAST_RATE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,5 @@ def cost(roles: Sequence[Role], observed: Observed, factory: AIFactorySpec) -> C
 
 def per_million(per_hour: Decimal, tokens_per_second: float | None) -> Decimal | None:
     """What a million tokens cost at a rate; None while there are none."""
-    if tokens_per_second is None or tokens_per_second < _LEAST_RATE:
-        return None
-    return per_hour / (Decimal(tokens_per_second) * _SECONDS_PER_HOUR) * _MILLION
+    rate = made(tokens_per_second)
+    return None if rate is None else per_hour / (Decimal(rate) * _SECONDS_PER_HOUR) * _MILLION

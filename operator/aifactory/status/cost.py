@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from aifactory.api.coststatus import CostStatus
 from aifactory.api.factory import KIND, SINGLETON
 from aifactory.api.meta import format_duration
-from aifactory.api.status import CostStatus
 from aifactory.factory.cost import Cost, Unpriced, cost, per_million
 
 from .amounts import money, steadied

@@ -60,7 +60,8 @@ class Facts:
 
     `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
     the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that
-    was written last. `factory` has the prices of GPUs.
+    was written last. `factory` has the prices of GPUs, `watts` the measured power of pods by
+    name.
     """
 
     service: InferenceService
@@ -73,6 +74,7 @@ class Facts:
     rollout: RolloutStatus | None = None
     held: Held | None = None
     factory: AIFactorySpec = NOTHING
+    watts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def readings(self) -> ServiceReadings | None:

@@ -10,7 +10,7 @@ from aifactory.api.meta import Model
 from aifactory.api.status import Condition, InferenceServiceStatus, RoleStatus
 from aifactory.render import url
 
-from . import cost, numbers
+from . import cost, energy, numbers
 from .conditions import Verdict, merge
 from .facts import Facts, RoleFacts
 from .ready import ready
@@ -18,7 +18,7 @@ from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
 S = TypeVar("S", InferenceServiceStatus, ModelCacheStatus)
-_LIVE = ("slo", "sloAttainment", "throughput", "cost", "progress")
+_LIVE = ("slo", "sloAttainment", "throughput", "cost", "energy", "progress")
 _LIVE_OF_ROLLOUT = ("requests", "attainment", "message")
 
 
@@ -43,6 +43,7 @@ def report(facts: Facts) -> InferenceServiceStatus:
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
         cost=cost.status(facts),
+        energy=energy.status(facts),
         scaling=None if several else numbers.scaling(facts, facts.roles[0]),
         roles=[_role(facts, one) for one in facts.roles] if several else [],
         rollout=facts.rollout,

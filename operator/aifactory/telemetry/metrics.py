@@ -14,6 +14,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 
 from .caches import CacheGauges, Caches
+from .costs import COST_GAUGES, cost, energy
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -128,12 +129,7 @@ _SERVICE_GAUGES = {
     "requests_per_second": ("Requests by kind: offered or completed.", ("kind",)),
     "tokens_per_second": ("Tokens by kind: input or output.", ("kind",)),
     "requests": ("Requests in the engine by state: running or waiting.", ("state",)),
-    "gpus": ("GPUs that the pods hold, as status.cost counts them.", ()),
-    "cost_per_hour": ("What they cost, in the currency of the prices.", ()),
-    "cost_per_million_tokens": (
-        "What a million tokens cost: all, of prompts and answers, or output, where only those of answers count.",
-        ("kind",),
-    ),
+    **COST_GAUGES,
     "rollout": ("1 for where the canary of a changed spec is.", ("phase",)),
     "track_replicas": ("Replicas wanted, stable and canary.", ("track",)),
     "track_requests": ("Requests answered in this step of the canary.", ("track",)),
@@ -146,12 +142,6 @@ _THROUGHPUT = {
     "outputTokensPerSecond": ("tokens_per_second", "output"),
     "running": ("requests", "running"),
     "waiting": ("requests", "waiting"),
-}
-_COST = {
-    "gpus": ("gpus", ()),
-    "pricePerHour": ("cost_per_hour", ()),
-    "perMillionTokens": ("cost_per_million_tokens", ("all",)),
-    "outputPerMillionTokens": ("cost_per_million_tokens", ("output",)),
 }
 _SIGNAL = ("value", "target", "ratio", "replicas")
 # Of status.scaling: field to the name of its gauge, and labels after the role.
@@ -195,7 +185,8 @@ def _samples(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
     yield from _roles(status)
     yield from _objectives(service, status)
     yield from _load(status)
-    yield from _money(status.get("cost") or {})
+    yield from cost(status.get("cost") or {})
+    yield from energy(status.get("energy") or {})
     yield from _rollout(status.get("rollout") or {})
 
 
@@ -270,12 +261,6 @@ def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
     for field, (name, kind) in _THROUGHPUT.items():
         if field in throughput:
             yield name, (kind,), float(throughput[field])
-
-
-def _money(cost: Mapping[str, Any]) -> Iterator[_Sample]:
-    for field, (name, labels) in _COST.items():
-        if field in cost:
-            yield name, labels, float(cost[field])
 
 
 def _rollout(rollout: Mapping[str, Any]) -> Iterator[_Sample]:

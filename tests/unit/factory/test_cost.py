@@ -4,9 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aifactory.api.coststatus import CostBasis
 from aifactory.api.factory import NOTHING
 from aifactory.api.role import RoleName
-from aifactory.api.status import CostBasis
 from aifactory.factory.cost import Cost, Unpriced, cost, per_million
 from aifactory.observed import Group, Observed
 from aifactory.together import folded

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from aifactory.api.status import CostStatus
+from aifactory.api.coststatus import CostStatus
 from aifactory.signals.readings import Reading, State
 from aifactory.status.amounts import figures, money, steadied
 from aifactory.status.report import dump, steady
