@@ -44,7 +44,7 @@ class CostStatus(Model):
         description="The same where only tokens of answers count: all that the GPUs cost, for a million of them.",
     )
     window: _Amount | None = Field(default=None, description="How far back tokens were counted, such as 1m.")
-    message: FreeText = Field(default="", description="Without a price: what to set.")
+    message: FreeText | None = Field(default=None, description="Without a price: what to set.")
 
 
 class EnergyBasis(StrEnum):

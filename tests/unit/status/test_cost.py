@@ -41,7 +41,6 @@ def test_the_price_of_an_hour_and_of_tokens_with_what_they_go_by() -> None:
         "perMillionTokens": "0.556",
         "outputPerMillionTokens": "2.78",
         "window": "1m",
-        "message": "",
     }
 
 
