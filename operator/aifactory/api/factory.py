@@ -77,14 +77,14 @@ class AIFactorySpec(Model):
         description="Where ModelCaches that name no endpoint fetch from. Only download pods connect to it. A complete "
         "cache is left as it is when a mirror changes; a download that is not is begun anew.",
     )
-    accelerators: Annotated[list[Accelerator], Field(max_length=64), Unique("product")] = Field(
-        default=[],
+    accelerators: Annotated[list[Accelerator], Field(max_length=64), Unique("product")] | None = Field(
+        default=None,
         description="Kinds of GPUs: from them come status.cost and, unmeasured, status.energy of services.",
     )
 
     def accelerator(self, product: str) -> Accelerator | None:
         """The entry of a product."""
-        return next((entry for entry in self.accelerators if entry.product == product), None)
+        return next((entry for entry in self.accelerators or () if entry.product == product), None)
 
 
 NOTHING = AIFactorySpec()

@@ -7,7 +7,6 @@ the exporter itself under these names, and the others as `exported_namespace` an
 
 from collections import defaultdict
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 QUERY = "watts"
@@ -15,6 +14,8 @@ WattsByPod = Mapping[str, Mapping[str, float]]
 _METERS = ("DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_BOARD_POWER_WATTS")
 # Of one pod: parts of a GPU (MIG) have the power of all of it, and two scrapes of an exporter are still one GPU.
 _DEVICE = "gpu, UUID"
+# Watts that no pod draws: DCGM says 2^47 for a value that it does not have (dcgm_structs.h, DCGM_FP64_BLANK).
+_TOO_MANY = 1e6
 
 
 def build(window_seconds: int) -> Mapping[str, str]:
@@ -32,7 +33,7 @@ def _either(pod: str, select: str, window_seconds: int) -> str:
 
 
 def watts(vector: Any) -> WattsByPod:
-    """Instant vector by namespace and pod -> finite number, not negative, per pod of a namespace.
+    """Instant vector by namespace and pod -> power that a pod may draw, per pod of a namespace.
 
     Raises:
         ValueError: if the answer is not a list of samples.
@@ -46,6 +47,6 @@ def watts(vector: Any) -> WattsByPod:
             namespace, pod = str(labels["namespace"]), str(labels["pod"])
         except (KeyError, TypeError, ValueError, IndexError):
             continue
-        if isfinite(value) and value >= 0:
+        if 0 <= value < _TOO_MANY:
             found[namespace][pod] = value
     return found

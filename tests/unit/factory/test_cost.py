@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aifactory.api.coststatus import CostBasis
-from aifactory.api.factory import NOTHING
+from aifactory.api.factory import NOTHING, AIFactorySpec
 from aifactory.api.role import RoleName
 from aifactory.factory.cost import Cost, Unpriced, cost, per_million
 from aifactory.observed import Group, Observed
@@ -103,8 +103,8 @@ def test_one_pod_without_a_price_makes_the_whole_unknown() -> None:
 
 
 def test_an_entry_with_watts_alone_has_no_price() -> None:
-    entry = CATALOGUE.accelerators[0].model_copy(update={"price_per_gpu_hour": None})
-    assert cost(parts(), Observed(), CATALOGUE.model_copy(update={"accelerators": [entry]})) == Unpriced(H100)
+    catalogue = AIFactorySpec.model_validate({"accelerators": [{"product": H100, "wattsPerGPU": 700}]})
+    assert cost(parts(), Observed(), catalogue) == Unpriced(H100)
 
 
 def test_a_million_tokens_cost_what_the_gpus_do_while_they_are_made() -> None:

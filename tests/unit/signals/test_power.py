@@ -11,7 +11,7 @@ def test_watts_belong_to_a_pod_of_a_namespace() -> None:
     assert watts(answer) == {"chat": {"a": 412.5, "b": 0.0}, "other": {"a": 90.0}}
 
 
-@pytest.mark.parametrize("value", ["NaN", "+Inf", "-3", "much"])
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-3", "much", "140737488355328"])
 def test_what_is_no_power_is_left_out(value: str) -> None:
     assert watts([sample(value, pod="a"), sample("5", pod="b"), {"metric": {}}, "sample"]) == {"chat": {"b": 5.0}}
 
