@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aifactory.api.coststatus import CostStatus
+from aifactory.api.factory import AIFactorySpec
 from aifactory.signals.readings import Reading, State
 from aifactory.status.amounts import figures, money, steadied
 from aifactory.status.report import dump, steady
@@ -94,6 +95,14 @@ def test_what_tokens_cost_follows_the_number_of_gpus_at_once() -> None:
     seen(life, *serving("a", **HELD), readings=rates(2000.0, 500.0))
     found = seen(life, *serving("a", "b", **HELD), readings=rates(2000.0, 500.0))
     assert (found.gpus, found.price_per_hour, found.per_million_tokens) == (4, "10.00", "1.11")
+
+
+def test_a_price_that_changes_by_little_is_no_noise() -> None:
+    life = Life(**SERVICE)
+    seen(life, readings=rates(2000.0, 500.0))
+    entry = {"product": H100, "pricePerGPUHour": "2.55"}
+    found = seen(life, readings=rates(2000.0, 500.0), factory=AIFactorySpec.model_validate({"accelerators": [entry]}))
+    assert (found.price_per_hour, found.per_million_tokens) == ("5.10", "0.567")
 
 
 def test_a_restart_of_the_operator_keeps_what_was_seen() -> None:

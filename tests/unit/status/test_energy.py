@@ -33,8 +33,8 @@ def test_rated_power_where_nobody_measures() -> None:
 
 
 def test_gpus_that_load_or_idle_draw_power_for_no_token() -> None:
-    for pods in ((pod(**HELD),), ()):
-        found = seen(Life(**SERVICE), *pods, readings=rates(0.0, 0.0), watts={"llama-1": 180.0})
+    for pods, read in (((pod(**HELD),), rates(2000.0, 500.0)), ((), rates(0.0, 0.0))):
+        found = seen(Life(**SERVICE), *pods, readings=read, watts={"llama-1": 180.0})
         assert dump(found) == {"basis": "Measured", "watts": "180"}
 
 
@@ -48,6 +48,13 @@ def test_noise_writes_nothing_and_a_change_is_written() -> None:
     assert seen(life, readings=rates(2010.0, 500.0), watts={"llama-1": 1210.0}) == before
     after = seen(life, readings=rates(2010.0, 500.0), watts={"llama-1": 1000.0})
     assert dump(after) == {"basis": "Measured", "watts": "1000", "tokensPerWatt": "2.51"}
+
+
+def test_power_that_begins_to_be_measured_is_what_is_measured() -> None:
+    life = Life(**SERVICE)
+    seen(life, readings=rates(0.0, 0.0))
+    found = seen(life, readings=rates(0.0, 0.0), watts={"llama-1": 1390.0})
+    assert dump(found) == {"basis": "Measured", "watts": "1390"}
 
 
 def test_a_restart_of_the_operator_keeps_what_was_measured() -> None:
