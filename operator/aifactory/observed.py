@@ -17,6 +17,8 @@ class Pod:
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
     got its node at `scheduled_at` and `began_at` the start of its container, which ended last at `ended_at`; it was
     told to leave at `left_at`. `addresses` are the IP addresses of an activator, from which it asks for a replica.
+    While it has a node, it holds `devices`, pairs of an extended resource and its count, or `claims_gpus`; `product` is
+    the kind of GPU that it asks its node for.
     """
 
     name: str
@@ -44,6 +46,9 @@ class Pod:
     ended_at: float | None = None
     left_at: float | None = None
     addresses: tuple[str, ...] = ()
+    devices: tuple[tuple[str, int], ...] = ()
+    claims_gpus: bool = False
+    product: str = ""
 
     @property
     def grouped(self) -> bool:

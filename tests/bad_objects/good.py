@@ -349,5 +349,18 @@ GOOD = (
         name="default",
         kind="AIFactory",
     ),
+    Good(
+        "an AIFactory with prices and powers of GPUs",
+        {
+            "mirrors": None,
+            "accelerators": [
+                {"product": "NVIDIA-H100-80GB-HBM3", "pricePerGPUHour": "2.50", "wattsPerGPU": 700},
+                {"product": "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb", "pricePerGPUHour": "0.36"},
+                {"product": "NVIDIA-L4", "wattsPerGPU": 72},
+            ],
+        },
+        name="default",
+        kind="AIFactory",
+    ),
     Good("an AIFactory without mirrors", {"mirrors": None}, name="default", kind="AIFactory"),
 )

@@ -86,9 +86,11 @@ def test_kubectl_get_shows_the_columns_of_a_service(api: ControlPlane) -> None:
         "DESIRED",
         "SLO",
         "TOKENS/S",
+        "COST/MTOK",
         "AGE",
         "URL",
         "MODEL",
+        "TOK/W",
     ]
 
 

@@ -137,6 +137,6 @@ def test_an_operator_that_may_not_read_it_goes_on_without(
     cache = Cache(kube, namespace, "weights")
     cache.fill()
     assert addresses(cache) == [None]
-    told = [line for line in earlier.log.read_text().splitlines() if "mirrors stay as they were" in line]
+    told = [line for line in earlier.log.read_text().splitlines() if "what it said before stays in force" in line]
     assert len(told) == 1
     assert "aifactories" in told[0]

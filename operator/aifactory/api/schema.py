@@ -140,9 +140,11 @@ INFERENCE_SERVICE = Definition(
         _column("Desired", ".status.replicas.desired", "integer"),
         _column("SLO", ".status.sloAttainment"),
         _column("Tokens/s", ".status.throughput.outputTokensPerSecond"),
+        _column("Cost/Mtok", ".status.cost.perMillionTokens"),
         _AGE,
         _column("URL", ".status.url", wide=True),
         _column("Model", ".spec.model.name", wide=True),
+        _column("Tok/W", ".status.energy.tokensPerWatt", wide=True),
     ),
 )
 MODEL_CACHE = Definition(
@@ -166,7 +168,7 @@ AI_FACTORY = Definition(
     kind=factory.KIND,
     plural=factory.PLURAL,
     short_name="aif",
-    description="What all of a cluster has in common: the mirrors that model caches fetch from. Its name is default.",
+    description="What all of a cluster has in common: mirrors for model caches, prices of GPUs. Its name is default.",
     model=factory.AIFactory,
     columns=(
         _column("HuggingFace", ".spec.mirrors.huggingFace"),

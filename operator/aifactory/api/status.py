@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from .checks import Unique
+from .coststatus import CostStatus, EnergyStatus
 from .meta import FreeText, Model
 from .role import RoleName
 from .rollout import RolloutStatus
@@ -215,6 +216,10 @@ class InferenceServiceStatus(Model):
         default=None, description="Worst objective's share of the last 5 minutes within target."
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
+    cost: CostStatus | None = Field(default=None, description="What the service costs.")
+    energy: EnergyStatus | None = Field(
+        default=None, description="What power it draws; None while it has no GPUs or their power is not known."
+    )
     scaling: ScalingStatus | None = Field(default=None, description="How the number of replicas comes about.")
     roles: Annotated[list[RoleStatus], Field(max_length=8), Unique("name")] = Field(
         default=[], description="Each role of a service that has several; replicas then sums up those that have GPUs."

@@ -6,14 +6,18 @@ from typing import Any
 
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod
-from aifactory.render import labels
+from aifactory.render import labels, naming
 from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
+from aifactory.render.pod import PRODUCT_LABEL
+from aifactory.render.quantity import whole
 from aifactory.status.numbers import epoch
 
 # Labels that tell pods of one template from those of another.
 _TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
 _ENDED = ("Succeeded", "Failed")
 _STARTING = ("ContainerCreating", "PodInitializing")
+# No node has more.
+_MOST_DEVICES = 1024
 
 
 def pod_of(obj: Mapping[str, Any]) -> Pod:
@@ -45,7 +49,28 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         addresses=_addresses(status) if own.get(labels.ROLE) == RoleName.ACTIVATOR else (),
         scheduled_at=epoch(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
         **{"began_at": _began(containers)} | (_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
+        **_held(obj.get("spec") or {}, status),
     )
+
+
+def _held(spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """GPUs of a pod that has a node, until it ends."""
+    if not spec.get("nodeName") or status.get("phase") in _ENDED:
+        return {}
+    limits = [(container.get("resources") or {}).get("limits") or {} for container in spec.get("containers") or []]
+    return {
+        "devices": tuple((name, _count(count)) for found in limits for name, count in found.items() if "/" in name),
+        "claims_gpus": any(claim["name"] == naming.GPU_CLAIM for claim in spec.get("resourceClaims") or ()),
+        "product": (spec.get("nodeSelector") or {}).get(PRODUCT_LABEL, ""),
+    }
+
+
+def _count(quantity: Any) -> int:
+    """Whole devices: whoever may make pods may write there what the API server takes for a quantity."""
+    try:
+        return min(whole(str(quantity)), _MOST_DEVICES)
+    except ValueError:
+        return 0
 
 
 def _began(containers: Iterable[Mapping[str, Any]]) -> float | None:

@@ -104,7 +104,7 @@ class CacheReconciler:
             self._clock(),
             served=self._served,
             monitor_labels=self._settings.monitor_labels,
-            mirrors=self._factory.mirrors,
+            mirrors=self._factory.spec.mirrors,
         )
         refusal = await self._apply(observed, todo)
         seen = observed if todo.empty else self._store.observe(key)

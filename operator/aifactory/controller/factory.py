@@ -4,7 +4,7 @@ import logging
 
 from pydantic import ValidationError
 
-from aifactory.api.factory import NO_MIRRORS, SINGLETON, AIFactory
+from aifactory.api.factory import NOTHING, SINGLETON, AIFactory
 from aifactory.api.schema import AI_FACTORY as DEFINITION
 from aifactory.cluster.client import ApiError, Client
 from aifactory.cluster.kinds import AI_FACTORY
@@ -15,37 +15,37 @@ _FORBIDDEN = (401, 403)
 
 
 class FactoryReader:
-    """Knows the mirrors. What cannot be read or used changes nothing, and is told once."""
+    """Knows what it says. What cannot be read or used changes nothing, and is told once."""
 
     def __init__(self) -> None:
-        self.mirrors = NO_MIRRORS
+        self.spec = NOTHING
         self._told = ""
 
     async def read(self, client: Client) -> bool:
-        """Ask the API server; whether mirrors are others than before.
+        """Ask the API server; whether it says something else than before.
 
-        There are none where there is no AIFactory, or no such kind.
+        It says nothing where there is no AIFactory, or no such kind.
 
         Raises:
             ApiError: if no answer came that says what there is; nothing changes then.
         """
-        before, problem = self.mirrors, ""
+        before, problem = self.spec, ""
         try:
             found = await client.request("GET", AI_FACTORY.path("", SINGLETON), AI_FACTORY.plural)
-            self.mirrors = AIFactory.model_validate(found).spec.mirrors
+            self.spec = AIFactory.model_validate(found).spec
         except ValidationError as error:
             problem = "; ".join(map(str, explain(error, DEFINITION)))
         except ApiError as error:
             if error.status == 404:
-                self.mirrors = NO_MIRRORS
+                self.spec = NOTHING
             elif error.status in _FORBIDDEN:
                 problem = error.message
             else:
                 raise
         self._tell(problem)
-        return self.mirrors != before
+        return self.spec != before
 
     def _tell(self, problem: str) -> None:
         if problem not in ("", self._told):
-            logger.warning("AIFactory %s is not used, mirrors stay as they were: %s", SINGLETON, problem)
+            logger.warning("AIFactory %s is not used, what it said before stays in force: %s", SINGLETON, problem)
         self._told = problem

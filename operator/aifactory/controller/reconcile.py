@@ -38,6 +38,7 @@ from aifactory.status.transitions import Event
 from aifactory.succession import succession
 from aifactory.telemetry.metrics import Metrics
 
+from .factory import FactoryReader
 from .known import Known
 from .refusal import RETRY_SECONDS, refused
 from .reporter import Reporter
@@ -62,6 +63,7 @@ class Reconciler:
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], float],
+        factory: FactoryReader,
     ) -> None:
         self._store = store
         self._caches = caches
@@ -70,6 +72,7 @@ class Reconciler:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._factory = factory
         self._known: dict[Key, Known] = {}
         self._served: frozenset[str] = frozenset()
         self._asked_for: set[Key] = set()
@@ -252,6 +255,8 @@ class Reconciler:
             known.plan,
             known.rollout(),
             known.held,
+            self._factory.spec,
+            self.snapshot.watts.get(known.service.metadata.namespace, {}) if self.snapshot else {},
         )
         status = report(facts)
         known.status_written = await self._reporter.write(

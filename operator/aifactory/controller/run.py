@@ -54,8 +54,10 @@ class Operator:
         self.caches = CacheStore()
         self.cache_queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
-        self.reconciler = Reconciler(self.store, self.caches, Writer(client, self.store), settings, metrics, time.time)
         self.factory = FactoryReader()
+        self.reconciler = Reconciler(
+            self.store, self.caches, Writer(client, self.store), settings, metrics, time.time, self.factory
+        )
         self.cache_reconciler = CacheReconciler(
             self.caches,
             self.store,
@@ -168,7 +170,7 @@ class Operator:
             await self._insist("the AIFactory could not be read", self._read_factory)
 
     async def _read_factory(self) -> None:
-        """Another mirror changes where caches fetch from."""
+        """Another mirror changes where caches fetch from. Prices are looked up in every tick."""
         if await self.factory.read(self.client):
             for key in self.caches.owners():
                 self.cache_queue.add(key)

@@ -10,6 +10,7 @@ from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.bounds import bounds_of
 from aifactory.runtimes import roles
 
+from .money import cost, energy
 from .obstacles import obstacles
 from .scaling import scaling
 from .serving import load, objectives, serving
@@ -29,6 +30,7 @@ def explain(raw: Mapping[str, Any], now: float) -> str:
         serving(status, metadata.get("generation", 0)),
         objectives(status, service),
         load(status),
+        (*cost(status.cost), *energy(status.energy)),
         *(_scaling(status, service, now) if service and status.conditions else ()),
         obstacles(status),
     )

@@ -13,7 +13,7 @@ from requests import RequestException, Response, Session, Timeout
 from requests.adapters import BaseAdapter
 from urllib3 import Retry
 
-from . import answers, downloads, queries
+from . import answers, downloads, power, queries
 from .snapshot import Snapshot
 from .wanted import Wanted
 
@@ -84,12 +84,13 @@ class PrometheusSource:
         asked = queries.build(wanted, self._window_seconds)
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
-        gauges, rates, histograms, track_histograms, track_counts = await asyncio.gather(
+        gauges, rates, histograms, track_histograms, track_counts, watts = await asyncio.gather(
             self._tables(asked.gauges, answers.by_pod, self._pool, deadline, errors),
             self._tables(asked.rates, answers.numbers, self._pool, deadline, errors),
             self._tables(asked.histograms, answers.histograms, self._pool, deadline, errors),
             self._tables(asked.track_histograms, answers.histograms_by_track, self._pool, deadline, errors),
             self._tables(asked.track_counts, answers.by_track, self._pool, deadline, errors),
+            self._tables(power.build(self._window_seconds), power.watts, self._pool, deadline, errors),
         )
         if not (gauges or rates or histograms):
             return Snapshot(now, self._window_seconds, error=next(iter(errors.values()), ""))
@@ -105,6 +106,7 @@ class PrometheusSource:
             gauges,
             track_histograms=track_histograms,
             track_counts=track_counts,
+            watts=watts.get(power.QUERY, {}),
         )
 
     async def _read_slow(self) -> None:

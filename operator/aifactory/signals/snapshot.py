@@ -10,6 +10,7 @@ from aifactory.runtimes.base import MetricDialect
 from .answers import Histograms, HistogramsByTrack, Numbers, NumbersByPod, NumbersByTrack, Service
 from .histogram import Histogram
 from .objectives import Objective
+from .power import WattsByPod
 from .queries import GROWTH, HISTOGRAM_OF, SAMPLE_AGE, SILENT, on_tracks, total
 from .readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 from .tracks import Tally, TrackObjective, TrackReadings, window_within
@@ -19,7 +20,7 @@ from .tracks import Tally, TrackObjective, TrackReadings, window_within
 class Snapshot:
     """Tables by query name (`queries.py`), read at `time` (epoch seconds); a query that failed has no table.
 
-    `error` says why nothing could be read at all.
+    `error` says why nothing could be read at all. `watts` is the power of pods that somebody measures.
     """
 
     time: float
@@ -30,6 +31,7 @@ class Snapshot:
     error: str = ""
     track_histograms: Mapping[str, HistogramsByTrack] = field(default_factory=dict)
     track_counts: Mapping[str, NumbersByTrack] = field(default_factory=dict)
+    watts: WattsByPod = field(default_factory=dict)
 
     def service(
         self,

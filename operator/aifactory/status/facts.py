@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.factory import NOTHING, AIFactorySpec
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.rollout import RolloutStatus
 from aifactory.api.spec import Mode
@@ -59,7 +60,8 @@ class Facts:
 
     `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
     the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that
-    was written last.
+    was written last. `factory` has the prices of GPUs, `watts` the measured power of pods by
+    name.
     """
 
     service: InferenceService
@@ -71,6 +73,8 @@ class Facts:
     plan: PlanStatus | None = None
     rollout: RolloutStatus | None = None
     held: Held | None = None
+    factory: AIFactorySpec = NOTHING
+    watts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def readings(self) -> ServiceReadings | None:

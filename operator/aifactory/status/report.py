@@ -10,7 +10,7 @@ from aifactory.api.meta import Model
 from aifactory.api.status import Condition, InferenceServiceStatus, RoleStatus
 from aifactory.render import url
 
-from . import numbers
+from . import cost, energy, numbers
 from .conditions import Verdict, merge
 from .facts import Facts, RoleFacts
 from .ready import ready
@@ -18,7 +18,7 @@ from .verdicts import unread, verdicts
 
 Status = dict[str, Any]
 S = TypeVar("S", InferenceServiceStatus, ModelCacheStatus)
-_LIVE = ("slo", "sloAttainment", "throughput", "progress")
+_LIVE = ("slo", "sloAttainment", "throughput", "cost", "energy", "progress")
 _LIVE_OF_ROLLOUT = ("requests", "attainment", "message")
 
 
@@ -42,6 +42,8 @@ def report(facts: Facts) -> InferenceServiceStatus:
         slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
         throughput=numbers.throughput(readings) if readings else facts.before.throughput,
+        cost=cost.status(facts),
+        energy=energy.status(facts),
         scaling=None if several else numbers.scaling(facts, facts.roles[0]),
         roles=[_role(facts, one) for one in facts.roles] if several else [],
         rollout=facts.rollout,

@@ -14,6 +14,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 
 from .caches import CacheGauges, Caches
+from .costs import COST_GAUGES, cost, energy
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -128,6 +129,7 @@ _SERVICE_GAUGES = {
     "requests_per_second": ("Requests by kind: offered or completed.", ("kind",)),
     "tokens_per_second": ("Tokens by kind: input or output.", ("kind",)),
     "requests": ("Requests in the engine by state: running or waiting.", ("state",)),
+    **COST_GAUGES,
     "rollout": ("1 for where the canary of a changed spec is.", ("phase",)),
     "track_replicas": ("Replicas wanted, stable and canary.", ("track",)),
     "track_requests": ("Requests answered in this step of the canary.", ("track",)),
@@ -183,6 +185,8 @@ def _samples(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
     yield from _roles(status)
     yield from _objectives(service, status)
     yield from _load(status)
+    yield from cost(status.get("cost") or {})
+    yield from energy(status.get("energy") or {})
     yield from _rollout(status.get("rollout") or {})
 
 

@@ -100,7 +100,49 @@ CACHES = (
     _cache("a hundred connections", {"download": {"connections": 100}}, "spec.download.connections", "less than"),
 )
 
+
+def _catalogue(case: str, *entries: dict[str, Any], path: str, says: str, server_says: str = "") -> Bad:
+    spec = {"accelerators": list(entries)}
+    where = f"spec.accelerators{path}"
+    return Bad(case, spec, name="default", kind="AIFactory", path=where, says=says, server_says=server_says)
+
+
+_H100 = {"product": "NVIDIA-H100-80GB-HBM3"}
 FACTORIES = (
+    _catalogue("a GPU without price and power", _H100, path="[0].pricePerGPUHour", says="is required, or wattsPerGPU"),
+    _catalogue(
+        "a price as a number",
+        _H100 | {"pricePerGPUHour": 2.5},
+        path="[0].pricePerGPUHour",
+        says="not an amount",
+        server_says="Invalid value",
+    ),
+    _catalogue("a free GPU", _H100 | {"pricePerGPUHour": "0.00"}, path="[0].pricePerGPUHour", says="must be above 0"),
+    _catalogue("a GPU of no watts", _H100 | {"wattsPerGPU": 0}, path="[0].wattsPerGPU", says="greater than"),
+    _catalogue("a GPU of a megawatt", _H100 | {"wattsPerGPU": 1_000_000}, path="[0].wattsPerGPU", says="less than"),
+    _catalogue("a price of no GPU", {"wattsPerGPU": 700}, path="[0].product", says="required", server_says="Required"),
+    _catalogue(
+        "a product with no letters",
+        {"product": "", "wattsPerGPU": 700},
+        path="[0].product",
+        says="at least 1",
+        server_says="at least 1",
+    ),
+    _catalogue(
+        "a product that is no label value",
+        {"product": "NVIDIA H100", "wattsPerGPU": 700},
+        path="[0].product",
+        says="pattern",
+        server_says="should match",
+    ),
+    _catalogue(
+        "a GPU with two prices",
+        _H100 | {"pricePerGPUHour": "2.50"},
+        _H100 | {"pricePerGPUHour": "3.00"},
+        path="",
+        says="differ in product",
+        server_says="Duplicate",
+    ),
     Bad(
         "a second AIFactory",
         name="other",

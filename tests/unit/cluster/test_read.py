@@ -249,3 +249,32 @@ def test_activators_are_known_by_their_addresses_as_long_as_these_are_theirs():
     assert addressed("activator", phase="Running") == ("10.1.2.3", "fd00::3")
     assert addressed("activator", phase="Failed") == ()
     assert addressed("model-server", phase="Running") == (), "nobody asks, and every change would be news"
+
+
+def placed(spec: dict[str, Any] | None = None, **status: Any) -> Any:
+    """A pod of two GPUs on a node."""
+    limits = {"nvidia.com/gpu": "2", "memory": "16Gi"}
+    held = {
+        "nodeName": "gpu-1",
+        "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-B200"},
+        "containers": [{"name": "model-server", "resources": {"limits": limits}}, {"name": "sidecar"}],
+    }
+    return pod_of(pod(**status) | {"spec": held | (spec or {})})
+
+
+def test_a_pod_holds_its_gpus_from_getting_a_node_until_it_ends():
+    seen = placed(phase="Pending")
+    assert (seen.devices, seen.product) == ((("nvidia.com/gpu", 2),), "NVIDIA-B200")
+    assert placed({"nodeName": ""}).devices == ()
+    assert placed(phase="Failed").devices == ()
+
+
+def test_a_pod_may_hold_gpus_by_a_claim():
+    assert placed({"resourceClaims": [{"name": "gpus", "resourceClaimTemplateName": "two"}]}).claims_gpus
+    assert not placed({"resourceClaims": [{"name": "compute-domain"}]}).claims_gpus
+
+
+@pytest.mark.parametrize(("count", "held"), [("5E", 1024), ("1e3", 0), (2, 2), ("1k", 1000)])
+def test_devices_of_a_made_up_pod_are_bounded(count, held):
+    containers = [{"name": "model-server", "resources": {"limits": {"nvidia.com/gpu": count}}}]
+    assert placed({"containers": containers}).devices == (("nvidia.com/gpu", held),)

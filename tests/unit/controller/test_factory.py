@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from aifactory.api.factory import NO_MIRRORS
+from aifactory.api.factory import NOTHING
 from aifactory.cluster.client import ApiError, Client
 from aifactory.controller.factory import FactoryReader
 
@@ -28,11 +28,11 @@ async def test_mirrors_are_read_and_only_a_change_is_news(
 ) -> None:
     holds(server, "http://one")
     assert await reader.read(client)
-    assert reader.mirrors.hugging_face == "http://one"
+    assert reader.spec.mirrors.hugging_face == "http://one"
     assert not await reader.read(client)
     holds(server, "http://two")
     assert await reader.read(client)
-    assert reader.mirrors.hugging_face == "http://two"
+    assert reader.spec.mirrors.hugging_face == "http://two"
 
 
 async def test_without_the_object_or_its_kind_there_are_no_mirrors(
@@ -42,7 +42,7 @@ async def test_without_the_object_or_its_kind_there_are_no_mirrors(
     await reader.read(client)
     server.refuse("GET", PATH, 404, "NotFound")
     assert await reader.read(client)
-    assert reader.mirrors == NO_MIRRORS
+    assert reader.spec == NOTHING
 
 
 async def test_an_object_that_makes_no_sense_keeps_the_last_good_one_and_is_told_once(
@@ -54,7 +54,7 @@ async def test_an_object_that_makes_no_sense_keeps_the_last_good_one_and_is_told
     with caplog.at_level(logging.WARNING):
         assert not await reader.read(client)
         assert not await reader.read(client)
-    assert reader.mirrors.hugging_face == "http://one"
+    assert reader.spec.mirrors.hugging_face == "http://one"
     (warning,) = caplog.messages
     assert "spec.mirrors.huggingFace" in warning
     holds(server, "http://two")
@@ -65,7 +65,7 @@ async def test_fields_of_a_later_version_are_ignored(server: ApiServer, client: 
     spec = {"mirrors": {"huggingFace": "http://one", "zenodo": "http://z"}, "budget": {}}
     server.answers["GET", PATH] = (200, {"metadata": {"name": "default"}, "spec": spec})
     assert await reader.read(client)
-    assert reader.mirrors.hugging_face == "http://one"
+    assert reader.spec.mirrors.hugging_face == "http://one"
 
 
 async def test_an_operator_that_may_not_read_it_goes_on_without(
@@ -73,7 +73,7 @@ async def test_an_operator_that_may_not_read_it_goes_on_without(
 ) -> None:
     server.refuse("GET", PATH, 403, "Forbidden", "aifactories is forbidden")
     assert not await reader.read(client)
-    assert reader.mirrors == NO_MIRRORS
+    assert reader.spec == NOTHING
     assert "aifactories is forbidden" in caplog.text
 
 
@@ -85,4 +85,4 @@ async def test_an_api_server_in_trouble_is_asked_again_and_changes_nothing(
     server.refuse("GET", PATH, 503, "ServiceUnavailable")
     with pytest.raises(ApiError):
         await reader.read(client)
-    assert reader.mirrors.hugging_face == "http://one"
+    assert reader.spec.mirrors.hugging_face == "http://one"

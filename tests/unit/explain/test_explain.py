@@ -10,6 +10,7 @@ from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.report import dump, rejected
 
+from tests.unit.factory.scene import CATALOGUE, GPU, H100
 from tests.unit.status.scene import (
     SCALING,
     SLEEPS,
@@ -79,6 +80,9 @@ error budget overdrawn by 50.0%
 
 Load: 6.6 requests/s arrive, 3.9 requests/s are completed, 12.0 requests run, 1.0 requests wait.
 
+Cost: what a GPU costs is not known: set accelerator.product, and its pricePerGPUHour in spec.accelerators of the \
+AIFactory default, or set gpuCostPerHour and costPerHour in scaling.budget.
+
 Scaling: 1 to 8 replicas, mode Apply
   ScaleUp, since 2026-01-01T12:01:00Z (3m10s ago): 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11.
   What limited it: ScaleUpPeriod, enough replicas were added in this period.
@@ -123,11 +127,28 @@ It is not ready (InsufficientGPUs): 1 of 2 required replicas serve; \
 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
 2 replicas wanted, 1 ready, 1 without a node.
 
+Cost: what a GPU costs is not known: set accelerator.product, and its pricePerGPUHour in spec.accelerators of the \
+AIFactory default, or set gpuCostPerHour and costPerHour in scaling.budget.
+
 In the way:
   Ready is False, GPUShortage is True (InsufficientGPUs): 1 of 2 required replicas serve; \
 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
     -> add nodes with GPUs, or lower accelerator.count or replicas"""
     )
+
+
+def test_cost_and_energy_are_told_with_what_they_go_by() -> None:
+    life = Life(accelerator={"product": H100, "count": 2})
+    pods = serving(devices=((GPU, 2),), product=H100)
+    made = readings(prompt_tokens=Reading(2000.0, State.OK), generation_tokens=Reading(500.0, State.OK))
+    life.look(workload(1), *pods, readings=made, factory=CATALOGUE)
+    assert """
+Cost: 5.00 an hour for 2 GPUs, by the AIFactory's prices, 0.556 for a million tokens, 2.78 for a million output \
+tokens at the rate of the last 1m.
+Energy: 1400 W (rated), 1.79 tokens/s for each watt (tokens per joule).
+""" in told(life)
+    life.look(workload(1), *pods, readings=readings(), factory=CATALOGUE)
+    assert "\nCost: 5.00 an hour for 2 GPUs, by the AIFactory's prices.\nEnergy: 1400 W (rated).\n" in told(life)
 
 
 def test_conditions_of_one_cause_are_told_once() -> None:

@@ -72,6 +72,7 @@ async def test_everything_is_read_and_every_query_is_timed() -> None:
         await calls.slow.wait()
     assert (snapshot.time, snapshot.error) == (1000.0, "")
     assert snapshot.gauges["running"] == {("chat", "llama"): {"a": 2.0}}
+    assert snapshot.watts == {"chat": {"a": 2.0}}
     assert {"time_to_first_token", "growth", "sample_age", "inter_token_latency_1h"} <= {name for name, _, _ in calls}
     assert all(ok and seconds >= 0 for _, seconds, ok in calls)
 
@@ -122,6 +123,18 @@ async def test_a_failing_query_costs_its_own_signal_alone() -> None:
         snapshot = await prom.read(0.0, ALL)
     assert set(snapshot.gauges) == {"running", "waiting", "sample_age", "silent"}
     assert [name for name, _, ok in calls if not ok] == ["kv_cache_usage"]
+
+
+async def test_a_cluster_whose_power_nobody_measures_lacks_nothing() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if "DCGM" in request.query["query"]:
+            return web.json_response({"status": "error", "error": "too many samples"}, status=422)
+        return await healthy(request)
+
+    async with source(handler) as prom:
+        snapshot = await prom.read(0.0, ALL)
+    assert (snapshot.watts, snapshot.error) == ({}, "")
+    assert "kv_cache_usage" in snapshot.gauges
 
 
 async def test_long_windows_hold_up_nothing() -> None:

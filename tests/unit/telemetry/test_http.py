@@ -160,6 +160,14 @@ LLAMA = {
             {"type": "GPUShortage", "status": "True", "reason": "InsufficientGPUs"},
         ],
         "replicas": {"desired": 3, "current": 3, "ready": 2, "pending": 1, "unschedulable": 0},
+        "cost": {
+            "basis": "Budget",
+            "gpus": 3,
+            "pricePerHour": "7.50",
+            "perMillionTokens": "2.08",
+            "outputPerMillionTokens": "2.31",
+        },
+        "energy": {"basis": "Measured", "watts": "1830", "tokensPerWatt": "0.546"},
         "scaling": {
             "decision": {
                 "time": "2026-01-01T12:00:00Z",
@@ -276,6 +284,12 @@ SEEN = {
     service_sample("slo_goal"): 0.995,
     service_sample("requests_per_second", kind="completed"): 3.9,
     service_sample("requests_per_second", kind="offered"): 6.6,
+    service_sample("gpus"): 3,
+    service_sample("cost_per_hour"): 7.5,
+    service_sample("cost_per_million_tokens", kind="all"): 2.08,
+    service_sample("cost_per_million_tokens", kind="output"): 2.31,
+    service_sample("watts", basis="Measured"): 1830,
+    service_sample("tokens_per_watt"): 0.546,
     service_sample("tokens_per_second", kind="input"): 100,
     service_sample("tokens_per_second", kind="output"): 900,
     service_sample("requests", state="running"): 12,

@@ -1,0 +1,1 @@
+"""What services take of the cluster: GPUs, and what these cost."""
