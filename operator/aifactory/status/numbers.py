@@ -123,6 +123,7 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
         to=decision.to,
         reason=decision.reason,
         signal=decision.signal,
+        cause=decision.answer.cause if decision.answer else None,
         limited_by=decision.limited_by,
         message=decision.message,
     )
@@ -136,6 +137,7 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
         target=quantity(item.signal, item.target),
         ratio=None if item.ratio is None else f"{item.ratio:.2f}",
         replicas=item.replicas,
+        cause=item.cause,
     )
 
 

@@ -167,6 +167,7 @@ LLAMA = {
                 "to": 4,
                 "reason": "ScaleUp",
                 "signal": "timeToFirstToken",
+                "cause": "ExpectedLoad",
                 "limitedBy": "AtMaximum",
             },
             "rejected": [
@@ -187,6 +188,7 @@ LLAMA = {
                     "value": "310ms",
                     "target": "500ms",
                     "replicas": 2,
+                    "cause": "TargetMissed",
                 },
                 {"signal": "kvCacheUsage", "state": "OK", "ratio": "0.50", "value": "45.0%"},
                 {"signal": "waitingRequests", "state": "MISSING"},
@@ -244,8 +246,14 @@ SEEN = {
     service_sample("signal_replicas", role="model-server", signal="timeToFirstToken"): 2,
     service_sample("kv_cache_usage", role="model-server"): 0.45,
     service_sample(
-        "decision", role="model-server", reason="ScaleUp", signal="timeToFirstToken", limited_by="AtMaximum"
+        "decision",
+        role="model-server",
+        reason="ScaleUp",
+        signal="timeToFirstToken",
+        cause="ExpectedLoad",
+        limited_by="AtMaximum",
     ): 1,
+    service_sample("signal_cause", role="model-server", signal="timeToFirstToken", cause="TargetMissed"): 1,
     service_sample("decision_replicas", role="model-server", bound="from"): 3,
     service_sample("decision_replicas", role="model-server", bound="to"): 4,
     service_sample("decision_timestamp_seconds", role="model-server"): 1_767_268_800,
