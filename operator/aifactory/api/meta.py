@@ -78,6 +78,14 @@ def format_duration(value: timedelta) -> str:
     return text or "0s"
 
 
+def format_measured(seconds: float) -> str:
+    """Write a measured time in about three figures: `83ms`, `7.05s`, `2m23s`."""
+    if round(seconds, 3) < 1:
+        return f"{seconds * 1000:.0f}ms"
+    brief = f"{seconds:.3g}"
+    return f"{brief}s" if float(brief) < 60 else format_duration(timedelta(seconds=round(seconds)))
+
+
 def parse_percent(value: Any) -> Decimal:
     """Read `99%` or `99.9%` as a fraction between 0 and 1.
 

@@ -56,7 +56,9 @@ class ObjectiveStatus(Model):
     objective: Text = Field(description="timeToFirstToken, interTokenLatency, endToEndLatency or throughput.")
     target: Text = Field(description="Target, such as p95 <= 500ms.")
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
-    observed: Text | None = Field(default=None, description="Observed now in the target's unit.")
+    observed: Text | None = Field(
+        default=None, description="Observed now in the target's unit, such as 310ms, 7.05s or 2m23s."
+    )
     attainment5m: Text | None = Field(
         default=None, alias="attainment5m", description="Share of the last 5 minutes within the target."
     )

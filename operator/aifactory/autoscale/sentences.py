@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from aifactory.api.meta import format_duration
+from aifactory.api.meta import format_duration, format_measured
 from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import Answer, Cause, DecisionReason, Load, Recommendation
@@ -135,7 +135,7 @@ def _quantity(signal: Signal, value: float) -> str:
     if signal is Signal.BACKLOG:
         return format_duration(timedelta(seconds=round(value)))
     if signal in LATENCIES:
-        return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.3g}s"
+        return format_measured(value)
     if signal is Signal.KV_CACHE_USAGE:
         return f"{value:.0%}"
     return f"{value:.0f} tokens/s" if signal is Signal.THROUGHPUT else f"{value:.0f}"

@@ -283,4 +283,6 @@ def _number(text: str) -> float:
     """A share, a duration in seconds or a plain number, as the status writes it."""
     if text.endswith("%"):
         return float(text[:-1]) / 100
-    return parse_duration(text).total_seconds() if text[-1].isalpha() else float(text)
+    if text[-1].isalpha() and "." not in text:
+        return parse_duration(text).total_seconds()
+    return float(text.removesuffix("s"))
