@@ -153,6 +153,9 @@ class AlternativeStatus(Model):
     reason: Text = Field(description="Why not, one CamelCase word.")
     signal: Text | None = Field(default=None, description="Signal that speaks against it.")
     predicted: Text | None = Field(default=None, description="What its value / limit would become.")
+    cause: Text | None = Field(
+        default=None, description="Where that alone is no reason: the rule that asks for more, as in recommendations."
+    )
     message: FreeText = Field(default="", description="Sentence for people.")
 
 

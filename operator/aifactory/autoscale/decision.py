@@ -137,13 +137,15 @@ class Forecast:
 class Alternative:
     """A number of replicas that was not chosen, and why.
 
-    `ratio` is what `signal` is predicted to become with it: value / target.
+    `ratio` is what `signal` is predicted to become with it: value / target. Where that is no reason, `cause` is the
+    rule that asks for more.
     """
 
     replicas: int
     reason: DecisionReason
     signal: Signal | None = None
     ratio: float | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,13 @@ def forecast(tick: Tick) -> Forecast | None:
     )
 
 
-def rejected(tick: Tick, chosen: int, wanted: int, limited_by: DecisionReason | None) -> Iterator[Alternative]:
-    """What all signals wanted, if something stood in the way, and one replica fewer, with what either would lead to."""
+def rejected(
+    tick: Tick, chosen: int, wanted: int, limited_by: DecisionReason | None, answer: Answer | None
+) -> Iterator[Alternative]:
+    """What all signals wanted, if something stood in the way, and one replica fewer, with what either would lead to.
+
+    `answer` is what the decision goes by.
+    """
     if limited_by is not None and wanted != chosen:
         yield Alternative(wanted, limited_by, *_worst(tick, wanted))
         if wanted < chosen:
@@ -56,7 +61,9 @@ def rejected(tick: Tick, chosen: int, wanted: int, limited_by: DecisionReason | 
     fewer = chosen - 1
     signal, ratio = _worst(tick, fewer)
     if fewer >= max(tick.scaling.min_replicas, 1) and signal is not None:
-        yield Alternative(fewer, DecisionReason.CONSOLIDATION_REFUSED, signal, ratio)
+        fits = ratio is not None and ratio < 1 and answer is not None and answer.replicas >= chosen
+        cause = answer.cause if answer is not None and fits else None
+        yield Alternative(fewer, DecisionReason.CONSOLIDATION_REFUSED, signal, ratio, cause)
 
 
 def _worst(tick: Tick, replicas: int) -> tuple[Signal | None, float | None]:

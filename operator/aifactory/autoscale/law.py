@@ -205,6 +205,6 @@ class _Law:
             stuck_pods=limits.stuck(tick.scaling.behavior, memory, tick.now),
             capacity=explained.capacity(tick),
             forecast=explained.forecast(tick),
-            rejected=tuple(explained.rejected(tick, choice.to, wanted, choice.limited_by)),
+            rejected=tuple(explained.rejected(tick, choice.to, wanted, choice.limited_by, choice.answer)),
             answer=choice.answer,
         )

@@ -50,17 +50,17 @@ _WHY = {
 _BY = {
     Cause.EXPECTED_LOAD: "for the load that is expected",
     Cause.PRESENT_LOAD: "for the load that there is",
-    Cause.UNPROVEN: "not fewer, as one has not proven yet to carry so much",
+    Cause.UNPROVEN: "as fewer have not proven yet that they carry so much",
     Cause.TARGET_MISSED: "grown by the ratio, as the target is missed",
     Cause.ABOVE_THRESHOLD: "grown by the ratio, which is above the threshold",
     Cause.WITHIN_THRESHOLDS: "as the ratio is between the thresholds",
     Cause.CONSOLIDATION: "as the ratio would stay below the thresholds with so many",
     Cause.QUEUE: "to work off the queue",
-    Cause.ONE_AT_A_TIME: "not more, as requests run one at a time already",
+    Cause.ONE_AT_A_TIME: "as requests run one at a time, which more would not make faster",
     Cause.NO_REQUESTS: "as nobody asks",
     Cause.BACKLOG: "as many as complete in time what is due",
     Cause.STAND_IN: "in place of those that are stuck or do not start",
-    Cause.TAKEN_BACK: "not fewer, as fewer had to be taken back under such a load",
+    Cause.TAKEN_BACK: "as fewer had to be taken back under such a load",
 }
 # Answers that keep replicas for which the numbers give no reason.
 _KEPT = (Cause.UNPROVEN, Cause.TAKEN_BACK)

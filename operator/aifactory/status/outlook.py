@@ -8,7 +8,7 @@ from math import isfinite
 from aifactory.api.meta import format_duration, parse_duration
 from aifactory.api.status import AlternativeStatus, CapacityStatus, ForecastStatus
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
-from aifactory.autoscale.sentences import why
+from aifactory.autoscale.sentences import by, why
 
 REJECTED = 8
 # A number stays as written while it is this near to it: a share of it, or one token per second or percentage point.
@@ -50,8 +50,12 @@ def forecast(found: Forecast | None, before: ForecastStatus | None) -> ForecastS
 
 def rejected(found: Iterable[Alternative], before: Iterable[AlternativeStatus]) -> list[AlternativeStatus]:
     """What was not chosen, as the law has it first; bounded."""
-    known = {(one.replicas, one.reason, one.signal): one for one in before}
-    return [_alternative(one, known.get((one.replicas, one.reason, one.signal))) for one in tuple(found)[:REJECTED]]
+    known = {_name(one): one for one in before}
+    return [_alternative(one, known.get(_name(one))) for one in tuple(found)[:REJECTED]]
+
+
+def _name(one: Alternative | AlternativeStatus) -> tuple[int, str, str | None, str | None]:
+    return one.replicas, one.reason, one.signal, one.cause
 
 
 def parsed(text: str | None) -> float | None:
@@ -72,6 +76,7 @@ def _alternative(one: Alternative, before: AlternativeStatus | None) -> Alternat
         reason=one.reason,
         signal=one.signal,
         predicted=None if ratio is None else f"{ratio:.2f}",
+        cause=one.cause,
         message="; ".join(_grounds(one, ratio)),
     )
 
@@ -84,6 +89,8 @@ def _grounds(one: Alternative, ratio: float | None) -> Iterator[str]:
     if ratio is not None and one.signal is not None:
         share = f"{ratio:.0%} of" if ratio < _FAR_BEYOND else f"more than {_FAR_BEYOND} times"
         yield f"{one.signal} would come to {share} its limit"
+    if one.cause is not None:
+        yield f"more are asked for: {by(one.cause)}"
 
 
 def _near(one: float | None, other: float | None) -> bool:

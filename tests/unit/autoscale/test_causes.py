@@ -107,3 +107,11 @@ def test_a_scale_down_that_was_taken_back_is_the_cause_of_what_is_kept() -> None
     kept = [one for one in decisions if one.answer and one.answer.cause is Cause.TAKEN_BACK]
     assert kept
     assert all("had to be taken back" in one.message for one in kept if one.reason is DecisionReason.WITHIN_TARGET)
+
+
+def test_one_replica_fewer_that_would_keep_the_target_says_what_asks_for_more() -> None:
+    decisions = run(Service(cliff=True, learns=True), spec(max_replicas=10), (7200, 14.0))
+    kept = [one for one in decisions if one.answer and one.answer.cause is Cause.TAKEN_BACK and not one.changes]
+    fewer = [other for one in kept for other in one.rejected if other.ratio is not None and other.ratio < 1]
+    assert fewer
+    assert {one.cause for one in fewer} == {Cause.TAKEN_BACK}

@@ -53,7 +53,7 @@ def test_where_all_is_well_only_what_keeps_replicas_is_told() -> None:
     assert told(2, 2, DecisionReason.WITHIN_TARGET, EXPECTED) == "2 replicas: every signal is where it should be"
     kept = Answer(2, Cause.TAKEN_BACK)
     assert told(2, 2, DecisionReason.WITHIN_TARGET, kept) == (
-        "2 replicas: every signal is where it should be; not fewer, as fewer had to be taken back under such a load"
+        "2 replicas: every signal is where it should be; as fewer had to be taken back under such a load"
     )
 
 

@@ -1,10 +1,11 @@
 """What was learned, is expected and was rejected, as a person reads it, and as rarely as it can be written."""
 
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
 from aifactory.api.status import ScalingStatus
-from aifactory.autoscale.decision import Capacity, DecisionReason, Forecast
+from aifactory.autoscale.decision import Capacity, Cause, DecisionReason, Forecast
 from aifactory.signals.objectives import Signal
 from aifactory.status.outlook import REJECTED
 from aifactory.status.report import dump
@@ -44,6 +45,20 @@ def test_what_was_rejected_says_what_would_have_happened():
     (without,) = shown(rejected=(alternative(ratio=None),)).rejected
     assert without.predicted is None
     assert without.message == "the load would not fit on fewer replicas"
+
+
+def test_fewer_replicas_that_would_keep_the_limit_say_what_asks_for_more():
+    life = Life(**SCALING)
+    one = alternative(ratio=0.6)
+    kept, queue = replace(one, cause=Cause.TAKEN_BACK), replace(one, cause=Cause.QUEUE)
+    (found,) = shown(life, rejected=(kept,)).rejected
+    assert (found.cause, found.message) == (
+        "TakenBack",
+        "interTokenLatency would come to 60% of its limit; "
+        "more are asked for: as fewer had to be taken back under such a load",
+    )
+    (found,) = shown(life, rejected=(queue,)).rejected
+    assert (found.cause, found.message.split("; ")[1]) == ("Queue", "more are asked for: to work off the queue")
 
 
 def test_rejections_are_bounded():
