@@ -122,7 +122,12 @@ class CapacityStatus(Model):
 
     tokens_per_second_per_replica: Text = Field(
         description="Tokens per second of one replica at which `signal` comes to its limit, as far as it is trusted: "
-        "fewer replicas are asked for by this, more by an estimate that may be higher."
+        "fewer replicas are asked for by this."
+    )
+    estimated_tokens_per_second_per_replica: Text | None = Field(
+        default=None,
+        description="The same by estimate, which may be higher: more replicas are asked for by this. Absent where load "
+        "does not bring the signal to its limit.",
     )
     tokens_per_second: Text = Field(description="Tokens per second of all replicas now.")
     confidence: Text = Field(description="How sure that is; below 50% what was assumed counts for more.")

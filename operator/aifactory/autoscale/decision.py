@@ -107,13 +107,14 @@ class Capacity:
 
     `per_replica` is the load, in prompt and output tokens per second, at which `signal` comes to its limit, as far as
     a replica is trusted; `load` is that of all replicas now. `confidence` is 0 to 1: below one half, the prior counts
-    for more than what was seen.
+    for more than what was seen. `estimated` is what it carries by the line alone, None where that has no end.
     """
 
     per_replica: float
     load: float
     confidence: float
     signal: Signal
+    estimated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a decision says of its grounds: each signal's answer, capacity, forecast, and what was rejected."""
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 
 from aifactory.signals.objectives import Signal
 
@@ -29,7 +30,9 @@ def capacity(tick: Tick) -> Capacity | None:
     if not limits or tick.readings is None or knowledge.load is None:
         return None
     limit, one = min(limits, key=lambda found: found[0])
-    return Capacity(limit, knowledge.load, knowledge.curves[one.signal].confidence, one.signal)
+    line = knowledge.line(one, _each(tick))
+    estimated = line if line is not None and isfinite(line) else None
+    return Capacity(limit, knowledge.load, knowledge.curves[one.signal].confidence, one.signal, estimated)
 
 
 def forecast(tick: Tick) -> Forecast | None:
@@ -81,10 +84,14 @@ def _known(tick: Tick) -> list[Measure]:
 
 def _limits(tick: Tick) -> list[tuple[float, Measure]]:
     """What a replica may be trusted with by each signal, as `carrying` removes replicas."""
-    tokens = tick.readings.tokens if tick.readings else None
-    each = (tokens or 0.0) / tick.fleet.ready if tick.fleet.ready else 0.0
-    found = ((tick.memory.knowledge.limit(one, each), one) for one in _known(tick))
+    found = ((tick.memory.knowledge.limit(one, _each(tick)), one) for one in _known(tick))
     return [(limit, one) for limit, one in found if limit]
+
+
+def _each(tick: Tick) -> float:
+    """Tokens per second of one replica now."""
+    tokens = tick.readings.tokens if tick.readings else None
+    return (tokens or 0.0) / tick.fleet.ready if tick.fleet.ready else 0.0
 
 
 def _predicted(one: Measure, load: float, knowledge: Knowledge) -> float:

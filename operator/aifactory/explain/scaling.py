@@ -72,6 +72,9 @@ def _capacity(found: CapacityStatus) -> Iterator[str]:
         f"  One replica carries {found.tokens_per_second_per_replica} tokens/s of prompts and answers; "
         f"then {'it is full' if full else f'{found.signal} comes to its limit'}."
     )
+    estimated = found.estimated_tokens_per_second_per_replica
+    if estimated is not None and estimated != found.tokens_per_second_per_replica:
+        yield f"  By estimate it carries {estimated}: replicas are added by that, and removed by what is trusted."
     confidence = parsed(found.confidence)
     assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""
     yield f"  That is {found.confidence} sure{assumed}."

@@ -26,10 +26,16 @@ def capacity(found: Capacity | None, before: CapacityStatus | None) -> CapacityS
     known = dict(before) if before and before.signal == found.signal else {}
     return CapacityStatus(
         tokens_per_second_per_replica=_number(found.per_replica, known.get("tokens_per_second_per_replica")),
+        estimated_tokens_per_second_per_replica=_estimate(found, known.get("estimated_tokens_per_second_per_replica")),
         tokens_per_second=_number(found.load, known.get("tokens_per_second")),
         confidence=_points(found.confidence, known.get("confidence")),
         signal=found.signal,
     )
+
+
+def _estimate(found: Capacity, before: str | None) -> str | None:
+    known = found.estimated is not None and isfinite(found.estimated)
+    return _number(found.estimated or 0.0, before) if known else None
 
 
 def forecast(found: Forecast | None, before: ForecastStatus | None) -> ForecastStatus | None:

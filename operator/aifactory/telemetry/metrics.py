@@ -109,7 +109,8 @@ _SERVICE_GAUGES = {
     "rejected_replicas": ("A number of replicas that was not chosen, by the reason.", ("role", "reason")),
     "rejected_ratio": ("What the ratio of a signal would become with it.", ("role", "reason", "signal")),
     "load_tokens_per_second": ("Prompt and output tokens of all replicas.", ("role",)),
-    "capacity_tokens_per_second": ("What one replica carries, as learned.", ("role",)),
+    "capacity_tokens_per_second": ("What one replica carries, as learned and trusted.", ("role",)),
+    "capacity_estimated_tokens_per_second": ("The same by estimate, by which replicas are added.", ("role",)),
     "capacity_signal": ("1 for the signal that comes to its limit there.", ("role", "signal")),
     "capacity_confidence": ("How sure that is, 0 to 1.", ("role",)),
     "forecast_tokens_per_second": (
@@ -148,6 +149,7 @@ _EXPECTED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "capacity": {
         "tokensPerSecond": ("load_tokens_per_second", ()),
         "tokensPerSecondPerReplica": ("capacity_tokens_per_second", ()),
+        "estimatedTokensPerSecondPerReplica": ("capacity_estimated_tokens_per_second", ()),
         "confidence": ("capacity_confidence", ()),
     },
     "forecast": {
@@ -283,6 +285,7 @@ def _number(text: str) -> float:
     """A share, a duration in seconds or a plain number, as the status writes it."""
     if text.endswith("%"):
         return float(text[:-1]) / 100
-    if text[-1].isalpha() and "." not in text:
+    try:
         return parse_duration(text).total_seconds()
-    return float(text.removesuffix("s"))
+    except ValueError:
+        return float(text.removesuffix("s"))

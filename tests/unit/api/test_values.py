@@ -85,6 +85,7 @@ def test_anything_else_is_refused_as_a_surge(value: object) -> None:
         (59.97, "1m"),
         (143.2, "2m23s"),
         (4210.4, "1h10m10s"),
+        (1e300, "1e+300s"),
     ],
 )
 def test_a_measured_time_has_no_more_figures_than_a_reader_needs(seconds: float, text: str) -> None:

@@ -115,3 +115,13 @@ def test_one_replica_fewer_that_would_keep_the_target_says_what_asks_for_more() 
     fewer = [other for one in kept for other in one.rejected if other.ratio is not None and other.ratio < 1]
     assert fewer
     assert {one.cause for one in fewer} == {Cause.TAKEN_BACK}
+
+
+def test_a_load_that_fits_by_estimate_alone_shows_both_numbers_of_a_replica() -> None:
+    unproven = [one for one in up_and_down() if cause(one) is Cause.UNPROVEN]
+    assert unproven
+    for one in unproven:
+        assert one.capacity is not None
+        assert one.forecast is not None
+        assert one.forecast.upper > one.capacity.per_replica * one.forecast.replicas
+        assert one.capacity.estimated is None or one.capacity.estimated > one.capacity.per_replica

@@ -1,5 +1,6 @@
 """`aifactory explain`: what a person reads of a service."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ BUSY = {
     "signal": Signal.TTFT,
     "limited_by": DecisionReason.SCALE_UP_PERIOD,
     "message": "2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11",
-    "capacity": capacity(),
+    "capacity": replace(capacity(), estimated=5104.0),
     "forecast": forecast(),
     "rejected": (alternative(),),
 }
@@ -88,6 +89,7 @@ Scaling: 1 to 8 replicas, mode Apply
     waitingRequests: no requests: 1 replica
     kvCacheUsage: cannot be read: the newest sample is too old
   One replica carries 4210 tokens/s of prompts and answers; then interTokenLatency comes to its limit.
+  By estimate it carries 5100: replicas are added by that, and removed by what is trusted.
   That is 84% sure.
   The load is 9140 tokens/s: as much as 2.2 replicas carry.
   Within 1m45s up to 11000 tokens/s are expected, 12500 with the usual error: latencies ask for 4 replicas \

@@ -27,6 +27,13 @@ def test_capacity_is_shown_in_three_figures():
     assert (found.confidence, found.signal) == ("84%", "interTokenLatency")
 
 
+def test_what_a_replica_carries_by_estimate_is_shown_where_that_has_an_end():
+    assert (
+        shown(capacity=replace(capacity(), estimated=5104.0)).capacity.estimated_tokens_per_second_per_replica == "5100"
+    )
+    assert shown(capacity=replace(capacity(), estimated=inf)).capacity.estimated_tokens_per_second_per_replica is None
+
+
 def test_a_forecast_is_shown_with_its_usual_error():
     found = shown(forecast=forecast()).forecast
     assert (found.model, found.horizon, found.expected, found.upper) == ("trend", "1m45s", "11000", "12500")

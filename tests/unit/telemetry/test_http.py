@@ -195,6 +195,7 @@ LLAMA = {
             ],
             "capacity": {
                 "tokensPerSecondPerReplica": "4200",
+                "estimatedTokensPerSecondPerReplica": "5100",
                 "tokensPerSecond": "9100",
                 "confidence": "84%",
                 "signal": "interTokenLatency",
@@ -267,6 +268,7 @@ SEEN = {
     service_sample("forecast_model", role="model-server", model="trend"): 1,
     service_sample("load_tokens_per_second", role="model-server"): 9100,
     service_sample("capacity_tokens_per_second", role="model-server"): 4200,
+    service_sample("capacity_estimated_tokens_per_second", role="model-server"): 5100,
     service_sample("capacity_confidence", role="model-server"): 0.84,
     service_sample("forecast_tokens_per_second", role="model-server", bound="expected"): 11_000,
     service_sample("forecast_tokens_per_second", role="model-server", bound="upper"): 12_500,
