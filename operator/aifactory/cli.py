@@ -32,6 +32,9 @@ from aifactory.settings import Settings
 
 Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
 
+_TROUBLE = 2
+"""Exit code of commands where 1 is an answer."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -105,17 +108,16 @@ def _several(kind: str) -> str:
 def diff(filename: Files) -> None:
     """Show what applying InferenceServices would change in the cluster of the kubeconfig; changes nothing.
 
-    Exit code as of kubectl diff: 0 without differences, 1 with some, 2 when the cluster cannot be read.
+    Exit code as of kubectl diff: 0 without differences, 1 with some, 2 when a file or the cluster cannot be read.
     """
     from aifactory.cluster.compare import compare  # the Kubernetes client takes a second to import
     from aifactory.cluster.connect import CannotConnectError, connected
 
-    manifests = _services(filename)
+    manifests = _services(filename, _TROUBLE)
     try:
         found = asyncio.run(connected(lambda client: compare(client, manifests, time.time(), Settings().activation)))
     except CannotConnectError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+        _fail(str(error), _TROUBLE)
     for (namespace, name), planned in found.items():
         typer.echo("\n".join(told(f"{KIND} {namespace}/{name}", planned)))
     raise typer.Exit(any(planned.changes for planned in found.values()))
@@ -142,8 +144,7 @@ def explain(
     except NotFoundError as error:
         _fail(str(error))
     except CannotConnectError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+        _fail(str(error), _TROUBLE)
     typer.echo(explained(found, time.time()))
 
 
@@ -156,7 +157,9 @@ def simulate(
             help="CSV: seconds,input_tokens,output_tokens; seconds,requests_per_second; or a trace of Azure as it is."
         ),
     ],
-    policy: Annotated[list[str] | None, typer.Option(help="Policy to run, may be repeated. Default: all.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Policies to run, with commas between. Default: all.")
+    ] = None,
     more_policies: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     engine: Annotated[str, typer.Option(help="Simulated engine; an unknown name lists them.")] = "llama-3.1-8b-h100",
     startup: Annotated[str, typer.Option(help="Mean time from creation of a pod until it serves.")] = "90s",
@@ -247,24 +250,24 @@ def version() -> None:
 _KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
 
 
-def _documents(filenames: list[str]) -> list[Document]:
-    """The objects of ours in some files; ends the program when a file cannot be read or none is in them."""
+def _documents(filenames: list[str], code: int = 1) -> list[Document]:
+    """The objects of ours in some files; ends the program with `code` if one cannot be read or none is in them."""
     try:
         documents = [document for name in filenames for document in read_manifest(name) if _is_ours(document.data)]
     except ManifestError as error:
-        _fail(str(error))
+        _fail(str(error), code)
     if not documents:
         *kinds, last = DEFINITIONS
-        _fail(f"no {', '.join(kinds)} or {last} of {GROUP} in {', '.join(filenames)}")
+        _fail(f"no {', '.join(kinds)} or {last} of {GROUP} in {', '.join(filenames)}", code)
     return documents
 
 
-def _services(filenames: list[str]) -> list[dict[str, Any]]:
-    """The InferenceServices in some files; ends the program when one is wrong or there is none."""
-    documents = [document for document in _documents(filenames) if document.data.get("kind", KIND) == KIND]
+def _services(filenames: list[str], code: int = 1) -> list[dict[str, Any]]:
+    """The InferenceServices in some files; ends the program with `code` when one is wrong or there is none."""
+    documents = [document for document in _documents(filenames, code) if document.data.get("kind", KIND) == KIND]
     if not documents:
-        _fail(f"no {KIND} in {', '.join(filenames)}")
-    _refuse(documents)
+        _fail(f"no {KIND} in {', '.join(filenames)}", code)
+    _refuse(documents, code)
     return [document.data for document in documents]
 
 
@@ -273,19 +276,19 @@ def _is_ours(data: dict[str, Any]) -> bool:
     return str(data.get("apiVersion", GROUP)).startswith(GROUP) and data.get("kind", KIND) in DEFINITIONS
 
 
-def _refuse(documents: list[Document]) -> None:
+def _refuse(documents: list[Document], code: int = 1) -> None:
     lines = []
     for document in documents:
         for problem in problems(document.data):
             lines.append(f"{document.source}:{document.line(problem.location)}: {problem}")
     if lines:
         typer.echo("\n".join(lines))
-        raise typer.Exit(1)
+        raise typer.Exit(code)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 1) -> NoReturn:
     typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _dump(document: object) -> str:

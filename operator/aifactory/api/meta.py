@@ -29,6 +29,7 @@ QUANTITY_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 INT_OR_PERCENT_PATTERN = r"^(100|[1-9]?[0-9])%$"
 LABEL_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 OWN_LABEL_PREFIX = "aifactory.dev/"
+_SENSIBLE = 1e9  # seconds
 _UNIT_MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -76,6 +77,14 @@ def format_duration(value: timedelta) -> str:
         count, rest = divmod(rest, size)
         text += f"{count}{unit}" if count else ""
     return text or "0s"
+
+
+def format_measured(seconds: float) -> str:
+    """Write a measured time in about three figures: `83ms`, `7.05s`, `2m23s`; what no clock shows is still written."""
+    if round(seconds, 3) < 1:
+        return f"{seconds * 1000:.0f}ms"
+    brief = f"{seconds:.3g}"
+    return format_duration(timedelta(seconds=round(seconds))) if 60 <= float(brief) < _SENSIBLE else f"{brief}s"
 
 
 def parse_percent(value: Any) -> Decimal:

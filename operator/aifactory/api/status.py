@@ -57,7 +57,9 @@ class ObjectiveStatus(Model):
     objective: Text = Field(description="timeToFirstToken, interTokenLatency, endToEndLatency or throughput.")
     target: Text = Field(description="Target, such as p95 <= 500ms.")
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
-    observed: Text | None = Field(default=None, description="Observed now in the target's unit.")
+    observed: Text | None = Field(
+        default=None, description="Observed now in the target's unit, such as 310ms, 7.05s or 2m23s."
+    )
     attainment5m: Text | None = Field(
         default=None, alias="attainment5m", description="Share of the last 5 minutes within the target."
     )
@@ -88,6 +90,11 @@ class DecisionStatus(Model):
     to: int = Field(description="Replicas after.")
     reason: Text = Field(description="Cause, one CamelCase word.")
     signal: Text | None = Field(default=None, description="Signal that asked for it.")
+    cause: Text | None = Field(
+        default=None,
+        description="Rule by which that many are asked for, as in recommendations; TakenBack: fewer had to be taken "
+        "back under such a load. Absent where no signal has answered for it.",
+    )
     limited_by: Text | None = Field(default=None, description="What kept it from more.")
     message: FreeText = Field(default="", description="Sentence with the numbers.")
 
@@ -101,13 +108,27 @@ class RecommendationStatus(Model):
     target: Text | None = Field(default=None, description="Its limit.")
     ratio: Text | None = Field(default=None, description="Value / limit, averaged.")
     replicas: int | None = Field(default=None, description="Replicas that it asks for.")
+    cause: Text | None = Field(
+        default=None,
+        description="Rule by which it asks for them. By what was learned of one replica: ExpectedLoad, PresentLoad, "
+        "Unproven (the load fits by estimate, and fewer replicas have not proven to carry it), StandIn (for replicas "
+        "that are stuck or do not start). By the signal itself: TargetMissed and AboveThreshold (grown by the ratio), "
+        "WithinThresholds, Consolidation (the fewest that keep the ratio low), Queue (they work off what waits), "
+        "OneAtATime (more would not help), NoRequests, Backlog (they complete in time what is due).",
+    )
 
 
 class CapacityStatus(Model):
     """What one replica carries, as it was learned from this service. Tokens are those of prompts and of answers."""
 
     tokens_per_second_per_replica: Text = Field(
-        description="Tokens per second of one replica at which `signal` comes to its limit."
+        description="Tokens per second of one replica at which `signal` comes to its limit, as far as it is trusted: "
+        "fewer replicas are asked for by this."
+    )
+    estimated_tokens_per_second_per_replica: Text | None = Field(
+        default=None,
+        description="The same by estimate, which may be higher: more replicas are asked for by this. Absent where load "
+        "does not bring the signal to its limit.",
     )
     tokens_per_second: Text = Field(description="Tokens per second of all replicas now.")
     confidence: Text = Field(description="How sure that is; below 50% what was assumed counts for more.")
@@ -121,8 +142,14 @@ class ForecastStatus(Model):
     horizon: Text = Field(description="How far ahead, such as 2m.")
     expected: Text = Field(description="Most tokens per second that it expects.")
     upper: Text = Field(description="The same and its usual error, in tokens per second.")
-    error: Text = Field(description="Mean error of its forecasts so far, as a share of the load.")
-    replicas: int = Field(description="Replicas that `upper` takes.")
+    error: Text = Field(
+        description="What its forecasts of about the last hour were short of, as a share of the loads that came: root "
+        "mean square over root mean square, 10% before it was judged."
+    )
+    replicas: int = Field(
+        description="Replicas that latencies together ask for because of the load. Fewer than `upper` would take where "
+        "a latency is still far from its target, or more is not proven."
+    )
 
 
 class AlternativeStatus(Model):
@@ -132,6 +159,9 @@ class AlternativeStatus(Model):
     reason: Text = Field(description="Why not, one CamelCase word.")
     signal: Text | None = Field(default=None, description="Signal that speaks against it.")
     predicted: Text | None = Field(default=None, description="What its value / limit would become.")
+    cause: Text | None = Field(
+        default=None, description="Where that alone is no reason: the rule that asks for more, as in recommendations."
+    )
     message: FreeText = Field(default="", description="Sentence for people.")
 
 

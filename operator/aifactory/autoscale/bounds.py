@@ -50,7 +50,9 @@ class Bounds:
             return decision
         message = decision.message
         if reason is not decision.reason:
-            message = sentences.message(decision.from_, decision.to, reason, decision.signal, decision.recommendations)
+            message = sentences.message(
+                decision.from_, decision.to, reason, decision.signal, decision.recommendations, decision.answer
+            )
         if limit in _SCHEDULED or reason in _SCHEDULED:
             message += f"; schedule {', '.join(self.schedules)}"
         return replace(decision, reason=reason, limited_by=limit, message=message)

@@ -3,6 +3,7 @@
 from aifactory.signals.readings import ServiceReadings
 
 from . import sizing
+from .decision import Answer, Cause, Load
 from .demand import Expectation
 from .fleet import Fleet
 from .knowledge import Knowledge
@@ -12,23 +13,36 @@ from .ratios import Measure
 _FAR = 0.25
 
 
-def replicas(
+def carried(
     one: Measure, readings: ServiceReadings, fleet: Fleet, knowledge: Knowledge, expected: Expectation
-) -> int | None:
+) -> Answer | None:
     """Those that carry the load that there is or may come; None where the latency does not depend on load.
 
-    Replicas are added by what is known, and removed by what is trusted, which is less. Those that do not start in time
-    carry nothing.
+    Replicas are added by what is estimated, and removed by what is trusted, which is less. Those that do not start in
+    time carry nothing.
     """
     now, each = knowledge.load or 0.0, (readings.tokens or 0.0) / fleet.ready
-    limit, line = knowledge.limit(one, each), knowledge.line(one, each)
-    if limit is None or line is None:
+    trusted, estimated = knowledge.limit(one, each), knowledge.line(one, each)
+    if trusted is None or estimated is None:
         return None
+    ahead = knowledge.horizon_seconds if expected.upper > now else None
     load = max(now, expected.upper)
     foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
-    more = sizing.fitting(load if foreseen else now, line)
-    fewer = sizing.fitting(load, limit)
-    return max(more, min(fewer, fleet.replicas)) + fleet.lost
+    adding = Load(load, estimated, ahead) if foreseen else Load(now, estimated)
+    keeping = Load(load, trusted, ahead)
+    more, fewer = (sizing.fitting(found.tokens, found.each) for found in (adding, keeping))
+    if more > fleet.replicas:
+        return _answer(more, adding, fleet)
+    if fewer > fleet.replicas:
+        return _answer(fleet.replicas, keeping, fleet, Cause.UNPROVEN)
+    return _answer(fewer, keeping, fleet)
+
+
+def _answer(replicas: int, load: Load, fleet: Fleet, cause: Cause | None = None) -> Answer:
+    if replicas <= fleet.replicas < replicas + fleet.lost:
+        return Answer(replicas + fleet.lost, Cause.STAND_IN)
+    by_load = Cause.PRESENT_LOAD if load.horizon_seconds is None else Cause.EXPECTED_LOAD
+    return Answer(replicas + fleet.lost, cause or by_load, load)
 
 
 def awaited(one: Measure, readings: ServiceReadings, fleet: Fleet, knowledge: Knowledge) -> bool:

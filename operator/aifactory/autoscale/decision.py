@@ -45,12 +45,51 @@ class DecisionReason(StrEnum):
     ACTIVATOR_NOT_READY = "ActivatorNotReady"
 
 
+class Cause(StrEnum):
+    """The rule of the law by which a number of replicas was found."""
+
+    EXPECTED_LOAD = "ExpectedLoad"  # they carry the load that is expected, by what was learned of one
+    PRESENT_LOAD = "PresentLoad"  # the same of the load that there is
+    UNPROVEN = "Unproven"  # those that are there carry it by estimate; by what one has proven, fewer would not
+    TARGET_MISSED = "TargetMissed"  # grown by the ratio, whatever was learned
+    ABOVE_THRESHOLD = "AboveThreshold"  # grown by the ratio, where nothing was learned
+    WITHIN_THRESHOLDS = "WithinThresholds"
+    CONSOLIDATION = "Consolidation"  # the fewest with which the ratio is predicted to stay low
+    QUEUE = "Queue"  # they work off what waits
+    ONE_AT_A_TIME = "OneAtATime"  # no more than there are: requests have a replica of their own
+    NO_REQUESTS = "NoRequests"
+    BACKLOG = "Backlog"  # they complete what is due in time
+    STAND_IN = "StandIn"  # for replicas that are stuck or do not start
+    TAKEN_BACK = "TakenBack"  # fewer were tried, and regretted
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What replicas were reckoned from, in tokens per second: the load of all, and what one carries.
+
+    `horizon_seconds` is how far ahead the load is expected; None of the load that there is.
+    """
+
+    tokens: float
+    each: float
+    horizon_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Replicas, the rule that found them, and the load that they are for if they were reckoned from one."""
+
+    replicas: int
+    cause: Cause
+    load: Load | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What one signal alone would choose.
+    """What one signal alone would choose, and by which rule.
 
     `value` and `target` are in the signal's unit; `ratio` is value / target as the law compares it with its thresholds;
-    `replicas` is None where the signal has nothing to say.
+    `replicas` and `cause` are None where the signal has nothing to say.
     """
 
     signal: Signal
@@ -59,20 +98,23 @@ class Recommendation:
     target: float | None = None
     ratio: float | None = None
     replicas: int | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """What one replica can carry, as it was learned, and what is asked of all of them.
 
-    `per_replica` is the load, in prompt and output tokens per second, at which `signal` comes to its limit; `load` is
-    that of all replicas now. `confidence` is 0 to 1: below one half, the prior counts for more than what was seen.
+    `per_replica` is the load, in prompt and output tokens per second, at which `signal` comes to its limit, as far as
+    a replica is trusted; `load` is that of all replicas now. `confidence` is 0 to 1: below one half, the prior counts
+    for more than what was seen. `estimated` is what it carries by the line alone, None where that has no end.
     """
 
     per_replica: float
     load: float
     confidence: float
     signal: Signal
+    estimated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +122,8 @@ class Forecast:
     """The load (tokens per second of all replicas) expected within `horizon_seconds`.
 
     `model` is the one that did best in its own back-test; `value` is the most that it expects, `upper` adds its usual
-    error, and `replicas` is what that takes. `error` is its mean error, as a share of the load.
+    error. `replicas` is what latencies ask for because of the load. `error` is its usual shortfall, as a share of the
+    load.
     """
 
     model: str
@@ -95,21 +138,24 @@ class Forecast:
 class Alternative:
     """A number of replicas that was not chosen, and why.
 
-    `ratio` is what `signal` is predicted to become with it: value / target.
+    `ratio` is what `signal` is predicted to become with it: value / target. Where that is no reason, `cause` is the
+    rule that asks for more.
     """
 
     replicas: int
     reason: DecisionReason
     signal: Signal | None = None
     ratio: float | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Replicas before and after, the cause, and facts about the service that became apparent.
 
-    `infeasible` are latencies that one request alone already misses; `overdue_pods` have not started within the startup
-    timeout; `stuck_pods` hold requests and make no token while others do.
+    `answer` is what it goes by, None where no signal has answered for it. `infeasible` are latencies that one request
+    alone already misses; `overdue_pods` have not started within the startup timeout; `stuck_pods` hold requests and
+    make no token while others do.
     """
 
     from_: int
@@ -127,6 +173,7 @@ class Decision:
     capacity: Capacity | None = None
     forecast: Forecast | None = None
     rejected: tuple[Alternative, ...] = ()
+    answer: Answer | None = None
 
     @property
     def changes(self) -> bool:

@@ -40,12 +40,13 @@ _CHEAPER = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Tokens per second: the forecast, its usual shortfall, and how much to provide for."""
+    """Tokens per second: the forecast, its usual shortfall, and how much to provide for; `error` as of `Track`."""
 
     model: ForecastModel
     value: float
     shortfall: float
     upper: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,12 @@ class Demand:
         model, size = self._believed(horizon, window), _bin_seconds(window)
         value = self._forecast(model, self.bins, now, horizon, window, size)
         value = highest(self.bins, now - window, size) if value is None else value
-        shortfall = self.tracks.get(model, Track()).shortfall(value)
+        track = self.tracks.get(model, Track())
+        shortfall = track.shortfall(value)
         back = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
         least = highest(self.bins, now - back, size)
         upper = max(least, value + _shortfalls(spent, horizon) * shortfall)
-        return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper))
+        return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper), track.error)
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:
         """The cheapest of those that were judged for long enough, if it is cheaper than the constant one by enough."""

@@ -1,80 +1,97 @@
-"""What a decision says about what was learned: capacity, forecast and the numbers of replicas that were rejected."""
+"""What a decision says of its grounds: each signal's answer, capacity, forecast, and what was rejected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import isfinite
 
 from aifactory.signals.objectives import Signal
-from aifactory.signals.readings import ServiceReadings
 
-from .decision import Alternative, Capacity, DecisionReason, Forecast
-from .demand import Expectation
+from .decision import Alternative, Answer, Capacity, DecisionReason, Forecast, Recommendation
 from .knowledge import Knowledge
 from .ratios import Measure
-from .sizing import fitting
+from .tick import Tick
 
 _HIGHEST_PREDICTED = 100.0
 
 
-def capacity(measures: tuple[Measure, ...], readings: ServiceReadings | None, knowledge: Knowledge) -> Capacity | None:
+def recommendations(tick: Tick, answers: Mapping[Signal, Answer]) -> tuple[Recommendation, ...]:
+    """What each signal alone would choose."""
+    return tuple(_recommendation(one, tick.memory.averages.ratios.get(one.signal), answers) for one in tick.measures)
+
+
+def _recommendation(one: Measure, ratio: float | None, answers: Mapping[Signal, Answer]) -> Recommendation:
+    answer = answers.get(one.signal)
+    replicas, cause = (answer.replicas, answer.cause) if answer else (None, None)
+    return Recommendation(one.signal, one.state, one.value, one.target, ratio, replicas, cause)
+
+
+def capacity(tick: Tick) -> Capacity | None:
     """What one replica carries by the signal that limits it most; None before anything was learned."""
-    limits = _limits(measures, knowledge)
-    if not limits or readings is None or knowledge.load is None:
+    knowledge, limits = tick.memory.knowledge, _limits(tick)
+    if not limits or tick.readings is None or knowledge.load is None:
         return None
     limit, one = min(limits, key=lambda found: found[0])
-    return Capacity(limit, knowledge.load, knowledge.curves[one.signal].confidence, one.signal)
+    line = knowledge.line(one, _each(tick))
+    estimated = line if line is not None and isfinite(line) else None
+    return Capacity(limit, knowledge.load, knowledge.curves[one.signal].confidence, one.signal, estimated)
 
 
-def forecast(measures: tuple[Measure, ...], knowledge: Knowledge, expected: Expectation | None) -> Forecast | None:
-    """The load to provide for, and what that takes; None before anything was learned."""
-    limits = _limits(measures, knowledge)
-    if not limits or expected is None:
+def forecast(tick: Tick) -> Forecast | None:
+    """The load to provide for, and what is asked for because of it; None before anything was learned."""
+    expected, replicas = tick.expected, tick.by_load()
+    if expected is None or replicas is None:
         return None
     return Forecast(
         model=expected.model,
-        horizon_seconds=knowledge.horizon_seconds,
+        horizon_seconds=tick.memory.knowledge.horizon_seconds,
         value=expected.value,
         upper=expected.upper,
-        error=expected.shortfall / expected.value if expected.value else 0.0,
-        replicas=fitting(expected.upper, min(limit for limit, _ in limits)),
+        error=expected.error,
+        replicas=replicas,
     )
 
 
 def rejected(
-    chosen: int,
-    wanted: int,
-    limited_by: DecisionReason | None,
-    fewest: int,
-    measures: tuple[Measure, ...],
-    expected: Expectation | None,
-    knowledge: Knowledge,
+    tick: Tick, chosen: int, wanted: int, limited_by: DecisionReason | None, answer: Answer | None
 ) -> Iterator[Alternative]:
-    """What all signals wanted, if something stood in the way, and one replica fewer, with what either would lead to."""
+    """What all signals wanted, if something stood in the way, and one replica fewer, with what either would lead to.
+
+    `answer` is what the decision goes by.
+    """
     if limited_by is not None and wanted != chosen:
-        yield Alternative(wanted, limited_by, *_worst(measures, expected, knowledge, wanted))
+        yield Alternative(wanted, limited_by, *_worst(tick, wanted))
         if wanted < chosen:
             return
     fewer = chosen - 1
-    signal, ratio = _worst(measures, expected, knowledge, fewer)
-    if fewer >= max(fewest, 1) and signal is not None:
-        yield Alternative(fewer, DecisionReason.CONSOLIDATION_REFUSED, signal, ratio)
+    signal, ratio = _worst(tick, fewer)
+    if fewer >= max(tick.scaling.min_replicas, 1) and signal is not None:
+        fits = ratio is not None and ratio < 1 and answer is not None and answer.replicas >= chosen
+        cause = answer.cause if answer is not None and fits else None
+        yield Alternative(fewer, DecisionReason.CONSOLIDATION_REFUSED, signal, ratio, cause)
 
 
-def _worst(
-    measures: tuple[Measure, ...], expected: Expectation | None, knowledge: Knowledge, replicas: int
-) -> tuple[Signal | None, float | None]:
+def _worst(tick: Tick, replicas: int) -> tuple[Signal | None, float | None]:
     """The signal that would be nearest to its limit with so many replicas, and what it would be."""
+    expected, knowledge = tick.expected, tick.memory.knowledge
     if expected is None or not replicas:
         return None, None
-    found = [(one.signal, _predicted(one, expected.upper / replicas, knowledge)) for one in _known(measures, knowledge)]
+    found = [(one.signal, _predicted(one, expected.upper / replicas, knowledge)) for one in _known(tick)]
     return max(found, key=lambda item: item[1], default=(None, None))
 
 
-def _known(measures: tuple[Measure, ...], knowledge: Knowledge) -> list[Measure]:
-    return [one for one in measures if one.signal in knowledge.curves and one.target]
+def _known(tick: Tick) -> list[Measure]:
+    return [one for one in tick.measures if one.signal in tick.memory.knowledge.curves and one.target]
 
 
-def _limits(measures: tuple[Measure, ...], knowledge: Knowledge) -> list[tuple[float, Measure]]:
-    found = ((knowledge.limit(one), one) for one in _known(measures, knowledge))
+def _limits(tick: Tick) -> list[tuple[float, Measure]]:
+    """What a replica may be trusted with by each signal, as `carrying` removes replicas."""
+    found = ((tick.memory.knowledge.limit(one, _each(tick)), one) for one in _known(tick))
     return [(limit, one) for limit, one in found if limit]
+
+
+def _each(tick: Tick) -> float:
+    """Tokens per second of one replica now."""
+    tokens = tick.readings.tokens if tick.readings else None
+    return (tokens or 0.0) / tick.fleet.ready if tick.fleet.ready else 0.0
 
 
 def _predicted(one: Measure, load: float, knowledge: Knowledge) -> float:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from aifactory.api.scaling import ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
-from aifactory.signals.readings import ServiceReadings, State
+from aifactory.signals.readings import ServiceReadings
 
-from . import carrying, explained, limits, sentences, sizing, zero
+from . import explained, limits, sentences, zero
 from .backlog import Promise
-from .decision import Decision, DecisionReason, Recommendation
-from .demand import Expectation
+from .decision import Answer, Cause, Decision, DecisionReason
 from .fleet import Fleet
 from .memory import Memory
-from .offline import Offline, seen_offline
-from .ratios import Measure, Thresholds, measure
+from .offline import seen_offline
+from .ratios import measure
+from .tick import Tick
 
 
 def decide_replicas(
@@ -77,12 +77,12 @@ def _decide(
     attainment = max((one.attainment for one in objectives), default=0.0)
     known = readings is not None and memory.knowledge.load is not None and measures
     expected = memory.knowledge.expected(attainment, now) if known else None
-    tick = _Tick(scaling, fleet, readings, measures, expected, now, offline)
-    answers = tick.answers(memory)
-    choice, memory = tick.choose(answers, memory, adopted)
+    tick = Tick(scaling, fleet, readings, measures, expected, memory, now, offline)
+    law = _Law(tick, tick.answers())
+    choice, memory = law.choose(adopted)
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(readings.work)
-    decision = tick.decision(choice, answers, memory)
+    decision = law.decision(choice)
     return offline.explained(decision, scaling.min_replicas, memory.knowledge.load) if offline else decision, memory
 
 
@@ -92,198 +92,119 @@ class _Choice:
     reason: DecisionReason
     signal: Signal | None = None
     limited_by: DecisionReason | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Tick:
-    """What one decision looks at; `measures` is empty when nothing can be read."""
+class _Law:
+    """From what each signal answers to what is done."""
 
-    scaling: ScalingSpec
-    fleet: Fleet
-    readings: ServiceReadings | None
-    measures: tuple[Measure, ...]
-    expected: Expectation | None
-    now: float
-    offline: Offline | None = None
+    tick: Tick
+    answers: Mapping[Signal, Answer]
 
-    def choose(self, answers: Mapping[Signal, int], memory: Memory, adopted: bool) -> tuple[_Choice, Memory]:
+    def choose(self, adopted: bool) -> tuple[_Choice, Memory]:
         """Bounds first, then the signals' answers, then what is kept when there are none."""
-        current = self.fleet.replicas
-        bounded = min(max(current, self.scaling.min_replicas), self.scaling.max_replicas)
+        tick, memory = self.tick, self.tick.memory
+        current = tick.fleet.replicas
+        bounded = min(max(current, tick.scaling.min_replicas), tick.scaling.max_replicas)
         if bounded != current:
             return _Choice(bounded, DecisionReason.BOUNDS_CHANGED), memory
-        if not answers:
-            return self._uninformed(memory), memory
-        signal = max(answers, key=lambda name: answers[name])
-        work = self.readings.work if self.readings else None
-        if not self.offline and self._troubled(memory):
-            memory = memory.regretting(self.fleet, answers[signal], work, self.now, self.scaling.behavior)
-        wanted = max(answers[signal], memory.fits(work, current, self.now), self.scaling.min_replicas)
-        memory = memory.recommending(wanted, self.now)
+        if not self.answers:
+            return self._uninformed(), memory
+        signal = max(self.answers, key=lambda name: self.answers[name].replicas)
+        answer, work = self.answers[signal], tick.readings.work if tick.readings else None
+        if not tick.offline and tick.troubled():
+            memory = memory.regretting(tick.fleet, answer.replicas, work, tick.now, tick.scaling.behavior)
+        fitting = memory.fits(work, current, tick.now)
+        if fitting > answer.replicas:
+            answer = Answer(fitting, Cause.TAKEN_BACK)
+        wanted = max(answer.replicas, tick.scaling.min_replicas)
+        memory = memory.recommending(wanted, tick.now)
         if wanted > current:
-            return self._up(wanted, signal, memory), memory
-        choice = self._down(wanted, memory) if wanted < current else _Choice(current, self._steady(answers, memory))
+            return self._up(answer, signal), memory
+        found = answer if answer.replicas == wanted else None
+        if wanted < current:
+            choice = self._down(wanted, max(wanted, memory.highest_recommended()), found)
+        else:
+            choice = _Choice(current, self._steady(), answer=found)
         if adopted and choice.to == current:
             choice = _Choice(current, DecisionReason.ADOPTED_REPLICAS)
         return choice, memory
 
-    def answers(self, memory: Memory) -> Mapping[Signal, int]:
-        """Replicas that each signal needs; those that know nothing, or that replicas cannot help, are left out."""
-        found = ((one.signal, self._answer(one, memory)) for one in self.measures)
-        return {signal: answer for signal, answer in found if answer is not None}
+    def _up(self, answer: Answer, signal: Signal) -> _Choice:
+        tick, current = self.tick, self.tick.fleet.replicas
+        most, limit = limits.ceiling(tick.scaling, tick.fleet, tick.memory, tick.now)
+        limited_by = limit if most < answer.replicas else None
+        if limited_by and most <= current:
+            return _Choice(current, limited_by, signal, limited_by, answer)
+        return _Choice(min(answer.replicas, most), DecisionReason.SCALE_UP, signal, limited_by, answer)
 
-    def _answer(self, one: Measure, memory: Memory) -> int | None:
-        idle = one.state is State.IDLE
-        if (one.ratio is None and not idle) or self._infeasible(one, memory):
-            return None
-        if self.offline:
-            return self.offline.replicas
-        if self.readings and self.expected and one.signal in memory.knowledge.curves:
-            return self._carried(one, self.readings, self.expected, memory)
-        if one.ratio is None:
-            return self.scaling.min_replicas
-        base = self._base(one, memory)
-        bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
-        if self._rising(one, memory) > bounds.up:
-            return self._more(one, bounds, memory)
-        highest = max(one.ratio, memory.averages.ratios[one.signal])
-        if highest < bounds.down:
-            return min(self.fleet.replicas, sizing.fewest(self.fleet, highest, bounds, base))
-        return self.fleet.replicas
-
-    def _carried(self, one: Measure, readings: ServiceReadings, expected: Expectation, memory: Memory) -> int | None:
-        """By what was learned; requests that run one at a time get no faster by more replicas."""
-        replicas = carrying.replicas(one, readings, self.fleet, memory.knowledge, expected)
-        if replicas is None:
-            return None
-        rising = self._rising(one, memory)
-        if one.missed and rising > 1.0 and not carrying.awaited(one, readings, self.fleet, memory.knowledge):
-            replicas = max(replicas, sizing.grown(self.fleet, rising, 1.0))
-        return min(replicas, self.fleet.replicas) if self._alone(memory) else replicas
-
-    def _alone(self, memory: Memory) -> bool:
-        """Requests run one at a time, so that more replicas would not make them faster."""
-        waiting, in_flight = self.readings.waiting.usable if self.readings else None, memory.averages.in_flight
-        return in_flight is not None and in_flight <= self.fleet.alone and not waiting
-
-    def _troubled(self, memory: Memory) -> bool:
-        """Something is above its limit, and not only expected to be."""
-        found = ((self._rising(one, memory), self._base(one, memory)) for one in self.measures)
-        return any(rising > Thresholds.of(self.scaling.behavior, base or 0.0).up for rising, base in found)
-
-    def _rising(self, one: Measure, memory: Memory) -> float:
-        """What has to be above the threshold: the average and the value now, so that neither noise nor the past counts.
-
-        In panic the value now is enough.
-        """
-        if one.ratio is None:
-            return 0.0
-        return one.ratio if self.now < memory.panic_until else min(one.ratio, memory.averages.ratios[one.signal])
-
-    def _more(self, one: Measure, bounds: Thresholds, memory: Memory) -> int:
-        if one.signal is Signal.WAITING_REQUESTS and self.readings:
-            completed, offered = self.readings.completed.usable or 0.0, self.readings.offered.usable or 0.0
-            seconds = self.scaling.behavior.scale_up.period.total_seconds()
-            return sizing.draining(
-                self.fleet, one.value or 0.0, one.target or 0.0, completed, offered - completed, seconds
-            )
-        if one.latency and self._alone(memory):
-            return self.fleet.replicas
-        wanted = sizing.grown(self.fleet, self._rising(one, memory), bounds.up)
-        return min(wanted, max(self.fleet.replicas, self.fleet.ready + 1)) if one.vague else wanted
-
-    def _up(self, wanted: int, signal: Signal, memory: Memory) -> _Choice:
-        most, limit = limits.ceiling(self.scaling, self.fleet, memory, self.now)
-        limited_by = limit if most < wanted else None
-        if limited_by and most <= self.fleet.replicas:
-            return _Choice(self.fleet.replicas, limited_by, signal, limited_by)
-        return _Choice(min(wanted, most), DecisionReason.SCALE_UP, signal, limited_by)
-
-    def _down(self, wanted: int, memory: Memory) -> _Choice:
-        current = self.fleet.replicas
-        refused = limits.refusal(self.scaling, self.fleet, self.readings, self.measures, memory, self.now)
+    def _down(self, wanted: int, agreed: int, answer: Answer | None) -> _Choice:
+        """`agreed` is the highest that was `wanted` in the stabilization window."""
+        tick, current = self.tick, self.tick.fleet.replicas
+        refused = limits.refusal(tick.scaling, tick.fleet, tick.readings, tick.measures, tick.memory, tick.now)
         if refused:
             return _Choice(current, refused, limited_by=refused)
-        agreed = max(wanted, memory.highest_recommended())
         if agreed >= current:
             return _Choice(current, DecisionReason.STABILIZATION_WINDOW, limited_by=DecisionReason.STABILIZATION_WINDOW)
-        fewest = limits.floor(self.scaling, self.fleet, memory, self.now)
+        fewest = limits.floor(tick.scaling, tick.fleet, tick.memory, tick.now)
         limited_by = DecisionReason.SCALE_DOWN_PERIOD if fewest > agreed else None
         if limited_by and fewest >= current:
             return _Choice(current, limited_by, limited_by=limited_by)
-        idle = self.readings is not None and self.readings.idle
+        idle = tick.readings is not None and tick.readings.idle
         reason = DecisionReason.IDLE if idle else DecisionReason.SCALE_DOWN
-        return _Choice(max(agreed, fewest), reason, limited_by=limited_by)
+        by = answer if agreed == wanted else None
+        return _Choice(max(agreed, fewest), reason, limited_by=limited_by, answer=by)
 
-    def _steady(self, answers: Mapping[Signal, int], memory: Memory) -> DecisionReason:
+    def _steady(self) -> DecisionReason:
         """Why the signals ask for just the replicas that are there."""
-        if self.offline and self.offline.held:
+        tick = self.tick
+        if tick.offline and tick.offline.held:
             return DecisionReason.REQUESTS_QUEUED
-        bounds = {
-            one.signal: Thresholds.of(self.scaling.behavior, self._base(one, memory) or 0.0) for one in self.measures
-        }
-        if any(self._rising(one, memory) > bounds[one.signal].up for one in self.measures if one.signal in answers):
-            if memory.shortage_at == self.now:
+        answering = [one for one in tick.measures if one.signal in self.answers]
+        if any(tick.above(one) for one in answering):
+            if tick.memory.shortage_at == tick.now:
                 return DecisionReason.GPU_SHORTAGE
-            return DecisionReason.SCALING_IN_PROGRESS if self.fleet.pending else DecisionReason.WITHIN_TARGET
-        if self.fleet.replicas == self.scaling.min_replicas:
+            return DecisionReason.SCALING_IN_PROGRESS if tick.fleet.pending else DecisionReason.WITHIN_TARGET
+        if tick.fleet.replicas == tick.scaling.min_replicas:
             return DecisionReason.AT_MINIMUM
-        ratios = {one.signal: one.ratio for one in self.measures if one.ratio is not None and one.signal in answers}
-        quiet = all(ratio < bounds[signal].down for signal, ratio in ratios.items())
+        quiet = all(one.ratio is None or one.ratio < tick.bounds(one).down for one in answering)
         return DecisionReason.CONSOLIDATION_REFUSED if quiet else DecisionReason.WITHIN_TARGET
 
-    def _uninformed(self, memory: Memory) -> _Choice:
+    def _uninformed(self) -> _Choice:
         """Hold; after a long time, the fallback if it is higher."""
-        current, fallback = self.fleet.replicas, self.scaling.fallback
-        if not self.fleet.ready:
+        tick, current, fallback = self.tick, self.tick.fleet.replicas, self.tick.scaling.fallback
+        if not tick.fleet.ready:
             return _Choice(current, DecisionReason.NO_REPLICA_READY)
-        if fallback and self.now - memory.informed_at >= fallback.after.total_seconds() and fallback.replicas > current:
-            most, limit = limits.ceiling(self.scaling, self.fleet, memory, self.now)
+        blind = tick.now - tick.memory.informed_at
+        if fallback and blind >= fallback.after.total_seconds() and fallback.replicas > current:
+            most, limit = limits.ceiling(tick.scaling, tick.fleet, tick.memory, tick.now)
             limited_by = limit if most < fallback.replicas else None
             return _Choice(min(most, fallback.replicas), DecisionReason.FALLBACK, limited_by=limited_by)
-        return _Choice(current, limits.blindness(self.readings, self.measures))
+        return _Choice(current, limits.blindness(tick.readings, tick.measures))
 
-    @staticmethod
-    def _base(one: Measure, memory: Memory) -> float | None:
-        """Share of its target that a latency takes unloaded, 0 if not known yet; None for the other signals."""
-        return memory.base.get(one.signal, 0.0) / (one.target or 1.0) if one.latency else None
-
-    def _infeasible(self, one: Measure, memory: Memory) -> bool:
-        return (self._base(one, memory) or 0.0) >= 1.0
-
-    def decision(self, choice: _Choice, answers: Mapping[Signal, int], memory: Memory) -> Decision:
+    def decision(self, choice: _Choice) -> Decision:
         """The choice with everything that explains it."""
-        averages = memory.averages.ratios
-        recommendations = tuple(
-            Recommendation(
-                one.signal, one.state, one.value, one.target, averages.get(one.signal), answers.get(one.signal)
-            )
-            for one in self.measures
-        )
+        tick, fleet, memory = self.tick, self.tick.fleet, self.tick.memory
+        recommendations = explained.recommendations(tick, self.answers)
+        wanted = max((answer.replicas for answer in self.answers.values()), default=choice.to)
         return Decision(
-            from_=self.fleet.replicas,
+            from_=fleet.replicas,
             to=choice.to,
             reason=choice.reason,
-            message=sentences.message(self.fleet.replicas, choice.to, choice.reason, choice.signal, recommendations),
+            message=sentences.message(
+                fleet.replicas, choice.to, choice.reason, choice.signal, recommendations, choice.answer
+            ),
             signal=choice.signal,
             limited_by=choice.limited_by,
             recommendations=recommendations,
-            infeasible=tuple(one.signal for one in self.measures if self._infeasible(one, memory)),
-            gpu_shortage=memory.shortage_at == self.now,
-            engine_stalled=limits.stalled(self.scaling.behavior, memory, self.now),
-            overdue_pods=self.fleet.overdue,
-            stuck_pods=limits.stuck(self.scaling.behavior, memory, self.now),
-            capacity=explained.capacity(self.measures, self.readings, memory.knowledge),
-            forecast=explained.forecast(self.measures, memory.knowledge, self.expected),
-            rejected=tuple(
-                explained.rejected(
-                    choice.to,
-                    max(answers.values(), default=choice.to),
-                    choice.limited_by,
-                    self.scaling.min_replicas,
-                    self.measures,
-                    self.expected,
-                    memory.knowledge,
-                )
-            ),
+            infeasible=tuple(one.signal for one in tick.measures if tick.infeasible(one)),
+            gpu_shortage=memory.shortage_at == tick.now,
+            engine_stalled=limits.stalled(tick.scaling.behavior, memory, tick.now),
+            overdue_pods=fleet.overdue,
+            stuck_pods=limits.stuck(tick.scaling.behavior, memory, tick.now),
+            capacity=explained.capacity(tick),
+            forecast=explained.forecast(tick),
+            rejected=tuple(explained.rejected(tick, choice.to, wanted, choice.limited_by, choice.answer)),
+            answer=choice.answer,
         )

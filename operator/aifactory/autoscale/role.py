@@ -9,7 +9,6 @@ from aifactory.signals.objectives import Objective, Signal, completion
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 
-from . import sentences
 from .backlog import Promise
 from .bounds import bounds_of
 from .decision import Decision
@@ -40,7 +39,7 @@ def decide_role(
     promise = Promise.of(role.spec)
     own = readings.generating if role.name is RoleName.DECODE else readings
     decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, own, past, now, given, promise)
-    return Decided(readings, bounds.explained(sentences.with_load(decision)), memory)
+    return Decided(readings, bounds.explained(decision), memory)
 
 
 def completions(role: Role) -> tuple[Objective, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from itertools import pairwise
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
 from aifactory.signals.objectives import Signal
@@ -11,7 +12,7 @@ from aifactory.signals.objectives import Signal
 from .budget import Budget
 from .curve import Curve
 from .demand import Demand
-from .forecast import SLOTS, ForecastModel, Season
+from .forecast import SLOTS, Bins, ForecastModel, Season
 from .knowledge import PRIOR_STARTUP_SECONDS, Knowledge
 from .track import Track
 
@@ -83,12 +84,20 @@ def _loads(demand: Demand) -> dict[str, float]:
 def _demand(values: Mapping[str, float], now: float) -> Demand:
     ages = [age for age in reversed(_AGES) if values.get(f"load.{age:.0f}", -1.0) >= 0]
     hours = [values.get(f"season.{hour}", -1.0) for hour in range(SLOTS)]
-    tracks = {model: _read(values, f"forecast.{model}", Track) for model in ForecastModel}
+    bins = tuple((now - age, values[f"load.{age:.0f}"]) for age in ages)
+    tracks = {model: _track(values, f"forecast.{model}", bins) for model in ForecastModel}
     return Demand(
-        bins=tuple((now - age, values[f"load.{age:.0f}"]) for age in ages),
+        bins=bins,
         season=Season(tuple(load if load >= 0 else None for load in hours)),
-        tracks={model: Track(**found) for model, found in tracks.items() if found},
+        tracks={model: track for model, track in tracks.items() if track},
     )
+
+
+def _track(values: Mapping[str, float], name: str, bins: Bins) -> Track | None:
+    """One of an earlier version, which did not keep the loads, is taken to be of those that are known."""
+    loads = fmean([load**2 for _, load in bins] or [0.0])
+    own = _read({f"{name}.loads": loads, **values}, name, Track)
+    return Track(**own) if own else None
 
 
 def _curve(values: Mapping[str, float], signal: Signal, now: float) -> Curve | None:

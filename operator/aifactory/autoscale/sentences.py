@@ -1,17 +1,15 @@
 """Decisions in words."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from aifactory.api.meta import format_duration
+from aifactory.api.meta import format_duration, format_measured
 from aifactory.signals.objectives import LATENCIES, Signal
 
-from .decision import Capacity, Decision, DecisionReason, Forecast, Recommendation
+from .decision import Answer, Cause, DecisionReason, Load, Recommendation
 
 ROOM = "with room for unequal queues"
 """What the ratio of a backlog has in it, which its time has not."""
-_BY_LOAD = (DecisionReason.SCALE_UP, DecisionReason.SCALE_DOWN)
 
 _WHY = {
     DecisionReason.SCALE_DOWN: "every signal has fitted on fewer replicas for the whole stabilization window",
@@ -49,9 +47,33 @@ _WHY = {
 }
 
 
+_BY = {
+    Cause.EXPECTED_LOAD: "for the load that is expected",
+    Cause.PRESENT_LOAD: "for the load that there is",
+    Cause.UNPROVEN: "as fewer have not proven yet that they carry so much",
+    Cause.TARGET_MISSED: "grown by the ratio, as the target is missed",
+    Cause.ABOVE_THRESHOLD: "grown by the ratio, which is above the threshold",
+    Cause.WITHIN_THRESHOLDS: "as the ratio is between the thresholds",
+    Cause.CONSOLIDATION: "as the ratio would stay below the thresholds with so many",
+    Cause.QUEUE: "to work off the queue",
+    Cause.ONE_AT_A_TIME: "as requests run one at a time, which more would not make faster",
+    Cause.NO_REQUESTS: "as nobody asks",
+    Cause.BACKLOG: "as many as complete in time what is due",
+    Cause.STAND_IN: "in place of those that are stuck or do not start",
+    Cause.TAKEN_BACK: "as fewer had to be taken back under such a load",
+}
+# Answers that keep replicas for which the numbers give no reason.
+_KEPT = (Cause.UNPROVEN, Cause.TAKEN_BACK)
+
+
 def why(reason: str) -> str:
     """A reason in words; empty where the numbers say it, or for one of another version."""
     return _WHY.get(DecisionReason(reason), "") if reason in set(DecisionReason) else ""
+
+
+def by(cause: str) -> str:
+    """A cause in words that follow a number of replicas; empty for one of another version."""
+    return _BY.get(Cause(cause), "") if cause in set(Cause) else ""
 
 
 def message(
@@ -60,48 +82,39 @@ def message(
     reason: DecisionReason,
     signal: Signal | None,
     recommendations: tuple[Recommendation, ...],
+    answer: Answer | None = None,
 ) -> str:
-    """One sentence with the numbers, such as `2 -> 4 replicas: timeToFirstToken 620ms against 500ms, ratio 1.24`."""
-    return _sentence(from_, to, _causes(reason, signal, recommendations))
+    """One sentence with the numbers, such as `2 -> 4 replicas: timeToFirstToken 620ms against 500ms, ratio 1.24`.
 
-
-def with_load(decision: Decision) -> Decision:
-    """A decision that goes by latencies, with the load behind it: first of all where none has reached its target.
-
-    Replicas are added before that, when what is expected is more than those that are there carry.
+    An `answer` that was reckoned from load comes first of what asks for more replicas, and last of what allows fewer.
     """
-    by_latency = decision.signal is None or decision.signal in LATENCIES
-    if decision.reason not in _BY_LOAD or not by_latency or decision.capacity is None or decision.forecast is None:
-        return decision
-    causes = _causes(decision.reason, decision.signal, decision.recommendations)
-    load = _load(decision.capacity, decision.forecast)
-    found = _of(decision.signal, decision.recommendations)
-    early = found is not None and found.ratio is not None and found.ratio < 1
-    told = [load, *causes] if early else [*causes, load]
-    return replace(decision, message=_sentence(decision.from_, decision.to, told))
-
-
-def _sentence(from_: int, to: int, causes: list[str]) -> str:
     change = f"{from_} -> {to} replicas" if to != from_ else f"{to} replica{'s' * (to != 1)}"
-    return f"{change}: {'; '.join(causes)}"
+    found = next((one for one in recommendations if one.signal is signal), None)
+    numbers = [_numbers(found)] if found else []
+    asked = _asked(reason, found is not None, answer)
+    told = [*asked, *numbers] if answer and answer.load else [*numbers, *asked]
+    causes = [*told, _WHY.get(reason, "")] if found else [_WHY.get(reason, ""), *told]
+    return f"{change}: {'; '.join(cause for cause in causes if cause)}"
 
 
-def _causes(reason: DecisionReason, signal: Signal | None, recommendations: tuple[Recommendation, ...]) -> list[str]:
-    found = _of(signal, recommendations)
-    return [*([_numbers(found)] if found else []), *([_WHY[reason]] if reason in _WHY else [])]
+def _asked(reason: DecisionReason, more: bool, answer: Answer | None) -> list[str]:
+    """What an answer goes by, where a reader of the decision needs it: not where all is well."""
+    if answer is None:
+        return []
+    if answer.cause in _KEPT:
+        return [_BY[answer.cause]] if more or reason is not DecisionReason.AT_MINIMUM else []
+    if not more and reason is not DecisionReason.SCALE_DOWN:
+        return []
+    return [_load(answer.load) if answer.load else _BY[answer.cause]]
 
 
-def _of(signal: Signal | None, recommendations: tuple[Recommendation, ...]) -> Recommendation | None:
-    return next((recommendation for recommendation in recommendations if recommendation.signal is signal), None)
-
-
-def _load(capacity: Capacity, forecast: Forecast) -> str:
+def _load(load: Load) -> str:
     """Such as `up to 1010 tokens/s are expected within 18s, one replica carries 605`."""
-    horizon = format_duration(timedelta(seconds=round(forecast.horizon_seconds)))
-    expected = f"up to {_tokens(forecast.upper)} tokens/s are expected within {horizon}"
-    now = f"the load is {_tokens(capacity.load)} tokens/s"
-    carried = f"one replica carries {_tokens(capacity.per_replica)}"
-    return f"{expected if forecast.upper >= capacity.load else now}, {carried}"
+    told = f"the load is {_tokens(load.tokens)} tokens/s"
+    if load.horizon_seconds is not None:
+        horizon = format_duration(timedelta(seconds=round(load.horizon_seconds)))
+        told = f"up to {_tokens(load.tokens)} tokens/s are expected within {horizon}"
+    return f"{told}, one replica carries {_tokens(load.each)}"
 
 
 def _tokens(value: float) -> str:
@@ -122,7 +135,7 @@ def _quantity(signal: Signal, value: float) -> str:
     if signal is Signal.BACKLOG:
         return format_duration(timedelta(seconds=round(value)))
     if signal in LATENCIES:
-        return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.3g}s"
+        return format_measured(value)
     if signal is Signal.KV_CACHE_USAGE:
         return f"{value:.0%}"
     return f"{value:.0f} tokens/s" if signal is Signal.THROUGHPUT else f"{value:.0f}"

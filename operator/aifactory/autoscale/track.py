@@ -13,11 +13,15 @@ _SHORT_TO_EXCESS = 33.0
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Mean square of the shortfalls (tokens per second) and mean cost, over `weight` bins of about the last hour."""
+    """Mean squares of the shortfalls and of the `loads` that came (tokens per second), and mean cost.
+
+    Over `weight` bins of about the last hour.
+    """
 
     square: float = 0.0
     cost: float = 0.0
     weight: float = 0.0
+    loads: float = 0.0
 
     def judged(self, forecast: float, load: float, seconds: float) -> "Track":
         """With a forecast and the load that came, of a bin of `seconds`."""
@@ -25,9 +29,20 @@ class Track:
         excess = forecast + self.shortfall(forecast) - load
         cost = excess if excess > 0 else -_SHORT_TO_EXCESS * excess
         weight = exp(-seconds / _SECONDS) * self.weight + 1
-        return Track(self.square + (lack**2 - self.square) / weight, self.cost + (cost - self.cost) / weight, weight)
+        return Track(
+            self.square + (lack**2 - self.square) / weight,
+            self.cost + (cost - self.cost) / weight,
+            weight,
+            self.loads + (load**2 - self.loads) / weight,
+        )
 
     def shortfall(self, load: float) -> float:
         """Root mean square (tokens per second) by which loads are higher than forecasts of about `load`."""
         prior = _PRIOR_BINS * (_PRIOR_SHORTFALL * load) ** 2
         return sqrt((prior + self.weight * self.square) / (_PRIOR_BINS + self.weight))
+
+    @property
+    def error(self) -> float:
+        """Root mean square of the shortfalls over that of the loads that came, 0 to 1."""
+        load = sqrt(self.loads)
+        return min(1.0, self.shortfall(load) / load) if load else _PRIOR_SHORTFALL

@@ -23,7 +23,7 @@ from aifactory.signals.objectives import Objective, resolve
 from aifactory.signals.readings import ServiceReadings
 from aifactory.signals.snapshot import Snapshot
 from aifactory.staging import spoken, stage, whole
-from aifactory.status import learned
+from aifactory.status import learned, slo
 from aifactory.status.facts import Held, RoleFacts
 from aifactory.status.pods import Trouble
 from aifactory.status.rollout import recalled, told
@@ -39,6 +39,7 @@ class KnownRole:
     resolved: ResolvedStatus = field(init=False)
     readings: ServiceReadings | None = None
     decision: Decision | None = None
+    missed_at: float | None = None
 
     def __post_init__(self) -> None:
         found, follows = resolve(self.role.spec.slo), self.role.follows
@@ -50,11 +51,12 @@ class KnownRole:
         self.readings, self.decision, self.memory = decide_role(
             self.role, self.objectives, snapshot, group, self.memory, now
         )
+        self.missed_at = slo.last_missed(self.readings, self.missed_at)
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
         known, of = self.memory.learned(), self.memory.knowledge.capability
-        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, known, of)
+        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, known, of, self.missed_at)
 
 
 @dataclass(slots=True)

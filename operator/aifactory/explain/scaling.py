@@ -13,7 +13,7 @@ from aifactory.api.status import (
 )
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
-from aifactory.autoscale.sentences import ROOM, why
+from aifactory.autoscale.sentences import ROOM, by, why
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
@@ -54,6 +54,8 @@ def _decision(decision: DecisionStatus, now: float) -> Iterator[str]:
 
 def _answer(one: RecommendationStatus) -> str:
     answer = "says nothing about replicas" if one.replicas is None else counted(one.replicas, "replica")
+    if one.cause and (rule := by(one.cause)):
+        answer += f", {rule} ({one.cause})"
     if one.signal == Signal.BACKLOG and one.value is None and one.state == State.OK:
         return f"not known before requests have waited in every replica for a while: {answer}"
     if one.value is None or one.state != State.OK:
@@ -70,6 +72,9 @@ def _capacity(found: CapacityStatus) -> Iterator[str]:
         f"  One replica carries {found.tokens_per_second_per_replica} tokens/s of prompts and answers; "
         f"then {'it is full' if full else f'{found.signal} comes to its limit'}."
     )
+    estimated = found.estimated_tokens_per_second_per_replica
+    if estimated is not None and estimated != found.tokens_per_second_per_replica:
+        yield f"  By estimate it carries {estimated}: replicas are added by that, and removed by what is trusted."
     confidence = parsed(found.confidence)
     assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""
     yield f"  That is {found.confidence} sure{assumed}."
@@ -80,9 +85,9 @@ def _capacity(found: CapacityStatus) -> Iterator[str]:
 def _forecast(found: ForecastStatus) -> Iterator[str]:
     yield (
         f"  Within {found.horizon} up to {found.expected} tokens/s are expected, {found.upper} with the usual error: "
-        f"{counted(found.replicas, 'replica')}."
+        f"latencies ask for {counted(found.replicas, 'replica')} because of the load."
     )
-    yield f"  Forecasts of this kind ({found.model}) were off by {found.error} of the load on average."
+    yield f"  Forecasts of this kind ({found.model}) were short by {found.error} of the load as a rule."
 
 
 def _alternative(one: AlternativeStatus) -> str:

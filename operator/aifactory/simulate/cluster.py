@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aifactory.decide import leaving
 from aifactory.observed import Group, Pod, Workload
 from aifactory.render.naming import child
+from aifactory.status.pods import lack
 
 from .engine.batching import Sequence
 from .engine.replica import Replica
@@ -54,7 +55,7 @@ class SimulatedPod:
             ready_at=self.ready_at if self.ready else None,
             terminating=self.leaving_at is not None,
             unschedulable_since=self.created_at if self.placed_at is None else None,
-            unschedulable_message="" if self.placed_at is not None else "0/1 nodes are available: Insufficient GPUs.",
+            unschedulable_message="" if self.placed_at is not None else self.deployment.no_node,
             restarts=self.restarts,
             began_at=self.began_at,
             scheduled=self.placed_at is not None,
@@ -74,6 +75,7 @@ class Deployment:
         self.serves_on = float(server.pre_stop_seconds)
         self.drain_seconds = self.serves_on + server.shutdown_seconds
         self.room = scenario.room
+        self.no_node = f"0/1 nodes are available: 1 {lack(scenario.role.spec.accelerator)}."
         self.replicas = 0
         self.pods: dict[str, SimulatedPod] = {}
         self.past: list[SimulatedPod] = []

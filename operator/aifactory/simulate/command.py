@@ -82,7 +82,8 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
 
 def _policies(service: InferenceService, names: Sequence[str]) -> tuple[str, ...]:
     """Those that were asked for, or all that suit the service."""
-    asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in names))
+    each = (name.strip() for text in names for name in text.split(","))
+    asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in each))
     unsuited: dict[str, str] = {}
     if service.spec.slo.may_take is not None:
         unsuited |= dict.fromkeys(LATENCY_POLICIES, "follows latency objectives, and an offline service has none")

@@ -1,7 +1,7 @@
 """Traces of load: who asks for how much, when."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -161,8 +161,3 @@ def _tokens(text: str) -> int:
 def _timestamp(text: str) -> float:
     """Azure writes seven decimals of a second, datetime reads six; without a zone it is UTC."""
     return datetime.fromisoformat(text[:26]).replace(tzinfo=UTC).timestamp()
-
-
-def last_arrival(requests: Iterable[Request]) -> float:
-    """Seconds from the start of the trace to its last request."""
-    return max(request.at for request in requests)

@@ -32,7 +32,7 @@ class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
     `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose, of
-    replicas with the fingerprint `learned_of`.
+    replicas with the fingerprint `learned_of`. An objective was last missed at `missed_at` (epoch seconds).
     """
 
     role: Role
@@ -42,6 +42,7 @@ class RoleFacts:
     readings: ServiceReadings | None = None
     learned: Mapping[str, float] = field(default_factory=dict)
     learned_of: str = ""
+    missed_at: float | None = None
 
     @property
     def workload(self) -> Workload:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from aifactory.api.meta import format_duration
+from aifactory.api.meta import format_duration, format_measured
 from aifactory.api.status import (
     DecisionStatus,
     ObjectiveStatus,
@@ -123,6 +123,7 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
         to=decision.to,
         reason=decision.reason,
         signal=decision.signal,
+        cause=decision.answer.cause if decision.answer else None,
         limited_by=decision.limited_by,
         message=decision.message,
     )
@@ -133,21 +134,28 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
         signal=item.signal,
         state=item.state,
         value=quantity(item.signal, item.value),
-        target=quantity(item.signal, item.target),
+        target=_target(item.signal, item.target),
         ratio=None if item.ratio is None else f"{item.ratio:.2f}",
         replicas=item.replicas,
+        cause=item.cause,
     )
 
 
 def quantity(signal: Signal, value: float | None) -> str | None:
-    """A value in the signal's unit: latencies to the millisecond, times of a backlog to the second."""
+    """A value in the signal's unit: latencies in three figures, times of a backlog to the second."""
     if value is None:
         return None
     if signal is Signal.BACKLOG:
         return format_duration(timedelta(seconds=round(value)))
     if signal in LATENCIES:
-        return format_duration(timedelta(milliseconds=round(value * 1000)))
+        return format_measured(value)
     return percent(value) if signal is Signal.KV_CACHE_USAGE else f"{value:.1f}"
+
+
+def _target(signal: Signal, value: float | None) -> str | None:
+    """As in the spec, to the millisecond."""
+    exact = signal in LATENCIES and value is not None
+    return format_duration(timedelta(seconds=value or 0.0)) if exact else quantity(signal, value)
 
 
 def _rate(reading: Reading) -> str | None:

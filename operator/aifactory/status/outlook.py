@@ -8,7 +8,7 @@ from math import isfinite
 from aifactory.api.meta import format_duration, parse_duration
 from aifactory.api.status import AlternativeStatus, CapacityStatus, ForecastStatus
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
-from aifactory.autoscale.sentences import why
+from aifactory.autoscale.sentences import by, why
 
 REJECTED = 8
 # A number stays as written while it is this near to it: a share of it, or one token per second or percentage point.
@@ -26,10 +26,16 @@ def capacity(found: Capacity | None, before: CapacityStatus | None) -> CapacityS
     known = dict(before) if before and before.signal == found.signal else {}
     return CapacityStatus(
         tokens_per_second_per_replica=_number(found.per_replica, known.get("tokens_per_second_per_replica")),
+        estimated_tokens_per_second_per_replica=_estimate(found, known.get("estimated_tokens_per_second_per_replica")),
         tokens_per_second=_number(found.load, known.get("tokens_per_second")),
         confidence=_points(found.confidence, known.get("confidence")),
         signal=found.signal,
     )
+
+
+def _estimate(found: Capacity, before: str | None) -> str | None:
+    known = found.estimated is not None and isfinite(found.estimated)
+    return _number(found.estimated or 0.0, before) if known else None
 
 
 def forecast(found: Forecast | None, before: ForecastStatus | None) -> ForecastStatus | None:
@@ -50,8 +56,12 @@ def forecast(found: Forecast | None, before: ForecastStatus | None) -> ForecastS
 
 def rejected(found: Iterable[Alternative], before: Iterable[AlternativeStatus]) -> list[AlternativeStatus]:
     """What was not chosen, as the law has it first; bounded."""
-    known = {(one.replicas, one.reason, one.signal): one for one in before}
-    return [_alternative(one, known.get((one.replicas, one.reason, one.signal))) for one in tuple(found)[:REJECTED]]
+    known = {_name(one): one for one in before}
+    return [_alternative(one, known.get(_name(one))) for one in tuple(found)[:REJECTED]]
+
+
+def _name(one: Alternative | AlternativeStatus) -> tuple[int, str, str | None, str | None]:
+    return one.replicas, one.reason, one.signal, one.cause
 
 
 def parsed(text: str | None) -> float | None:
@@ -72,6 +82,7 @@ def _alternative(one: Alternative, before: AlternativeStatus | None) -> Alternat
         reason=one.reason,
         signal=one.signal,
         predicted=None if ratio is None else f"{ratio:.2f}",
+        cause=one.cause,
         message="; ".join(_grounds(one, ratio)),
     )
 
@@ -84,6 +95,8 @@ def _grounds(one: Alternative, ratio: float | None) -> Iterator[str]:
     if ratio is not None and one.signal is not None:
         share = f"{ratio:.0%} of" if ratio < _FAR_BEYOND else f"more than {_FAR_BEYOND} times"
         yield f"{one.signal} would come to {share} its limit"
+    if one.cause is not None:
+        yield f"more are asked for: {by(one.cause)}"
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -25,8 +25,6 @@ ADVICE: Mapping[Reason, str] = {
     Reason.POD_REJECTED: "check quotas and the pod security level of the namespace",
     Reason.STARTUP_TIMEOUT: "raise spec.runtime.startupTimeout, or read the log of a pod",
 }
-# Of the scheduler's plugins NodeResourcesFit and DynamicResources.
-_SCARCE = ("Insufficient", "cannot allocate")
 # A container that failed this often does so again; between two failures it looks as if it were loading.
 _CRASHES = 2
 
@@ -79,19 +77,19 @@ def unschedulable(pods: Iterable[Pod]) -> tuple[Pod, ...]:
     return tuple(sorted(waiting, key=lambda pod: pod.unschedulable_since or 0.0))
 
 
+def lack(accelerator: AcceleratorSpec) -> str:
+    """What the scheduler says of nodes without a free GPU: its plugins NodeResourcesFit, and DynamicResources."""
+    if accelerator.resource_claim_template:
+        return "cannot allocate all claims"
+    return f"Insufficient {accelerator.resource_name}"
+
+
 def lacks_gpus(pod: Pod, accelerator: AcceleratorSpec) -> bool:
-    """The scheduler names the accelerator among what is insufficient, or the claim among what cannot be had."""
-    lack = (
-        "cannot allocate all claims"
-        if accelerator.resource_claim_template
-        else f"Insufficient {accelerator.resource_name}"
-    )
-    return lack in pod.unschedulable_message
+    """The scheduler names the accelerator among what is insufficient, or the claim among what cannot be had.
 
-
-def lacks_something(pod: Pod) -> bool:
-    """Nodes have too little left for it; else labels, taints or volumes keep it away, which more GPUs do not change."""
-    return any(text in pod.unschedulable_message for text in _SCARCE)
+    Other resources, labels, taints and volumes may keep a pod away too, which more GPUs do not change.
+    """
+    return lack(accelerator) in pod.unschedulable_message
 
 
 def stuck(pod: Pod) -> Reason | None:

@@ -29,7 +29,7 @@ def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     if not readings.promises:
         return
     if not foretold:
-        yield _met(readings)
+        yield _met(readings, facts.roles[0].missed_at)
     unsupported = [o.objective.signal for o in readings.promises if o.observed.state is State.UNSUPPORTED]
     late = [o for o in readings.completions if o.attainment_1h is not None and o.attainment_1h < 1]
     between = [o for o in (*readings.objectives, *late) if _between_buckets(o)]
@@ -71,12 +71,29 @@ def _in_time(backlog: Recommendation, readings: ServiceReadings) -> tuple[bool |
     return True, Reason.BACKLOG_IN_TIME, f"{told}, within slo.completeWithin of {within}"
 
 
-def _met(readings: ServiceReadings) -> Verdict:
-    seen = [o for o in readings.promises if o.observed.state is State.OK and o.observed.value is not None]
+def last_missed(readings: ServiceReadings, before: float | None) -> float | None:
+    """When an objective was last seen to be missed (epoch seconds), if it was `before` until now; None if never."""
+    return readings.time if _misses(readings) else before
+
+
+def _seen(readings: ServiceReadings) -> list[ObjectiveReading]:
+    return [o for o in readings.promises if o.observed.state is State.OK and o.observed.value is not None]
+
+
+def _misses(readings: ServiceReadings) -> list[ObjectiveReading]:
     backlog = bool(readings.waiting.value)
-    missed = [_told(o) for o in seen if _missed(o, backlog)]
+    return [o for o in _seen(readings) if _missed(o, backlog)]
+
+
+def _met(readings: ServiceReadings, missed_at: float | None) -> Verdict:
+    """Missed at once; met again after a whole window, so that no request counts for both, nor for many Events."""
+    seen, missed, window = _seen(readings), [_told(o) for o in _misses(readings)], readings.window_seconds
     if missed:
         return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, f"missed: {', '.join(missed)}")
+    if seen and missed_at is not None and 0 <= readings.time - missed_at < window:
+        ago, whole = (format_duration(timedelta(seconds=round(x))) for x in (readings.time - missed_at, window))
+        message = f"missed {ago} ago; met now, which is told once it has been so for a whole window of {whole}"
+        return Verdict(T.SLO_MET, False, Reason.OBJECTIVES_MISSED, message)
     if seen:
         return Verdict(T.SLO_MET, True, Reason.OBJECTIVES_MET, "every objective that is measured is met")
     if any(o.observed.state is State.IDLE for o in readings.promises):

@@ -14,7 +14,7 @@ from . import rollout, slo
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
-from .pods import lacks_gpus, lacks_something, unschedulable
+from .pods import lacks_gpus, unschedulable
 from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
 
@@ -102,8 +102,7 @@ def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     nowhere = unschedulable(one.group.pods)
     waiting = [pod for pod in nowhere if lacks_gpus(pod, accelerator)]
     known = one.decision is not None and one.decision.gpu_shortage
-    scarce = not nowhere or any(lacks_something(pod) for pod in nowhere)
-    if (known and scarce) or (waiting and not one.scales):
+    if (known and not nowhere) or (waiting and (known or not one.scales)):
         message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
         yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, facts.about(one, message))
 

@@ -99,9 +99,10 @@ _SERVICE_GAUGES = {
     "signal_target": ("Its limit.", ("role", "signal")),
     "signal_ratio": ("Signal / limit.", ("role", "signal")),
     "signal_replicas": ("Replicas that a signal alone would choose.", ("role", "signal")),
+    "signal_cause": ("1 for the rule by which it would.", ("role", "signal", "cause")),
     "decision": (
-        "1 for the decision in force, by its reason, the signal that asked for it and what limited it.",
-        ("role", "reason", "signal", "limited_by"),
+        "1 for the decision in force, by its reason, the signal that asked for it, by which rule, and what limited it.",
+        ("role", "reason", "signal", "cause", "limited_by"),
     ),
     "decision_replicas": ("Replicas before and after the decision in force: from, to.", ("role", "bound")),
     "decision_timestamp_seconds": ("When the decision in force was taken.", ("role",)),
@@ -109,7 +110,8 @@ _SERVICE_GAUGES = {
     "rejected_replicas": ("A number of replicas that was not chosen, by the reason.", ("role", "reason")),
     "rejected_ratio": ("What the ratio of a signal would become with it.", ("role", "reason", "signal")),
     "load_tokens_per_second": ("Prompt and output tokens of all replicas.", ("role",)),
-    "capacity_tokens_per_second": ("What one replica carries, as learned.", ("role",)),
+    "capacity_tokens_per_second": ("What one replica carries, as learned and trusted.", ("role",)),
+    "capacity_estimated_tokens_per_second": ("The same by estimate, by which replicas are added.", ("role",)),
     "capacity_signal": ("1 for the signal that comes to its limit there.", ("role", "signal")),
     "capacity_confidence": ("How sure that is, 0 to 1.", ("role",)),
     "forecast_tokens_per_second": (
@@ -117,9 +119,9 @@ _SERVICE_GAUGES = {
         ("role", "bound"),
     ),
     "forecast_model": ("1 for the model that forecasts.", ("role", "model")),
-    "forecast_error": ("Mean error of forecasts so far, as a share of the load.", ("role",)),
+    "forecast_error": ("What forecasts were short of in about an hour, as a share of the loads.", ("role",)),
     "forecast_horizon_seconds": ("How far ahead is looked.", ("role",)),
-    "forecast_replicas": ("Replicas that the upper bound of the forecast takes.", ("role",)),
+    "forecast_replicas": ("Replicas that latencies ask for because of the load.", ("role",)),
     "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ("role",)),
     "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
     "objective_observed": ("What is seen, in the unit of the target.", ("objective",)),
@@ -149,6 +151,7 @@ _EXPECTED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "capacity": {
         "tokensPerSecond": ("load_tokens_per_second", ()),
         "tokensPerSecondPerReplica": ("capacity_tokens_per_second", ()),
+        "estimatedTokensPerSecondPerReplica": ("capacity_estimated_tokens_per_second", ()),
         "confidence": ("capacity_confidence", ()),
     },
     "forecast": {
@@ -211,6 +214,8 @@ def _scaling(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
         for field in _SIGNAL:
             if item.get(field) is not None:
                 yield f"signal_{field}", (role, item["signal"]), _number(str(item[field]))
+        if item.get("cause"):
+            yield "signal_cause", (role, item["signal"], item["cause"]), 1.0
         if item["signal"] == "kvCacheUsage" and item.get("value"):
             yield "kv_cache_usage", (role,), _number(item["value"])
     yield from _decided(role, scaling)
@@ -224,7 +229,8 @@ def _decided(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
     """What was chosen, what was not, and by what it goes."""
     decision = scaling.get("decision")
     if decision:
-        yield "decision", (role, decision["reason"], decision.get("signal", ""), decision.get("limitedBy", "")), 1.0
+        labels = (decision["reason"], *(decision.get(field, "") for field in ("signal", "cause", "limitedBy")))
+        yield "decision", (role, *labels), 1.0
         yield "decision_replicas", (role, "from"), decision["from"]
         yield "decision_replicas", (role, "to"), decision["to"]
         yield "decision_timestamp_seconds", (role,), _epoch(decision["time"])
@@ -283,4 +289,7 @@ def _number(text: str) -> float:
     """A share, a duration in seconds or a plain number, as the status writes it."""
     if text.endswith("%"):
         return float(text[:-1]) / 100
-    return parse_duration(text).total_seconds() if text[-1].isalpha() else float(text)
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError:
+        return float(text.removesuffix("s"))

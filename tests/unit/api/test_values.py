@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from aifactory.api.meta import (
     format_duration,
+    format_measured,
     format_percent,
     parse_duration,
     parse_int_or_percent,
@@ -72,3 +73,20 @@ def test_a_surge_is_a_number_or_a_percentage(value: int | str) -> None:
 def test_anything_else_is_refused_as_a_surge(value: object) -> None:
     with pytest.raises(ValueError, match="neither a whole number"):
         parse_int_or_percent(value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0ms"),
+        (0.0834, "83ms"),
+        (0.9999, "1s"),
+        (7.051, "7.05s"),
+        (59.97, "1m"),
+        (143.2, "2m23s"),
+        (4210.4, "1h10m10s"),
+        (1e300, "1e+300s"),
+    ],
+)
+def test_a_measured_time_has_no_more_figures_than_a_reader_needs(seconds: float, text: str) -> None:
+    assert format_measured(seconds) == text

@@ -6,6 +6,8 @@ from aifactory.autoscale.demand import Demand, Expectation
 from aifactory.autoscale.forecast import ForecastModel
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading
+from hypothesis import given
+from hypothesis import strategies as st
 
 MINUTE = 60.0
 WINDOW = 180.0
@@ -47,6 +49,20 @@ def test_what_was_short_before_is_added() -> None:
     found = expected(seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6))
     assert found.shortfall > 100.0
     assert found.upper > found.value + 0.8 * found.shortfall
+
+
+def test_the_error_of_forecasts_is_a_share_of_the_loads_that_they_were_about() -> None:
+    busy = seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6)
+    during = expected(busy).error
+    assert 0.1 < during < 1.0
+    quiet = seen(*[300.0, 300.0, 300.0, 300.0, 900.0] * 6, *[10.0] * 10)
+    assert expected(quiet).value == 10.0
+    assert expected(quiet).error == pytest.approx(during, abs=0.05)
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60))
+def test_the_error_of_forecasts_is_a_share(loads: list[float]) -> None:
+    assert 0.0 <= expected(seen(*loads)).error <= 1.0
 
 
 def test_the_longer_a_replica_takes_to_start_the_more_is_added() -> None:

@@ -1,12 +1,18 @@
 """What is learned survives a restart, and garbage is not taken for knowledge."""
 
 import math
+from dataclasses import replace
 
 import pytest
+from aifactory.api.status import LEARNED
+from aifactory.autoscale.backlog import Backlog
+from aifactory.autoscale.demand import Demand
+from aifactory.autoscale.forecast import SLOTS, ForecastModel, Season
 from aifactory.autoscale.knowledge import Knowledge
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.saved import restored, saved
-from aifactory.signals.objectives import Signal
+from aifactory.autoscale.track import Track
+from aifactory.signals.objectives import LATENCIES, Signal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +44,40 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
 
 def test_it_is_bounded(service: Service) -> None:
     assert len(service.memory.learned()) <= 80
+
+
+def test_all_that_can_be_learned_is_bounded(service: Service) -> None:
+    known, curve = service.memory.knowledge, service.memory.knowledge.curves[Signal.TTFT]
+    everything = replace(
+        service.memory,
+        base=dict.fromkeys(LATENCIES, 1.0),
+        backlog=Backlog(completed=1.0, tokens=1.0, replica_seconds=1.0),
+        knowledge=replace(
+            known,
+            curves=dict.fromkeys(LATENCIES, curve),
+            demand=Demand(
+                tuple((age, 1.0) for age in (0.0, 2000.0, 3000.0, 3500.0, 3599.0)),
+                Season((1.0,) * SLOTS),
+                dict.fromkeys(ForecastModel, Track(1.0, 1.0, 1.0, 1.0)),
+            ),
+            startup_seconds=1.0,
+        ),
+    )
+    assert len(everything.learned()) <= LEARNED
+
+
+def test_forecasts_judged_by_an_earlier_version_are_not_forgotten(service: Service) -> None:
+    """It did not keep the loads by which their error is told."""
+    values = service.memory.learned()
+    old = {name: value for name, value in values.items() if not name.endswith(".loads")}
+    assert len(old) < len(values)
+    before, after = restored(values, service.now).demand.tracks, restored(old, service.now).demand.tracks
+    assert before.keys() == after.keys()
+    for model, track in after.items():
+        assert (track.square, track.cost, track.weight) == tuple(
+            getattr(before[model], field) for field in ("square", "cost", "weight")
+        )
+        assert track.error == pytest.approx(before[model].error, abs=0.05)
 
 
 def test_nothing_learned_is_nothing_to_keep() -> None:

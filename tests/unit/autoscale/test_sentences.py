@@ -1,66 +1,70 @@
 """Decisions in words: what a person has to know to believe them."""
 
-from dataclasses import replace
-
 import pytest
-from aifactory.autoscale.decision import Capacity, Decision, DecisionReason, Forecast, Recommendation
-from aifactory.autoscale.sentences import message, with_load
+from aifactory.autoscale.decision import Answer, Cause, DecisionReason, Load, Recommendation
+from aifactory.autoscale.sentences import by, message
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 
 from tests.unit.autoscale.service import Service, run, spec
 
-CAPACITY = Capacity(605.4, 440.0, 0.9, Signal.TTFT)
-FORECAST = Forecast("Constant", 18.2, 753.0, 1013.0, 0.35, 2)
+EXPECTED = Answer(2, Cause.EXPECTED_LOAD, Load(1013.0, 605.4, 18.2))
+PRESENT = Answer(2, Cause.PRESENT_LOAD, Load(2000.0, 605.4))
 
 
-def decided(
-    from_: int, to: int, reason: DecisionReason, value: float = 0.083, signal: Signal = Signal.TTFT
-) -> Decision:
+def told(from_: int, to: int, reason: DecisionReason, answer: Answer | None, value: float = 0.083) -> str:
     """Of a service whose latency is so many seconds, of 500 ms that are allowed."""
-    answers = (Recommendation(signal, State.OK, value, 0.5, value / 0.5, to),)
-    asked = signal if to > from_ else None
-    text = message(from_, to, reason, asked, answers)
-    return Decision(from_, to, reason, text, asked, None, answers, capacity=CAPACITY, forecast=FORECAST)
+    answers = (Recommendation(Signal.TTFT, State.OK, value, 0.5, value / 0.5, to),)
+    return message(from_, to, reason, Signal.TTFT if to > from_ else None, answers, answer)
 
 
-def test_replicas_that_are_added_before_a_target_is_reached_are_explained_by_the_load() -> None:
-    assert with_load(decided(1, 2, DecisionReason.SCALE_UP)).message == (
-        "1 -> 2 replicas: up to 1010 tokens/s are expected within 18s, one replica carries 605; "
-        "timeToFirstToken 83ms against 500ms, ratio 0.17"
+def test_replicas_that_are_added_for_load_are_explained_by_it_whatever_the_latency() -> None:
+    load = "up to 1010 tokens/s are expected within 18s, one replica carries 605"
+    assert told(1, 2, DecisionReason.SCALE_UP, EXPECTED) == (
+        f"1 -> 2 replicas: {load}; timeToFirstToken 83ms against 500ms, ratio 0.17"
     )
+    assert told(1, 2, DecisionReason.SCALE_UP, EXPECTED, 0.6).startswith(f"1 -> 2 replicas: {load};")
 
 
-def test_a_target_that_is_missed_comes_first() -> None:
-    assert with_load(decided(1, 2, DecisionReason.SCALE_UP, 0.6)).message == (
-        "1 -> 2 replicas: timeToFirstToken 600ms against 500ms, ratio 1.20; "
-        "up to 1010 tokens/s are expected within 18s, one replica carries 605"
+def test_replicas_that_are_added_for_a_missed_target_are_explained_by_its_ratio() -> None:
+    assert told(1, 2, DecisionReason.SCALE_UP, Answer(2, Cause.TARGET_MISSED), 0.6) == (
+        "1 -> 2 replicas: timeToFirstToken 600ms against 500ms, ratio 1.20; grown by the ratio, as the target is missed"
     )
 
 
 def test_a_load_above_all_that_is_expected_counts() -> None:
-    found = replace(decided(1, 2, DecisionReason.SCALE_UP), capacity=replace(CAPACITY, load=2000.0))
-    assert "-> 2 replicas: the load is 2000 tokens/s, one replica carries 605;" in with_load(found).message
+    assert "-> 2 replicas: the load is 2000 tokens/s, one replica carries 605;" in told(
+        1, 2, DecisionReason.SCALE_UP, PRESENT
+    )
 
 
 def test_replicas_that_are_removed_are_explained_by_the_load_as_well() -> None:
-    assert with_load(decided(3, 2, DecisionReason.SCALE_DOWN)).message == (
+    assert told(3, 2, DecisionReason.SCALE_DOWN, EXPECTED) == (
         "3 -> 2 replicas: every signal has fitted on fewer replicas for the whole stabilization window; "
         "up to 1010 tokens/s are expected within 18s, one replica carries 605"
     )
 
 
-@pytest.mark.parametrize(
-    "found",
-    [
-        decided(1, 1, DecisionReason.AT_MINIMUM),
-        decided(1, 2, DecisionReason.SCALE_UP, signal=Signal.WAITING_REQUESTS),
-        replace(decided(1, 2, DecisionReason.SCALE_UP), forecast=None),
-        replace(decided(1, 2, DecisionReason.SCALE_UP), capacity=None),
-    ],
-)
-def test_what_does_not_go_by_load_is_told_without_it(found: Decision) -> None:
-    assert with_load(found) == found
+def test_what_only_follows_the_window_names_no_cause() -> None:
+    assert told(3, 2, DecisionReason.SCALE_DOWN, None).endswith("for the whole stabilization window")
+
+
+def test_where_all_is_well_only_what_keeps_replicas_is_told() -> None:
+    assert told(2, 2, DecisionReason.WITHIN_TARGET, EXPECTED) == "2 replicas: every signal is where it should be"
+    kept = Answer(2, Cause.TAKEN_BACK)
+    assert told(2, 2, DecisionReason.WITHIN_TARGET, kept) == (
+        "2 replicas: every signal is where it should be; as fewer had to be taken back under such a load"
+    )
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_has_words(cause: Cause) -> None:
+    assert by(cause)
+    assert told(1, 2, DecisionReason.SCALE_UP, Answer(2, cause))
+
+
+def test_a_cause_of_another_version_has_none() -> None:
+    assert by("MoonPhase") == ""
 
 
 def test_a_number_of_replicas_is_rejected_once_with_all_that_is_known_of_it() -> None:

@@ -133,10 +133,15 @@ def test_the_estimate_counts_where_buckets_are_wide() -> None:
 
 def test_the_message_has_the_numbers() -> None:
     decision = Watch(steady(2)).see(readings(pods=2, **{**ROOMY, "ttft": 0.62}))
-    assert decision.message == "2 -> 5 replicas: timeToFirstToken 620ms against 500ms, ratio 1.24"
+    assert decision.message == (
+        "2 -> 5 replicas: timeToFirstToken 620ms against 500ms, ratio 1.24; "
+        "grown by the ratio, which is above the threshold"
+    )
 
 
 def test_a_limit_is_named() -> None:
     decision = Watch(steady(2), spec(max_replicas=2)).see(readings(pods=2, **{**ROOMY, "ttft": 0.62}))
     assert (decision.reason, decision.limited_by) == (DecisionReason.AT_MAXIMUM, DecisionReason.AT_MAXIMUM)
-    assert decision.message.endswith("ratio 1.24; maxReplicas is reached")
+    assert decision.message.endswith(
+        "ratio 1.24; grown by the ratio, which is above the threshold; maxReplicas is reached"
+    )

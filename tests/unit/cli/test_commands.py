@@ -76,10 +76,15 @@ def test_render_gives_a_cache_the_mirror_of_an_aifactory_beside_it() -> None:
     assert "AIFactory" not in output
 
 
-@pytest.mark.parametrize("command", [("diff",), ("simulate", "--trace", "load.csv")])
-def test_a_file_without_a_service_is_told_from_one_without_changes(command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("command", "code"), [(("diff",), 2), (("simulate", "--trace", "load.csv"), 1)])
+def test_a_file_without_a_service_is_told_from_one_without_changes(command: tuple[str, ...], code: int) -> None:
     cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
-    assert run(*command, "-f", "-", stdin=yaml.safe_dump(cache)) == (1, "error: no InferenceService in -\n")
+    assert run(*command, "-f", "-", stdin=yaml.safe_dump(cache)) == (code, "error: no InferenceService in -\n")
+
+
+@pytest.mark.parametrize("text", ["a: [", "kind: Pod", "kind: InferenceService\nmetadata: {name: x}\nspec: {model: 1}"])
+def test_a_script_tells_a_bad_file_from_differences(text: str) -> None:
+    assert run("diff", "-f", "-", stdin=text)[0] == 2
 
 
 def test_version_is_a_version() -> None:

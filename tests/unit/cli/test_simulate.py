@@ -65,6 +65,12 @@ def test_policies_may_follow_one_option(tmp_path: Path, trace: Path) -> None:
     assert list(json.loads(output)["policies"]) == ["hpa-queue", "static-mean"]
 
 
+def test_policies_may_have_commas_between(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "--json", "--policy", "hpa-queue, static-mean,kpa")
+    assert code == 0
+    assert list(json.loads(output)["policies"]) == ["hpa-queue", "static-mean", "kpa"]
+
+
 def test_a_seed_decides_everything(tmp_path: Path, trace: Path) -> None:
     asked = ("--json", "--policy", "aifactory", "--startup", "30s")
     first, again, other = (simulate(tmp_path, trace, *asked, "--seed", seed)[1] for seed in ("1", "1", "2"))

@@ -1,9 +1,10 @@
 """`aifactory explain`: what a person reads of a service."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Recommendation
+from aifactory.autoscale.decision import Alternative, Capacity, Cause, DecisionReason, Recommendation
 from aifactory.explain import explain
 from aifactory.observed import Group
 from aifactory.signals.objectives import Objective, Signal
@@ -29,14 +30,14 @@ from tests.unit.status.scene import (
 
 BUSY = {
     "recommendations": (
-        Recommendation(Signal.TTFT, State.OK, 0.605, 0.5, 1.11, 4),
+        Recommendation(Signal.TTFT, State.OK, 0.605, 0.5, 1.11, 4, Cause.TARGET_MISSED),
         Recommendation(Signal.WAITING_REQUESTS, State.IDLE, None, 10.0, None, 1),
         Recommendation(Signal.KV_CACHE_USAGE, State.STALE, target=0.85),
     ),
     "signal": Signal.TTFT,
     "limited_by": DecisionReason.SCALE_UP_PERIOD,
     "message": "2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11",
-    "capacity": capacity(),
+    "capacity": replace(capacity(), estimated=5104.0),
     "forecast": forecast(),
     "rejected": (alternative(),),
 }
@@ -87,14 +88,17 @@ Scaling: 1 to 8 replicas, mode Apply
   ScaleUp, since 2026-01-01T12:01:00Z (3m10s ago): 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11.
   What limited it: ScaleUpPeriod, enough replicas were added in this period.
   Each signal alone would choose:
-    timeToFirstToken: 605ms against 500ms, ratio 1.11: 4 replicas
+    timeToFirstToken: 605ms against 500ms, ratio 1.11: 4 replicas, grown by the ratio, as the target is missed \
+(TargetMissed)
     waitingRequests: no requests: 1 replica
     kvCacheUsage: cannot be read: the newest sample is too old
   One replica carries 4210 tokens/s of prompts and answers; then interTokenLatency comes to its limit.
+  By estimate it carries 5100: replicas are added by that, and removed by what is trusted.
   That is 84% sure.
   The load is 9140 tokens/s: as much as 2.2 replicas carry.
-  Within 1m45s up to 11000 tokens/s are expected, 12500 with the usual error: 4 replicas.
-  Forecasts of this kind (trend) were off by 8% of the load on average.
+  Within 1m45s up to 11000 tokens/s are expected, 12500 with the usual error: latencies ask for 4 replicas \
+because of the load.
+  Forecasts of this kind (trend) were short by 8% of the load as a rule.
   Not chosen:
     2 replicas (ConsolidationRefused): interTokenLatency would come to 113% of its limit
   Last changes, newest first:

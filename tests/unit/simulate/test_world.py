@@ -14,6 +14,7 @@ from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
+from aifactory.status.pods import lacks_gpus
 
 from tests.unit.simulate.scenes import capacity, manifest, poisson, scene
 
@@ -183,6 +184,9 @@ def test_pods_wait_for_a_node_cost_nothing_meanwhile_and_the_oldest_gets_the_nex
     assert [len(names) for names in waiting[5:]] == [2] * 15 + [1] * (len(waiting) - 20)
     assert waiting[-1] < waiting[5]
     assert max(waiting[5]) in waiting[-1]
+    accelerator = scenario.role.spec.accelerator
+    nowhere = [pod for seen in policy.seen for pod in seen.group.pods if pod.unschedulable]
+    assert all(lacks_gpus(pod, accelerator) for pod in nowhere)
     assert record.gpu_seconds == pytest.approx(2 * (scenario.end + scenario.end - 60.0 + scenario.end - 300.0), abs=100)
 
 

@@ -15,6 +15,7 @@ from aifactory.signals.objectives import Objective, Signal, resolve
 from aifactory.signals.readings import ObjectiveReading, PodReading, Reading, ServiceReadings, State
 from aifactory.status.facts import Facts, RoleFacts
 from aifactory.status.report import dump, report
+from aifactory.status.slo import last_missed
 from aifactory.status.transitions import Event, transitions
 
 NOON = 1767268800.0  # 2026-01-01T12:00:00Z
@@ -99,6 +100,7 @@ class Life:
         self.service = service(1, **spec)
         self.status = InferenceServiceStatus()
         self.now = NOON
+        self.missed_at: float | None = None
         self.events: list[Event] = []
         self.told: list[Event] = []
 
@@ -113,7 +115,8 @@ class Life:
         derived = resolved(role, resolve(self.service.spec.slo))
         group = Group(deployment, pods)
         decided, read = more.pop("decision", None), more.pop("readings", None)
-        seen = RoleFacts(role, derived, group, decided, read, more.pop("learned", {}))
+        self.missed_at = last_missed(read, self.missed_at) if read else self.missed_at
+        seen = RoleFacts(role, derived, group, decided, read, more.pop("learned", {}), missed_at=self.missed_at)
         groups = {role.name: group, RoleName.ACTIVATOR: more.pop("activator", Group())}
         observed = Observed({}, groups, more.pop("canary", Group()))
         facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)

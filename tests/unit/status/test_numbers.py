@@ -47,7 +47,7 @@ def test_a_latency_is_shown_in_its_target_unit():
         "312ms",
         "OK",
     )
-    assert first_objective(objective(1.5)).observed == "1s500ms"
+    assert first_objective(objective(1.5)).observed == "1.5s"
 
 
 def test_throughput_is_shown_in_tokens_per_second():

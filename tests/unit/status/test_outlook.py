@@ -1,10 +1,11 @@
 """What was learned, is expected and was rejected, as a person reads it, and as rarely as it can be written."""
 
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
 from aifactory.api.status import ScalingStatus
-from aifactory.autoscale.decision import Capacity, DecisionReason, Forecast
+from aifactory.autoscale.decision import Capacity, Cause, DecisionReason, Forecast
 from aifactory.signals.objectives import Signal
 from aifactory.status.outlook import REJECTED
 from aifactory.status.report import dump
@@ -26,6 +27,13 @@ def test_capacity_is_shown_in_three_figures():
     assert (found.confidence, found.signal) == ("84%", "interTokenLatency")
 
 
+def test_what_a_replica_carries_by_estimate_is_shown_where_that_has_an_end():
+    assert (
+        shown(capacity=replace(capacity(), estimated=5104.0)).capacity.estimated_tokens_per_second_per_replica == "5100"
+    )
+    assert shown(capacity=replace(capacity(), estimated=inf)).capacity.estimated_tokens_per_second_per_replica is None
+
+
 def test_a_forecast_is_shown_with_its_usual_error():
     found = shown(forecast=forecast()).forecast
     assert (found.model, found.horizon, found.expected, found.upper) == ("trend", "1m45s", "11000", "12500")
@@ -44,6 +52,20 @@ def test_what_was_rejected_says_what_would_have_happened():
     (without,) = shown(rejected=(alternative(ratio=None),)).rejected
     assert without.predicted is None
     assert without.message == "the load would not fit on fewer replicas"
+
+
+def test_fewer_replicas_that_would_keep_the_limit_say_what_asks_for_more():
+    life = Life(**SCALING)
+    one = alternative(ratio=0.6)
+    kept, queue = replace(one, cause=Cause.TAKEN_BACK), replace(one, cause=Cause.QUEUE)
+    (found,) = shown(life, rejected=(kept,)).rejected
+    assert (found.cause, found.message) == (
+        "TakenBack",
+        "interTokenLatency would come to 60% of its limit; "
+        "more are asked for: as fewer had to be taken back under such a load",
+    )
+    (found,) = shown(life, rejected=(queue,)).rejected
+    assert (found.cause, found.message.split("; ")[1]) == ("Queue", "more are asked for: to work off the queue")
 
 
 def test_rejections_are_bounded():

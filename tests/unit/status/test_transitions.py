@@ -1,5 +1,7 @@
 """`kubectl describe` tells the story of a service: each turn once, and nothing in between."""
 
+from dataclasses import replace
+
 from aifactory.api.status import Condition
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.signals.readings import State
@@ -9,6 +11,7 @@ from aifactory.status.transitions import Event, transitions
 from tests.unit.status.scene import (
     SCALING,
     Life,
+    condition,
     decision,
     objective,
     pod,
@@ -32,6 +35,43 @@ def test_a_service_that_starts_well_tells_only_that_it_is_ready():
     life.look(workload(1, available=0), pod())
     life.look(workload(1), *serving(), **HEALTHY)
     assert life.told == [Event("Normal", "Ready", "all required replicas serve")]
+
+
+def slo_met(life: Life, latencies: list[float], seconds: float = 15.0) -> list[str]:
+    """SLOMet when so many seconds pass between one latency (target 500 ms, window 60 s) and the next."""
+    found = []
+    for latency in latencies:
+        seen = replace(readings(objective(latency)), time=life.now)
+        status = life.look(workload(1), *serving(), readings=seen, decision=decision(1, 1))
+        life.now += seconds - 60
+        found.append(condition(status, "SLOMet").status)
+    return found
+
+
+def test_a_latency_around_its_target_is_two_events_and_not_one_for_each_tick():
+    life = Life(**SCALING)
+    assert slo_met(life, [0.4, 0.6, 0.4, 0.6, 0.4, 0.6, *[0.4] * 5]) == ["True", *["False"] * 8, "True", "True"]
+    assert kinds(life.told) == [
+        ("Normal", "Ready"),
+        ("Warning", "ObjectivesMissed"),
+        ("Normal", "ObjectivesMet"),
+    ]
+
+
+def test_a_missed_objective_is_told_at_once_and_what_holds_it_is_said():
+    life = Life(**SCALING)
+    assert slo_met(life, [0.4, 0.6, 0.4]) == ["True", "False", "False"]
+    assert condition(life.status, "SLOMet").message == (
+        "missed 15s ago; met now, which is told once it has been so for a whole window of 1m"
+    )
+
+
+def test_an_objective_that_nobody_asks_for_any_more_is_not_missed():
+    life = Life(**SCALING)
+    slo_met(life, [0.6])
+    idle = replace(readings(objective(None, State.IDLE)), time=life.now)
+    status = life.look(workload(1), *serving(), readings=idle, decision=decision(1, 1))
+    assert condition(status, "SLOMet").status == "Unknown"
 
 
 def test_nothing_is_told_while_nothing_changes():
@@ -73,7 +113,8 @@ def test_the_end_of_a_trouble_is_told():
 def test_a_missed_objective_and_its_recovery_are_told_once_each():
     life = Life(**SCALING)
     for value in (0.3, 0.3, 0.9, 0.8, 0.7, 0.4, 0.3):
-        life.look(workload(1), *serving(), readings=readings(objective(value)), decision=decision(1, 1))
+        seen = replace(readings(objective(value)), time=life.now)
+        life.look(workload(1), *serving(), readings=seen, decision=decision(1, 1))
     assert kinds(life.told) == [
         ("Normal", "Ready"),
         ("Warning", "ObjectivesMissed"),

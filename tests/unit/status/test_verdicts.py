@@ -101,6 +101,8 @@ def test_another_cause_than_gpus_is_no_shortage_of_them():
     assert look("GPUShortage", zone, deployment=workload(1, 0), spec={}) is None
     late = decision(1, 1, DecisionReason.GPU_SHORTAGE, gpu_shortage=True)
     assert look("GPUShortage", zone, deployment=workload(1, 0), decision=late) is None
+    cpu = without_node(message="0/3 nodes are available: 3 Insufficient cpu.")
+    assert look("GPUShortage", cpu, deployment=workload(1, 0), decision=late) is None
     gone = look("GPUShortage", deployment=workload(1, 0), decision=late)
     assert told(gone) == ("True", "InsufficientGPUs")
 

@@ -1,0 +1,136 @@
+"""What one decision looks at, and what each signal answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aifactory.api.scaling import ScalingSpec
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import ServiceReadings, State
+
+from . import carrying, sizing
+from .decision import Answer, Cause
+from .demand import Expectation
+from .fleet import Fleet
+from .memory import Memory
+from .offline import Offline
+from .ratios import Measure, Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """`measures` is empty when nothing can be read; `memory` is with what they say."""
+
+    scaling: ScalingSpec
+    fleet: Fleet
+    readings: ServiceReadings | None
+    measures: tuple[Measure, ...]
+    expected: Expectation | None
+    memory: Memory
+    now: float
+    offline: Offline | None = None
+
+    def answers(self) -> Mapping[Signal, Answer]:
+        """Replicas that each signal needs; those that know nothing, or that replicas cannot help, are left out."""
+        found = ((one.signal, self._answer(one)) for one in self.measures)
+        return {signal: answer for signal, answer in found if answer is not None}
+
+    def by_load(self) -> int | None:
+        """Replicas that all latencies together ask for because of the load; None where none goes by it."""
+        found = [self._by_load(one) for one in self.measures if not self._silent(one)]
+        return max((answer.replicas for answer in found if answer is not None), default=None)
+
+    def _silent(self, one: Measure) -> bool:
+        return (one.ratio is None and one.state is not State.IDLE) or self.infeasible(one)
+
+    def _answer(self, one: Measure) -> Answer | None:
+        if self._silent(one):
+            return None
+        if self.offline:
+            return Answer(self.offline.replicas, Cause.BACKLOG)
+        if self._learned(one):
+            return self._carried(one)
+        if one.ratio is None:
+            return Answer(self.scaling.min_replicas, Cause.NO_REQUESTS)
+        base = self._base(one)
+        bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
+        if self.rising(one) > bounds.up:
+            return self._more(one, bounds)
+        highest = max(one.ratio, self.memory.averages.ratios[one.signal])
+        if highest < bounds.down:
+            fewest = sizing.fewest(self.fleet, highest, bounds, base)
+            return Answer(min(self.fleet.replicas, fewest), Cause.CONSOLIDATION)
+        return Answer(self.fleet.replicas, Cause.WITHIN_THRESHOLDS)
+
+    def _learned(self, one: Measure) -> bool:
+        known = one.signal in self.memory.knowledge.curves
+        return known and self.readings is not None and self.expected is not None and self.offline is None
+
+    def _by_load(self, one: Measure) -> Answer | None:
+        """By what was learned; requests that run one at a time get no faster by more replicas."""
+        if not self._learned(one) or self.readings is None or self.expected is None:
+            return None
+        found = carrying.carried(one, self.readings, self.fleet, self.memory.knowledge, self.expected)
+        return None if found is None else self._useful(found)
+
+    def _carried(self, one: Measure) -> Answer | None:
+        """By load; what misses its target all the same adds more, unless replicas that help are on their way."""
+        found, rising = self._by_load(one), self.rising(one)
+        if found is None or self.readings is None or not one.missed or rising <= 1.0:
+            return found
+        grown = sizing.grown(self.fleet, rising, 1.0)
+        if grown <= found.replicas or carrying.awaited(one, self.readings, self.fleet, self.memory.knowledge):
+            return found
+        return self._useful(Answer(grown, Cause.TARGET_MISSED))
+
+    def _useful(self, answer: Answer) -> Answer:
+        if answer.replicas <= self.fleet.replicas or not self._alone():
+            return answer
+        return Answer(self.fleet.replicas, Cause.ONE_AT_A_TIME)
+
+    def _alone(self) -> bool:
+        """Requests run one at a time, so that more replicas would not make them faster."""
+        waiting, in_flight = self.readings.waiting.usable if self.readings else None, self.memory.averages.in_flight
+        return in_flight is not None and in_flight <= self.fleet.alone and not waiting
+
+    def _more(self, one: Measure, bounds: Thresholds) -> Answer:
+        if one.signal is Signal.WAITING_REQUESTS and self.readings:
+            completed, offered = self.readings.completed.usable or 0.0, self.readings.offered.usable or 0.0
+            seconds = self.scaling.behavior.scale_up.period.total_seconds()
+            growth = offered - completed
+            wanted = sizing.draining(self.fleet, one.value or 0.0, one.target or 0.0, completed, growth, seconds)
+            return Answer(wanted, Cause.QUEUE)
+        grown = Answer(sizing.grown(self.fleet, self.rising(one), bounds.up), Cause.ABOVE_THRESHOLD)
+        found = self._useful(grown) if one.latency else grown
+        most = max(self.fleet.replicas, self.fleet.ready + 1)
+        return replace(found, replicas=min(found.replicas, most)) if one.vague else found
+
+    def troubled(self) -> bool:
+        """Something is above its limit, and not only expected to be."""
+        return any(self.above(one) for one in self.measures)
+
+    def above(self, one: Measure) -> bool:
+        """A signal is above the threshold at which replicas are added."""
+        return self.rising(one) > self.bounds(one).up
+
+    def bounds(self, one: Measure) -> Thresholds:
+        """The thresholds of a signal."""
+        return Thresholds.of(self.scaling.behavior, self._base(one) or 0.0)
+
+    def rising(self, one: Measure) -> float:
+        """What has to be above the threshold: the average and the value now, so that neither noise nor the past counts.
+
+        In panic the value now is enough.
+        """
+        if one.ratio is None:
+            return 0.0
+        return (
+            one.ratio if self.now < self.memory.panic_until else min(one.ratio, self.memory.averages.ratios[one.signal])
+        )
+
+    def infeasible(self, one: Measure) -> bool:
+        """One request alone already misses it."""
+        return (self._base(one) or 0.0) >= 1.0
+
+    def _base(self, one: Measure) -> float | None:
+        """Share of its target that a latency takes unloaded, 0 if not known yet; None for the other signals."""
+        return self.memory.base.get(one.signal, 0.0) / (one.target or 1.0) if one.latency else None

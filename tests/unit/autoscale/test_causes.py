@@ -1,0 +1,127 @@
+"""By which rule the law answers, and that what is shown is what it went by."""
+
+from dataclasses import replace
+from functools import cache
+from math import ceil
+
+import pytest
+from aifactory.autoscale.decision import Cause, Decision, DecisionReason
+from aifactory.autoscale.fleet import Fleet
+from aifactory.signals.objectives import Signal
+
+from tests.unit.autoscale.service import Service, Watch, readings, run, spec, steady
+
+BY_LOAD = (Cause.EXPECTED_LOAD, Cause.PRESENT_LOAD, Cause.UNPROVEN)
+ROOMY = {"waiting": 0.0, "running": 20.0, "kv": 0.1, "completed": 10.0}
+
+
+def cause(decision: Decision, signal: Signal = Signal.TTFT) -> Cause | None:
+    return next(one.cause for one in decision.recommendations if one.signal is signal)
+
+
+@cache
+def up_and_down() -> tuple[Decision, ...]:
+    return tuple(run(Service(learns=True), spec(max_replicas=20), (1800, 4.0), (1800, 30.0), (3600, 6.0)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "signal", "expected"),
+    [
+        ({"ttft": 0.62}, Signal.TTFT, Cause.ABOVE_THRESHOLD),
+        ({"ttft": 0.24}, Signal.TTFT, Cause.WITHIN_THRESHOLDS),
+        ({"ttft": 0.05}, Signal.TTFT, Cause.CONSOLIDATION),
+        ({"ttft": 0.62, "running": 0.2, "completed": 0.1}, Signal.TTFT, Cause.ONE_AT_A_TIME),
+        ({"waiting": 90.0}, Signal.WAITING_REQUESTS, Cause.QUEUE),
+        ({"kv": 0.99}, Signal.KV_CACHE_USAGE, Cause.ABOVE_THRESHOLD),
+    ],
+)
+def test_each_signal_names_its_rule(seen: dict[str, float], signal: Signal, expected: Cause) -> None:
+    decision = Watch(steady(2)).see(readings(pods=2, **(ROOMY | seen)))
+    assert cause(decision, signal) is expected
+
+
+def test_a_decision_has_the_cause_of_the_answer_that_counted() -> None:
+    queue = Watch(steady(2)).see(readings(pods=2, **(ROOMY | {"ttft": 0.24, "waiting": 900.0})))
+    assert (queue.signal, queue.answer and queue.answer.cause) == (Signal.WAITING_REQUESTS, Cause.QUEUE)
+    assert "to work off the queue" in queue.message
+
+
+def test_without_signals_there_is_no_cause() -> None:
+    assert Watch(steady(2)).see(None).answer is None
+
+
+def test_replicas_for_load_are_those_that_it_takes_by_the_numbers_told() -> None:
+    added = [one for one in up_and_down() if one.answer and one.answer.load and one.reason is DecisionReason.SCALE_UP]
+    assert added
+    for decision in added:
+        assert decision.answer is not None
+        assert decision.answer.load is not None
+        load = decision.answer.load
+        assert decision.answer.replicas == ceil(load.tokens / load.each - 1e-9)
+        assert (decision.answer.cause is Cause.EXPECTED_LOAD) == (load.horizon_seconds is not None)
+
+
+def test_the_forecast_shows_the_replicas_that_the_law_takes_for_it() -> None:
+    shown = [one for one in up_and_down() if one.forecast is not None]
+    by_load = [one for one in shown if cause(one) in BY_LOAD]
+    assert len(by_load) > 100
+    for decision in by_load:
+        (answer,) = (one.replicas for one in decision.recommendations if one.signal is Signal.TTFT)
+        assert decision.forecast is not None
+        assert decision.forecast.replicas == answer
+
+
+def test_replicas_that_are_kept_for_want_of_proof_say_so() -> None:
+    causes = {cause(one) for one in up_and_down()}
+    assert causes >= {Cause.EXPECTED_LOAD, Cause.UNPROVEN}
+
+
+def test_what_misses_its_target_under_a_load_that_fits_grows_by_its_ratio() -> None:
+    service = Service(learns=True)
+    run(service, spec(max_replicas=20), (3600, 4.0), (1800, 8.0))
+    ready = service.fleet(service.now).ready
+    watch = Watch(steady(ready), spec(max_replicas=20))
+    watch.memory, watch.now = service.memory, service.now
+    slow = readings(pods=ready, ttft=0.9, completed=8.0, tokens=800.0, prompts=8000.0)
+    found = [watch.see(slow) for _ in range(8)]
+    grown = [one for one in found if cause(one) is Cause.TARGET_MISSED]
+    assert grown
+    assert all("grown by the ratio, as the target is missed" in one.message for one in grown if one.changes)
+
+
+def test_a_replica_that_stands_in_for_one_that_does_not_start_says_so() -> None:
+    service = Service(learns=True)
+    run(service, spec(max_replicas=20), (3600, 4.0))
+    ready = service.fleet(service.now).ready
+    watch = Watch(Fleet(ready + 1, ready, overdue=1), spec(max_replicas=20))
+    watch.memory, watch.now = service.memory, service.now
+    decision = watch.see(service.serve(4.0, service.now, 15.0))
+    assert cause(decision) in (Cause.STAND_IN, *BY_LOAD)
+    lost = Watch(replace(watch.fleet, replicas=ready), spec(max_replicas=20))
+    lost.memory, lost.now = service.memory, service.now
+    assert cause(lost.see(service.serve(4.0, service.now, 15.0))) is Cause.STAND_IN
+
+
+def test_a_scale_down_that_was_taken_back_is_the_cause_of_what_is_kept() -> None:
+    decisions = run(Service(cliff=True), spec(max_replicas=10), (7200, 14.0))
+    kept = [one for one in decisions if one.answer and one.answer.cause is Cause.TAKEN_BACK]
+    assert kept
+    assert all("had to be taken back" in one.message for one in kept if one.reason is DecisionReason.WITHIN_TARGET)
+
+
+def test_one_replica_fewer_that_would_keep_the_target_says_what_asks_for_more() -> None:
+    decisions = run(Service(cliff=True, learns=True), spec(max_replicas=10), (7200, 14.0))
+    kept = [one for one in decisions if one.answer and one.answer.cause is Cause.TAKEN_BACK and not one.changes]
+    fewer = [other for one in kept for other in one.rejected if other.ratio is not None and other.ratio < 1]
+    assert fewer
+    assert {one.cause for one in fewer} == {Cause.TAKEN_BACK}
+
+
+def test_a_load_that_fits_by_estimate_alone_shows_both_numbers_of_a_replica() -> None:
+    unproven = [one for one in up_and_down() if cause(one) is Cause.UNPROVEN]
+    assert unproven
+    for one in unproven:
+        assert one.capacity is not None
+        assert one.forecast is not None
+        assert one.forecast.upper > one.capacity.per_replica * one.forecast.replicas
+        assert one.capacity.estimated is None or one.capacity.estimated > one.capacity.per_replica
