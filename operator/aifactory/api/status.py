@@ -95,7 +95,7 @@ class DecisionStatus(Model):
         description="Rule by which that many are asked for, as in recommendations; TakenBack: fewer had to be taken "
         "back under such a load. Absent where no signal has answered for it.",
     )
-    limited_by: Text | None = Field(default=None, description="What kept it from more.")
+    limited_by: Text | None = Field(default=None, description="What kept it from more, or from fewer.")
     message: FreeText = Field(default="", description="Sentence with the numbers.")
 
 
@@ -104,9 +104,21 @@ class RecommendationStatus(Model):
 
     signal: Text = Field(description="Name of the signal.")
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
-    value: Text | None = Field(default=None, description="Observed value.")
+    value: Text | None = Field(
+        default=None,
+        description="Observed value. A latency is that of the promised share of requests (slo.attainment), which may "
+        "be higher than that of the objective's percentile.",
+    )
     target: Text | None = Field(default=None, description="Its limit.")
-    ratio: Text | None = Field(default=None, description="Value / limit, averaged.")
+    ratio: Text | None = Field(
+        default=None, description="Value / limit, averaged; what is far beyond the limit counts as twice the limit."
+    )
+    adds_above: Text | None = Field(
+        default=None, description="Ratio above which replicas are added. Absent where they go by load."
+    )
+    removes_below: Text | None = Field(
+        default=None, description="Ratio below which fewer replicas are considered. Absent where they go by load."
+    )
     replicas: int | None = Field(default=None, description="Replicas that it asks for.")
     cause: Text | None = Field(
         default=None,
@@ -141,7 +153,10 @@ class ForecastStatus(Model):
     model: Text = Field(description="Name of the model that forecast best so far.")
     horizon: Text = Field(description="How far ahead, such as 2m.")
     expected: Text = Field(description="Most tokens per second that it expects.")
-    upper: Text = Field(description="The same and its usual error, in tokens per second.")
+    upper: Text = Field(
+        description="Tokens per second that room is kept for: the same with the usual error, and more, up to the "
+        "highest load lately, the more of the error budget is spent."
+    )
     error: Text = Field(
         description="What its forecasts of about the last hour were short of, as a share of the loads that came: root "
         "mean square over root mean square, 10% before it was judged."
@@ -158,7 +173,7 @@ class AlternativeStatus(Model):
     replicas: int = Field(description="That number.")
     reason: Text = Field(description="Why not, one CamelCase word.")
     signal: Text | None = Field(default=None, description="Signal that speaks against it.")
-    predicted: Text | None = Field(default=None, description="What its value / limit would become.")
+    predicted: Text | None = Field(default=None, description="What its value / limit would become, 100 at most.")
     cause: Text | None = Field(
         default=None, description="Where that alone is no reason: the rule that asks for more, as in recommendations."
     )

@@ -135,10 +135,16 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
         state=item.state,
         value=quantity(item.signal, item.value),
         target=_target(item.signal, item.target),
-        ratio=None if item.ratio is None else f"{item.ratio:.2f}",
+        ratio=_share(item.ratio),
         replicas=item.replicas,
         cause=item.cause,
+        adds_above=_share(item.adds_above),
+        removes_below=_share(item.removes_below),
     )
+
+
+def _share(ratio: float | None) -> str | None:
+    return None if ratio is None else f"{ratio:.2f}"
 
 
 def quantity(signal: Signal, value: float | None) -> str | None:
