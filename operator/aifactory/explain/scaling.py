@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from aifactory.api.meta import format_percent
-from aifactory.api.spec import InferenceServiceSpec
-from aifactory.api.status import (
+from aifactory.api.scalingstatus import (
     AlternativeStatus,
     CapacityStatus,
     DecisionStatus,
@@ -12,6 +11,7 @@ from aifactory.api.status import (
     RecommendationStatus,
     ScalingStatus,
 )
+from aifactory.api.spec import InferenceServiceSpec
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import ROOM, by, why

@@ -4,15 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from aifactory.api.meta import format_duration, format_measured
-from aifactory.api.status import (
-    DecisionStatus,
-    ObjectiveStatus,
-    RecommendationStatus,
-    ReplicasStatus,
-    ScalingStatus,
-    ThroughputStatus,
-)
-from aifactory.autoscale.decision import Decision, Recommendation
+from aifactory.api.scalingstatus import DecisionStatus, RecommendationStatus, ScalingStatus
+from aifactory.api.status import ObjectiveStatus, ReplicasStatus, ThroughputStatus
+from aifactory.autoscale.decision import Decision, DecisionReason, Recommendation
 from aifactory.observed import Group
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
@@ -21,6 +15,13 @@ from . import learned, outlook
 from .facts import Facts, RoleFacts
 
 HISTORY = 10
+# The number stays because a signal asks for just so many, and not because of a bound.
+_KEPT_BY_A_SIGNAL = (
+    DecisionReason.WITHIN_TARGET,
+    DecisionReason.CONSOLIDATION_REFUSED,
+    DecisionReason.SCALING_IN_PROGRESS,
+    DecisionReason.GPU_SHORTAGE,
+)
 
 
 def timestamp(now: float) -> str:
@@ -122,11 +123,20 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
         from_=decision.from_,
         to=decision.to,
         reason=decision.reason,
-        signal=decision.signal,
+        signal=_limiting(decision),
         cause=decision.answer.cause if decision.answer else None,
         limited_by=decision.limited_by,
         message=decision.message,
     )
+
+
+def _limiting(decision: Decision) -> Signal | None:
+    """The signal that asked for a change, or whose answer keeps the replicas that there are."""
+    answer = decision.answer
+    if decision.signal is not None or answer is None or decision.reason not in _KEPT_BY_A_SIGNAL:
+        return decision.signal
+    asked = (answer.replicas, answer.cause)
+    return next((one.signal for one in decision.recommendations if (one.replicas, one.cause) == asked), None)
 
 
 def _recommendation(item: Recommendation) -> RecommendationStatus:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aifactory.api.meta import parse_duration
-from aifactory.api.status import ScalingStatus
+from aifactory.api.scalingstatus import ScalingStatus
 from aifactory.telemetry import http
 from aifactory.telemetry.metrics import Metrics
 from aiohttp import web
