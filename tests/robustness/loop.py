@@ -103,11 +103,15 @@ class Tick:
     @property
     def status(self) -> InferenceServiceStatus:
         """As it would be written, had nothing been written before."""
+        return self.status_after(InferenceServiceStatus())
+
+    def status_after(self, before: InferenceServiceStatus) -> InferenceServiceStatus:
+        """As it would be written over another one."""
         role, learned = self.scenario.role, self.decided.memory.learned()
         derived = resolved(role, self.scenario.objectives)
         part = RoleFacts(role, derived, self.group, self.decision, self.decided.readings, learned)
         observed = Observed({}, {role.name: self.group})
-        return report(Facts(role.service, (part,), observed, InferenceServiceStatus(), self.clock))
+        return report(Facts(role.service, (part,), observed, before, self.clock))
 
     @property
     def conditions(self) -> Mapping[str, tuple[str, str]]:
