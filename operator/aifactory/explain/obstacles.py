@@ -49,7 +49,9 @@ def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
     yield "In the way:"
     for reason, conditions in found.items():
         yield f"  {_named(conditions)} ({reason}): {_said(conditions)}"
-        if reason in _ADVICE:
+        if reason == R.OBJECTIVES_MISSED and R.BASE_LATENCY_ABOVE_OBJECTIVE in found:
+            yield f"    -> see {T.SLO_INFEASIBLE}"
+        elif reason in _ADVICE:
             yield f"    -> {_ADVICE[reason]}"
 
 

@@ -71,7 +71,7 @@ def _legend(spec: InferenceServiceSpec, answers: list[RecommendationStatus]) -> 
 
 
 def _answer(one: RecommendationStatus) -> str:
-    answer = "says nothing about replicas" if one.replicas is None else counted(one.replicas, "replica")
+    answer = "no number of replicas changes it" if one.replicas is None else counted(one.replicas, "replica")
     if one.cause and (rule := by(one.cause)):
         answer += f", {rule} ({one.cause})"
     if one.signal == Signal.BACKLOG and one.value is None and one.state == State.OK:

@@ -126,8 +126,15 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
         signal=_limiting(decision),
         cause=decision.answer.cause if decision.answer else None,
         limited_by=decision.limited_by,
-        message=decision.message,
+        message=f"{decision.message}{_incurable(decision)}",
     )
+
+
+def _incurable(decision: Decision) -> str:
+    """What is missed although replicas stay as they are, so that nobody reads that all is well."""
+    if not decision.infeasible or decision.changes:
+        return ""
+    return f"; one request alone misses {', '.join(decision.infeasible)}, which replicas do not cure"
 
 
 def _limiting(decision: Decision) -> Signal | None:

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 from aifactory.api.scaling import ScaleDown, ScaleUp, ScalingBehavior, ScalingSpec
 from aifactory.autoscale import limits
+from aifactory.autoscale.curve import Curve
 from aifactory.autoscale.decision import DecisionReason
+from aifactory.autoscale.knowledge import Knowledge
 from aifactory.autoscale.memory import Change, Memory
+from aifactory.signals.objectives import Signal
 
 from tests.unit.autoscale.service import steady
 
@@ -59,3 +62,11 @@ def test_a_scale_down_is_regretted_only_if_load_has_not_grown_since(work: float,
     before = Memory(left_work=1000.0, changes=(Change(40.0, -1),))
     after_all = before.regretting(steady(2), 3, work, 100.0, SPEC.behavior)
     assert (after_all.regret is not None) == regretted
+
+
+def test_what_was_regretted_no_longer_counts_as_proven() -> None:
+    """Two replicas had 500 tokens/s each, and that was too much, though 600 had gone well before."""
+    knowledge = Knowledge(curves={Signal.TTFT: Curve(0.0, 500.0, 5.0, proven=600.0)})
+    before = Memory(left_work=1000.0, changes=(Change(40.0, -1),), knowledge=knowledge)
+    after_all = before.regretting(steady(2), 3, 1000.0, 100.0, SPEC.behavior)
+    assert after_all.knowledge.curves[Signal.TTFT].proven < 500.0

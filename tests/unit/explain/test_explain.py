@@ -314,6 +314,16 @@ def test_a_decision_says_which_fields_would_change_it(reason: DecisionReason, fi
     assert f"  That is set in spec.scaling.{field}" in told(life)
 
 
+def test_what_one_request_alone_misses_is_no_matter_of_replicas() -> None:
+    life = Life(**SCALING)
+    alone = Recommendation(Signal.TTFT, State.OK, 1.54, 0.5, 2.0)
+    found = decision(1, 1, DecisionReason.AT_MINIMUM, recommendations=(alone,), infeasible=(Signal.TTFT,))
+    life.look(workload(1), *serving(), readings=readings(objective(2.42)), decision=found)
+    text = told(life)
+    assert "timeToFirstToken: 1.54s against 500ms, ratio 2.00: no number of replicas changes it" in text
+    assert "(ObjectivesMissed): missed: timeToFirstToken 2.42s (p95 <= 500ms)\n    -> see SLOInfeasible" in text
+
+
 def test_where_no_field_decides_none_is_named() -> None:
     life = Life(**SCALING)
     for reason in (DecisionReason.WITHIN_TARGET, DecisionReason.METRICS_ERROR):

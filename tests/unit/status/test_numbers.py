@@ -144,6 +144,16 @@ def test_a_decision_that_keeps_replicas_names_the_signal_that_limits_it():
     assert kept_by(DecisionReason.METRICS_ERROR, None) is None
 
 
+def test_a_decision_that_leaves_an_objective_missed_says_why():
+    found = decision(
+        1, 1, DecisionReason.AT_MINIMUM, infeasible=(Signal.TTFT,), message="1 replica: minReplicas is enough"
+    )
+    shown = Life(**SCALING).look(workload(1), *serving(), decision=found).scaling.decision.message
+    assert shown == (
+        "1 replica: minReplicas is enough; one request alone misses timeToFirstToken, which replicas do not cure"
+    )
+
+
 def test_the_schema_names_every_reason_of_a_decision():
     told = DecisionStatus.model_fields["reason"].description
     assert set(re.findall(r"\w+", told.partition("One of ")[2])) == set(DecisionReason)
