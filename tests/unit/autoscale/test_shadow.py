@@ -30,3 +30,10 @@ def test_without_a_back_test_the_present_load_is_what_is_expected() -> None:
     found = Demand(bins=GROWING).expected(0.0, 90.0, 180.0, GROWING[-1][0])
     assert found is not None
     assert (found.model, found.value) == (CONSTANT, GROWING[-1][1])
+
+
+def test_what_was_once_far_too_little_asks_for_twice_the_highest_load_at_most() -> None:
+    tracks = {CONSTANT: Track(square=1e12, weight=LONG)}
+    found = Demand(bins=((0.0, 100.0), (60.0, 100.0)), tracks=tracks).expected(5.0, 90.0, 180.0, 60.0)
+    assert found is not None
+    assert found.upper == 200.0
