@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from aifactory.api.scaling import ScaleDown, ScalingBehavior
 from aifactory.autoscale.fleet import Fleet
-from aifactory.autoscale.knowledge import PRIOR_STARTUP_SECONDS
+from aifactory.autoscale.knowledge import PRIOR_STARTUP_SECONDS, Knowledge
+from aifactory.autoscale.memory import Memory
 from aifactory.observed import Group, Pod, Workload
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import PodReading
@@ -56,3 +58,25 @@ def test_what_waits_in_a_pod_that_hangs_asks_for_no_replica() -> None:
     told = {one.signal: one.value for one in decision.recommendations}
     assert decision.stuck_pods == ("pod-0",)
     assert (told[Signal.WAITING_REQUESTS], told[Signal.KV_CACHE_USAGE]) == (0.0, pytest.approx(0.1))
+
+
+def test_pods_that_all_hang_are_no_pods_that_hang_while_others_serve() -> None:
+    seen = readings(pods=2)
+    assert Memory().watching(replace(seen, silent=frozenset({"pod-0"}))).stuck
+    assert not Memory().watching(replace(seen, silent=frozenset({"pod-0", "pod-1"}))).stuck
+
+
+def test_what_one_request_alone_misses_asks_for_nothing_however_busy_it_is() -> None:
+    watch = Watch(steady(2))
+    watch.see(readings(pods=2, ttft=0.8, running=0.2, completed=0.2), 300)
+    decision = watch.see(readings(pods=2, ttft=0.9, running=20.0, kv=0.1), 60)
+    told = {one.signal: one.replicas for one in decision.recommendations}
+    assert decision.infeasible == (Signal.TTFT,)
+    assert told[Signal.TTFT] is None
+    assert decision.to == 2
+
+
+@pytest.mark.parametrize(("start", "asked", "window"), [(400.0, 150, 500.0), (40.0, 150, 150.0), (400.0, 0, 0.0)])
+def test_signals_have_to_agree_for_longer_than_a_start_takes(start: float, asked: int, window: float) -> None:
+    behavior = ScalingBehavior(scale_down=ScaleDown(stabilization_window=timedelta(seconds=asked)))
+    assert Knowledge(startup_seconds=start).window(behavior) == window
