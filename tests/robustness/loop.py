@@ -5,10 +5,10 @@ client and parser, its tick, its control law, its status.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
@@ -33,6 +33,7 @@ from aifactory.status.report import report
 
 from tests.robustness.loads import MINUTE, Load, ramp, steady
 from tests.robustness.prometheus_api import Fault, PrometheusAPI
+from tests.robustness.sound import unsound
 
 # One replica keeps 500 ms to the first and 50 ms between tokens up to nearly one request a second.
 ENGINE = EngineModel(
@@ -100,14 +101,22 @@ class Tick:
         return bool(readings.error) or any(one.state.unknown for one in signals) or len(readings.pods) < self.ready
 
     @property
+    def status(self) -> InferenceServiceStatus:
+        """As it would be written, had nothing been written before."""
+        return self.status_after(InferenceServiceStatus())
+
+    def status_after(self, before: InferenceServiceStatus) -> InferenceServiceStatus:
+        """As it would be written over another one."""
+        role, learned = self.scenario.role, self.decided.memory.learned()
+        derived = resolved(role, self.scenario.objectives)
+        part = RoleFacts(role, derived, self.group, self.decision, self.decided.readings, learned)
+        observed = Observed({}, {role.name: self.group})
+        return report(Facts(role.service, (part,), observed, before, self.clock))
+
+    @property
     def conditions(self) -> Mapping[str, tuple[str, str]]:
         """Status and reason by type, as they would be written."""
-        role = self.scenario.role
-        derived = resolved(role, self.scenario.objectives)
-        part = RoleFacts(role, derived, self.group, self.decision, self.decided.readings)
-        observed = Observed({}, {role.name: self.group})
-        facts = Facts(role.service, (part,), observed, InferenceServiceStatus(), self.clock)
-        return {one.type: (one.status, one.reason) for one in report(facts).conditions}
+        return {one.type: (one.status, one.reason) for one in self.status.conditions}
 
 
 class Watched(Operator):
@@ -263,31 +272,9 @@ def run(
     finally:
         policy.close()
     found = Run(scene, record, policy.ticks, world)
-    for broken in _broken(found):
+    for broken in unsound(found.scenario, found.ticks):
         raise AssertionError(broken)
     return found
-
-
-def _broken(found: Run) -> Iterator[str]:
-    """What no run may do, whatever goes wrong."""
-    scaling = found.scenario.scaling
-    for tick in found.ticks:
-        decision = tick.decision
-        at = f"at {tick.time:.0f} s: {decision.message}"
-        if type(decision.to) is not int or not scaling.min_replicas <= decision.to <= scaling.max_replicas:
-            yield f"{at}: {decision.to} replicas are out of bounds"
-        if any(not isfinite(value) for value in _numbers(decision)):
-            yield f"{at}: not every number is finite: {decision}"
-        lower = decision.to < decision.from_ and decision.reason is not DecisionReason.BOUNDS_CHANGED
-        if lower and tick.unknown:
-            yield f"{at}: a replica is removed although a signal is unknown"
-        if "nan" in decision.message or "inf" in decision.message:
-            yield f"{at}: that is no sentence"
-
-
-def _numbers(decision: Decision) -> Iterator[float]:
-    for one in decision.recommendations:
-        yield from (value for value in (one.value, one.target, one.ratio, one.replicas) if value is not None)
 
 
 @cache

@@ -38,8 +38,18 @@ MISSING = {
 }
 BLIND = {**UNREACHABLE, **NOT_SCRAPED, **MISSING}
 UNREADABLE = {DecisionReason.METRICS_ERROR, DecisionReason.NO_DATA, DecisionReason.PODS_NOT_SCRAPED}
-# Those that every load meets; at idle, where a careless law removes most, all of them are tried.
-THOROUGHLY = ["connection refused", "NaN everywhere", "ITL renamed", "running renamed"]
+# Of each kind those that every load meets; at idle, where a careless law removes most, all of them are tried.
+THOROUGHLY = [
+    "connection refused",
+    "login page",
+    "10 MB of HTML",
+    "NaN everywhere",
+    "Inf everywhere",
+    "-1 everywhere",
+    "Inf in every latency",
+    "ITL renamed",
+    "running renamed",
+]
 OUTAGE = 5 * MINUTE
 LONGER = {"peak": steady(1.5, 32), "idle": steady(0.1, 45)}
 

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 
 import pytest
+from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.memory import Memory
 from aifactory.simulate.world import World
+from aifactory.status import learned
+from aifactory.status.report import dump
 
 from tests.robustness.loads import MINUTE, steps
 from tests.robustness.loop import CASES, IDLE, RAMP, Run, Watched, run, usual
 
 
 class Restarted:
-    """An operator that forgets all it knew at some times."""
+    """An operator that forgets at some times all it knew, but for what its status `keeps`."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool = False) -> None:
         self.operator: Watched | None = None
+        self.keeps = keeps
 
     def prepare(self, operator: Watched) -> None:
         self.operator = operator
@@ -22,10 +26,15 @@ class Restarted:
     def __call__(self, world: World, now: float) -> None:
         assert self.operator is not None
         self.operator.memory = Memory()
+        if self.keeps:
+            last = self.operator.ticks[-1]
+            stored = InferenceServiceStatus.of({"status": dump(last.status)})
+            values = learned.recalled(stored.scaling_of(self.operator.role.name))
+            self.operator.memory = Memory().restored(values, last.clock)
 
 
-def restarted(case: str, *at: float) -> Run:
-    one, restart = CASES[case], Restarted()
+def restarted(case: str, *at: float, keeps: bool = False) -> Run:
+    one, restart = CASES[case], Restarted(keeps)
     return run(one.load, replicas=one.replicas, operator=restart.prepare, events=[(time, restart) for time in at])
 
 
@@ -37,6 +46,24 @@ def test_rule_05_a_restart_costs_nothing_but_a_window(case: str) -> None:
     assert found.attainment() >= one.usual.attainment() - 0.01
     assert found.most() <= one.usual.most() + 1
     assert found.returns() <= one.usual.returns()
+
+
+@pytest.mark.parametrize("case", ["peak", "mid-ramp"])
+def test_what_a_replica_carries_and_how_long_it_starts_outlive_a_restart(case: str) -> None:
+    """Through the status as the API server keeps it; without it the law would begin with what it assumes."""
+    begins = CASES[case].begins + 90
+    found = restarted(case, begins + 1, keeps=True)
+    before, after = (tick.decision for tick in (found.within(end=begins + 1)[-1], found.within(begins + 1)[0]))
+    assert before.capacity is not None
+    assert before.forecast is not None
+    assert after.capacity is not None
+    assert after.forecast is not None
+    assert after.capacity.per_replica == pytest.approx(before.capacity.per_replica, rel=0.1)
+    assert after.capacity.confidence == pytest.approx(before.capacity.confidence, abs=0.05)
+    assert after.forecast.horizon_seconds == pytest.approx(before.forecast.horizon_seconds, rel=0.05)
+    assert after.to >= before.to
+    assert found.removed(begins, begins + 5 * MINUTE) == 0
+    assert found.attainment() >= CASES[case].usual.attainment() - 0.01
 
 
 def test_an_operator_that_restarts_every_two_minutes_still_scales_up_and_never_down() -> None:
@@ -77,7 +104,9 @@ def test_a_clock_that_jumps_removes_nothing_and_costs_no_objective(name: str, ca
     begins = one.begins
     found = run(one.load, replicas=one.replicas, operator=jumping(begins, JUMPS[name]))
     plain = one.usual
-    assert found.removed(begins, begins + MINUTE) == plain.removed(begins, begins + MINUTE) == 0
+    assert plain.removed(begins, begins + MINUTE) == 0
+    assert found.removed(begins, begins + 5 * MINUTE) == 0
+    assert found.returns() <= plain.returns()
     assert found.attainment() >= plain.attainment() - 0.01
     assert found.most() <= 2 * plain.most()
 

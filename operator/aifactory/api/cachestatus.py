@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from .checks import Unique
-from .meta import Model
-from .status import Condition, Text
+from .meta import Model, Text
+from .status import Condition
 
 
 class ContentStatus(Model):

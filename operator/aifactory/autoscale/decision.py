@@ -88,7 +88,8 @@ class Answer:
 class Recommendation:
     """What one signal alone would choose, and by which rule.
 
-    `value` and `target` are in the signal's unit; `ratio` is value / target as the law compares it with its thresholds;
+    `value` and `target` are in the signal's unit; `ratio` is value / target, averaged and cut off at about 2. Where
+    the cause is its ratio, replicas are added above `adds_above`, and fewer are considered below `removes_below`.
     `replicas` and `cause` are None where the signal has nothing to say.
     """
 
@@ -99,6 +100,8 @@ class Recommendation:
     ratio: float | None = None
     replicas: int | None = None
     cause: Cause | None = None
+    adds_above: float | None = None
+    removes_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

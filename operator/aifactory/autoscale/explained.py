@@ -1,27 +1,42 @@
 """What a decision says of its grounds: each signal's answer, capacity, forecast, and what was rejected."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import isfinite
 
 from aifactory.signals.objectives import Signal
 
-from .decision import Alternative, Answer, Capacity, DecisionReason, Forecast, Recommendation
+from .decision import Alternative, Answer, Capacity, Cause, DecisionReason, Forecast, Recommendation
 from .knowledge import Knowledge
 from .ratios import Measure
 from .tick import Tick
 
 _HIGHEST_PREDICTED = 100.0
+# Rules that compare a ratio with the thresholds.
+_BY_RATIO = (Cause.ABOVE_THRESHOLD, Cause.WITHIN_THRESHOLDS, Cause.CONSOLIDATION, Cause.QUEUE)
 
 
 def recommendations(tick: Tick, answers: Mapping[Signal, Answer]) -> tuple[Recommendation, ...]:
     """What each signal alone would choose."""
-    return tuple(_recommendation(one, tick.memory.averages.ratios.get(one.signal), answers) for one in tick.measures)
+    return tuple(_recommendation(tick, one, answers.get(one.signal)) for one in tick.measures)
 
 
-def _recommendation(one: Measure, ratio: float | None, answers: Mapping[Signal, Answer]) -> Recommendation:
-    answer = answers.get(one.signal)
-    replicas, cause = (answer.replicas, answer.cause) if answer else (None, None)
-    return Recommendation(one.signal, one.state, one.value, one.target, ratio, replicas, cause)
+def _recommendation(tick: Tick, one: Measure, answer: Answer | None) -> Recommendation:
+    ratio, limit = tick.memory.averages.ratios.get(one.signal), _ratio_of_limit(tick, one)
+    found = Recommendation(one.signal, one.state, one.value, one.target, None if ratio is None else ratio / limit)
+    if answer is None:
+        return found
+    found = replace(found, replicas=answer.replicas, cause=answer.cause)
+    if answer.cause not in _BY_RATIO:
+        return found
+    bounds = tick.bounds(one)
+    return replace(found, adds_above=bounds.up / limit, removes_below=bounds.down / limit)
+
+
+def _ratio_of_limit(tick: Tick, one: Measure) -> float:
+    """The ratio that the law gives to a signal at its limit: those that grow with load are scaled."""
+    scaled = not one.latency and one.signal is not Signal.BACKLOG
+    return float(tick.scaling.behavior.scale_up.threshold) if scaled else 1.0
 
 
 def capacity(tick: Tick) -> Capacity | None:

@@ -7,6 +7,7 @@ from aifactory.api.meta import format_duration, format_measured
 from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import Answer, Cause, DecisionReason, Load, Recommendation
+from .ratios import HIGHEST_RATIO
 
 ROOM = "with room for unequal queues"
 """What the ratio of a backlog has in it, which its time has not."""
@@ -23,13 +24,14 @@ _WHY = {
     DecisionReason.BOUNDS_CHANGED: "replicas were outside minReplicas and maxReplicas",
     DecisionReason.ADOPTED_REPLICAS: "someone else changed the replicas of the Deployment, which count from now on",
     DecisionReason.FALLBACK: "signals have been away for so long that the fallback counts",
-    DecisionReason.NO_DATA: "signals are missing; see the states of the recommendations",
-    DecisionReason.METRICS_ERROR: "Prometheus does not answer as it should",
+    DecisionReason.NO_DATA: "signals are missing, without which none is removed; see the states of the recommendations",
+    DecisionReason.METRICS_ERROR: "Prometheus does not answer as it should; without signals none is removed",
     DecisionReason.PODS_NOT_SCRAPED: "fewer replicas are wanted, but not every ready pod is scraped by Prometheus",
     DecisionReason.NO_REPLICA_READY: "no replica is ready yet",
     DecisionReason.SCALING_IN_PROGRESS: "pods that were asked for are still starting",
     DecisionReason.ROLLOUT_IN_PROGRESS: "fewer replicas are wanted, but a rollout is on its way",
-    DecisionReason.STARTUP_WINDOW: "fewer replicas are wanted, but the service has not been watched for a window yet",
+    DecisionReason.STARTUP_WINDOW: "fewer replicas are wanted, but signals have not been watched without a gap for the "
+    "whole stabilization window yet",
     DecisionReason.STABILIZATION_WINDOW: "fewer replicas are wanted, but not for the whole stabilization window yet",
     DecisionReason.SCALE_DOWN_PERIOD: "fewer replicas are wanted, but enough were removed in this period",
     DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
@@ -54,7 +56,7 @@ _BY = {
     Cause.TARGET_MISSED: "grown by the ratio, as the target is missed",
     Cause.ABOVE_THRESHOLD: "grown by the ratio, which is above the threshold",
     Cause.WITHIN_THRESHOLDS: "as the ratio is between the thresholds",
-    Cause.CONSOLIDATION: "as the ratio would stay below the thresholds with so many",
+    Cause.CONSOLIDATION: "as so many would keep the ratio low enough",
     Cause.QUEUE: "to work off the queue",
     Cause.ONE_AT_A_TIME: "as requests run one at a time, which more would not make faster",
     Cause.NO_REQUESTS: "as nobody asks",
@@ -109,11 +111,11 @@ def _asked(reason: DecisionReason, more: bool, answer: Answer | None) -> list[st
 
 
 def _load(load: Load) -> str:
-    """Such as `up to 1010 tokens/s are expected within 18s, one replica carries 605`."""
+    """Such as `room is kept for 1010 tokens/s within 18s, one replica carries 605`."""
     told = f"the load is {_tokens(load.tokens)} tokens/s"
     if load.horizon_seconds is not None:
         horizon = format_duration(timedelta(seconds=round(load.horizon_seconds)))
-        told = f"up to {_tokens(load.tokens)} tokens/s are expected within {horizon}"
+        told = f"room is kept for {_tokens(load.tokens)} tokens/s within {horizon}"
     return f"{told}, one replica carries {_tokens(load.each)}"
 
 
@@ -128,7 +130,8 @@ def _numbers(recommendation: Recommendation) -> str:
         return signal.value
     room = f" {ROOM}" if signal is Signal.BACKLOG else ""
     told = f"{signal} {_quantity(signal, value)} against {_quantity(signal, target)}"
-    return f"{told}, ratio {recommendation.ratio:.2f}{room}"
+    capped = " (average, cut off at 2)" if signal in LATENCIES and value > HIGHEST_RATIO * target else ""
+    return f"{told}, ratio {recommendation.ratio:.2f}{capped}{room}"
 
 
 def _quantity(signal: Signal, value: float) -> str:

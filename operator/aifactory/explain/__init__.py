@@ -50,4 +50,4 @@ def _scaling(status: InferenceServiceStatus, service: InferenceService, now: flo
         bounds = bounds_of(role, now)
         if role.spec.scaling is not None and bounds is not None:
             title = f"Scaling of {role.name}" if len(found) > 1 else "Scaling"
-            yield scaling(title, role.spec.scaling.mode, bounds, status.scaling_of(role.name), now)
+            yield scaling(title, role.spec, bounds, status.scaling_of(role.name), now)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.status import Condition, InferenceServiceStatus
+from aifactory.autoscale.sentences import why
 
 T, R = ConditionType, Reason
 _BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED)
@@ -24,8 +25,9 @@ _ADVICE: Mapping[str, str] = {
     R.RECOMMEND_ONLY: "set spec.scaling.mode to Apply",
     R.PLAN_ONLY: "set spec.mode to Active",
     R.PAUSED: "set spec.mode to Active",
-    R.OBJECTIVES_MISSED: "see what the last decision was limited by",
-    R.BACKLOG_LATE: "see what the last decision was limited by; or raise slo.completeWithin, or send less at once",
+    R.OBJECTIVES_MISSED: "see what the decision in force says of why there are no more replicas",
+    R.BACKLOG_LATE: "see what the decision in force says of why there are no more replicas; or raise "
+    "slo.completeWithin, or send less at once",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
     R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",
@@ -40,20 +42,32 @@ def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
         return
     found: dict[str, list[Condition]] = {}
     for condition in filter(_stands_in_the_way, status.conditions):
-        found.setdefault(condition.reason, []).append(condition)
+        found.setdefault(condition.reason, []).append(_shortened(condition, status))
     if not found:
         yield "Nothing stands in the way."
         return
     yield "In the way:"
     for reason, conditions in found.items():
         yield f"  {_named(conditions)} ({reason}): {_said(conditions)}"
-        if reason in _ADVICE:
+        if reason == R.OBJECTIVES_MISSED and R.BASE_LATENCY_ABOVE_OBJECTIVE in found:
+            yield f"    -> see {T.SLO_INFEASIBLE}"
+        elif reason in _ADVICE:
             yield f"    -> {_ADVICE[reason]}"
 
 
 def _stands_in_the_way(condition: Condition) -> bool:
     bad = "True" if condition.type in _BAD_WHEN_TRUE else "False"
     return condition.status == bad and condition.reason not in _AS_ASKED
+
+
+def _shortened(condition: Condition, status: InferenceServiceStatus) -> Condition:
+    """Without the numbers of the decision in force, which are told with it."""
+    for scaling in (status.scaling, *(role.scaling for role in status.roles)):
+        decision = scaling.decision if scaling else None
+        if decision and decision.limited_by and decision.message and condition.message.endswith(decision.message):
+            about = condition.message.removesuffix(decision.message)
+            return condition.model_copy(update={"message": about + why(decision.limited_by)})
+    return condition
 
 
 def _named(conditions: Iterable[Condition]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from aifactory.api.scaling import ScalingMode
-from aifactory.api.status import (
+from aifactory.api.meta import format_percent
+from aifactory.api.scalingstatus import (
     AlternativeStatus,
     CapacityStatus,
     DecisionStatus,
@@ -11,49 +11,67 @@ from aifactory.api.status import (
     RecommendationStatus,
     ScalingStatus,
 )
+from aifactory.api.spec import InferenceServiceSpec
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import ROOM, by, why
-from aifactory.signals.objectives import Signal
+from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
 
-from .words import ago, counted, unread
+from .knobs import knobs
+from .words import ago, counted, figures, unread
 
 _HALF = 50.0
 
 
-def scaling(title: str, mode: ScalingMode, bounds: Bounds, status: ScalingStatus | None, now: float) -> Iterator[str]:
-    """Decision, its grounds, what else could have been, and what went before; `now` is epoch seconds."""
+def scaling(
+    title: str, spec: InferenceServiceSpec, bounds: Bounds, status: ScalingStatus | None, now: float
+) -> Iterator[str]:
+    """Decision, its grounds, what else could have been, and what went before; `now` is epoch seconds.
+
+    `spec` is that of the role.
+    """
+    mode = spec.scaling.mode if spec.scaling else ""
     schedules = f" by schedule {', '.join(bounds.schedules)}" if bounds.schedules else ""
     budget = ", as far as the budget goes" if bounds.high_by is DecisionReason.BUDGET else ""
     yield f"{title}: {bounds.low} to {counted(bounds.high, 'replica')}{schedules}{budget}, mode {mode}"
     if status is None or status.decision is None:
         yield "  Nothing has been decided yet: no signals have been read."
         return
-    yield from _decision(status.decision, now)
+    yield from _decision(status.decision, spec, now)
     if status.recommendations:
-        yield "  Each signal alone would choose:"
+        yield f"  Each signal alone would choose{_legend(spec, status.recommendations)}:"
         yield from (f"    {one.signal}: {_answer(one)}" for one in status.recommendations)
     if status.capacity is not None:
-        yield from _capacity(status.capacity)
+        yield from _capacity(status.capacity, status.decision.to)
     if status.forecast is not None:
         yield from _forecast(status.forecast)
     if status.rejected:
         yield "  Not chosen:"
-        yield from (f"    {_alternative(one)}" for one in status.rejected)
+        yield from (f"    {_alternative(one, status.forecast)}" for one in status.rejected)
     yield from _history(status.history, now)
 
 
-def _decision(decision: DecisionStatus, now: float) -> Iterator[str]:
+def _decision(decision: DecisionStatus, spec: InferenceServiceSpec, now: float) -> Iterator[str]:
     yield f"  {decision.reason}, since {decision.time} ({ago(decision.time, now)}): {decision.message.rstrip('.')}."
     if decision.limited_by and decision.limited_by != decision.reason:
         reason = why(decision.limited_by)
         yield f"  What limited it: {decision.limited_by}{f', {reason}' * bool(reason)}."
+    if spec.scaling and (found := knobs(decision.limited_by or decision.reason, spec.scaling)):
+        yield f"  That is set in {found}."
+
+
+def _legend(spec: InferenceServiceSpec, answers: list[RecommendationStatus]) -> str:
+    """What ratios and latencies are, where there are any."""
+    told = ["ratio: value / limit, averaged"] * any(one.ratio for one in answers)
+    measured = any(one.signal in LATENCIES and one.value for one in answers)
+    told += [f"latencies: those of the promised {format_percent(spec.slo.attainment)} of requests"] * measured
+    return f" ({'; '.join(told)})" * bool(told)
 
 
 def _answer(one: RecommendationStatus) -> str:
-    answer = "says nothing about replicas" if one.replicas is None else counted(one.replicas, "replica")
+    answer = "no number of replicas changes it" if one.replicas is None else counted(one.replicas, "replica")
     if one.cause and (rule := by(one.cause)):
         answer += f", {rule} ({one.cause})"
     if one.signal == Signal.BACKLOG and one.value is None and one.state == State.OK:
@@ -61,11 +79,16 @@ def _answer(one: RecommendationStatus) -> str:
     if one.value is None or one.state != State.OK:
         return unread(one.state) if one.replicas is None else f"{unread(one.state)}: {answer}"
     room = f" {ROOM}" if one.signal == Signal.BACKLOG else ""
-    ratio = f", ratio {one.ratio}{room}" if one.ratio else ""
+    ratio = f", ratio {one.ratio}{room}{_thresholds(one)}" if one.ratio else ""
     return f"{one.value} against {one.target}{ratio}: {answer}"
 
 
-def _capacity(found: CapacityStatus) -> Iterator[str]:
+def _thresholds(one: RecommendationStatus) -> str:
+    known = one.adds_above and one.removes_below
+    return f" (more above {one.adds_above}, fewer below {one.removes_below})" if known else ""
+
+
+def _capacity(found: CapacityStatus, replicas: int) -> Iterator[str]:
     load, each = parsed(found.tokens_per_second), parsed(found.tokens_per_second_per_replica)
     full = found.signal == Signal.BACKLOG
     yield (
@@ -80,18 +103,38 @@ def _capacity(found: CapacityStatus) -> Iterator[str]:
     yield f"  That is {found.confidence} sure{assumed}."
     fits = f": as much as {load / each:.1f} replicas carry" if load is not None and each else ""
     yield f"  The load is {found.tokens_per_second} tokens/s{fits}."
+    if not full and each:
+        yield from _together(replicas, each, parsed(estimated))
+
+
+def _together(replicas: int, trusted: float, estimated: float | None) -> Iterator[str]:
+    """What the chosen replicas carry, and what one fewer would; `trusted` and `estimated` are tokens/s of each."""
+    if replicas < 2:
+        return
+    more = figures(replicas * (estimated or trusted))
+    by_estimate = f" ({more} by estimate)" * (more != figures(replicas * trusted))
+    yield (
+        f"  {replicas} replicas carry {figures(replicas * trusted)} tokens/s{by_estimate}, "
+        f"{replicas - 1} would carry {figures((replicas - 1) * trusted)}."
+    )
 
 
 def _forecast(found: ForecastStatus) -> Iterator[str]:
     yield (
-        f"  Within {found.horizon} up to {found.expected} tokens/s are expected, {found.upper} with the usual error: "
-        f"latencies ask for {counted(found.replicas, 'replica')} because of the load."
+        f"  Within {found.horizon} up to {found.expected} tokens/s are expected. Forecasts of this kind "
+        f"({found.model}) were short by {found.error} of the load as a rule."
     )
-    yield f"  Forecasts of this kind ({found.model}) were short by {found.error} of the load as a rule."
+    yield (
+        f"  Room is kept for {found.upper} tokens/s, the more the larger such errors are and the more of the error "
+        f"budget is spent: latencies ask for {counted(found.replicas, 'replica')} because of the load."
+    )
 
 
-def _alternative(one: AlternativeStatus) -> str:
-    return f"{counted(one.replicas, 'replica')} ({one.reason}){f': {one.message}' * bool(one.message)}"
+def _alternative(one: AlternativeStatus, forecast: ForecastStatus | None) -> str:
+    """With the load of each replica, where that is what the prediction is about."""
+    upper = parsed(forecast.upper) if forecast and one.predicted and one.signal in LATENCIES else None
+    load = f", {figures(upper / one.replicas)} tokens/s each" if upper and one.replicas else ""
+    return f"{counted(one.replicas, 'replica')}{load} ({one.reason}){f': {one.message}' * bool(one.message)}"
 
 
 def _history(history: list[DecisionStatus], now: float) -> Iterator[str]:
@@ -99,4 +142,8 @@ def _history(history: list[DecisionStatus], now: float) -> Iterator[str]:
         yield "  Replicas have not changed yet."
         return
     yield "  Last changes, newest first:"
-    yield from (f"    {one.time} ({ago(one.time, now)}) {one.reason}: {one.message}" for one in history)
+    yield from (f"    {one.time} ({ago(one.time, now)}) {one.reason}: {one.message}{_limit(one)}" for one in history)
+
+
+def _limit(one: DecisionStatus) -> str:
+    return f" (limited by {one.limited_by})" * bool(one.limited_by)

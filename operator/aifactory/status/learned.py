@@ -5,7 +5,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from aifactory.api.status import LEARNED, ScalingStatus
+from aifactory.api.scalingstatus import LEARNED, ScalingStatus
 
 from .outlook import parsed
 

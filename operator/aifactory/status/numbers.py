@@ -4,15 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from aifactory.api.meta import format_duration, format_measured
-from aifactory.api.status import (
-    DecisionStatus,
-    ObjectiveStatus,
-    RecommendationStatus,
-    ReplicasStatus,
-    ScalingStatus,
-    ThroughputStatus,
-)
-from aifactory.autoscale.decision import Decision, Recommendation
+from aifactory.api.scalingstatus import DecisionStatus, RecommendationStatus, ScalingStatus
+from aifactory.api.status import ObjectiveStatus, ReplicasStatus, ThroughputStatus
+from aifactory.autoscale.decision import Decision, DecisionReason, Recommendation
 from aifactory.observed import Group
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
@@ -21,6 +15,13 @@ from . import learned, outlook
 from .facts import Facts, RoleFacts
 
 HISTORY = 10
+# The number stays because a signal asks for just so many, and not because of a bound.
+_KEPT_BY_A_SIGNAL = (
+    DecisionReason.WITHIN_TARGET,
+    DecisionReason.CONSOLIDATION_REFUSED,
+    DecisionReason.SCALING_IN_PROGRESS,
+    DecisionReason.GPU_SHORTAGE,
+)
 
 
 def timestamp(now: float) -> str:
@@ -122,11 +123,27 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
         from_=decision.from_,
         to=decision.to,
         reason=decision.reason,
-        signal=decision.signal,
+        signal=_limiting(decision),
         cause=decision.answer.cause if decision.answer else None,
         limited_by=decision.limited_by,
-        message=decision.message,
+        message=f"{decision.message}{_incurable(decision)}",
     )
+
+
+def _incurable(decision: Decision) -> str:
+    """What is missed although replicas stay as they are, so that nobody reads that all is well."""
+    if not decision.infeasible or decision.changes:
+        return ""
+    return f"; one request alone misses {', '.join(decision.infeasible)}, which replicas do not cure"
+
+
+def _limiting(decision: Decision) -> Signal | None:
+    """The signal that asked for a change, or whose answer keeps the replicas that there are."""
+    answer = decision.answer
+    if decision.signal is not None or answer is None or decision.reason not in _KEPT_BY_A_SIGNAL:
+        return decision.signal
+    asked = (answer.replicas, answer.cause)
+    return next((one.signal for one in decision.recommendations if (one.replicas, one.cause) == asked), None)
 
 
 def _recommendation(item: Recommendation) -> RecommendationStatus:
@@ -135,10 +152,16 @@ def _recommendation(item: Recommendation) -> RecommendationStatus:
         state=item.state,
         value=quantity(item.signal, item.value),
         target=_target(item.signal, item.target),
-        ratio=None if item.ratio is None else f"{item.ratio:.2f}",
+        ratio=_share(item.ratio),
         replicas=item.replicas,
         cause=item.cause,
+        adds_above=_share(item.adds_above),
+        removes_below=_share(item.removes_below),
     )
+
+
+def _share(ratio: float | None) -> str | None:
+    return None if ratio is None else f"{ratio:.2f}"
 
 
 def quantity(signal: Signal, value: float | None) -> str | None:

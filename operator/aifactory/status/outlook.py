@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import isfinite
 
 from aifactory.api.meta import format_duration, parse_duration
-from aifactory.api.status import AlternativeStatus, CapacityStatus, ForecastStatus
+from aifactory.api.scalingstatus import AlternativeStatus, CapacityStatus, ForecastStatus
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
 from aifactory.autoscale.sentences import by, why
 

@@ -171,7 +171,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         yield Verdict(T.ENGINE_STALLED, True, Reason.NO_TOKENS, facts.about(one, message))
     elif decision.stuck_pods:
         names = ", ".join(decision.stuck_pods[:_MOST_NAMES])
-        message = f"{names}: requests run there but no token comes out; not counted on as a replica"
+        message = f"{names}: requests run there but no token comes out; neither it nor its requests count for scaling"
         yield Verdict(T.ENGINE_STALLED, True, Reason.PODS_STUCK, facts.about(one, message))
 
 

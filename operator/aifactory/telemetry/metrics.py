@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from aifactory.api.meta import parse_duration, parse_percent
+from aifactory.api.meta import parse_percent
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 
 from .caches import CacheGauges, Caches
 from .costs import COST_GAUGES, cost, energy
+from .decisions import SCALING_GAUGES, scaling
+from .written import number
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -95,34 +97,7 @@ _SERVICE_GAUGES = {
     "ready": ("1 when Ready is True.", ()),
     "condition": ("1 for the present status and reason of each condition.", ("condition", "status", "reason")),
     "replicas": ("Replicas by role and state.", ("role", "state")),
-    "signal_value": ("What a signal is now, in its own unit.", ("role", "signal")),
-    "signal_target": ("Its limit.", ("role", "signal")),
-    "signal_ratio": ("Signal / limit.", ("role", "signal")),
-    "signal_replicas": ("Replicas that a signal alone would choose.", ("role", "signal")),
-    "signal_cause": ("1 for the rule by which it would.", ("role", "signal", "cause")),
-    "decision": (
-        "1 for the decision in force, by its reason, the signal that asked for it, by which rule, and what limited it.",
-        ("role", "reason", "signal", "cause", "limited_by"),
-    ),
-    "decision_replicas": ("Replicas before and after the decision in force: from, to.", ("role", "bound")),
-    "decision_timestamp_seconds": ("When the decision in force was taken.", ("role",)),
-    "last_scale_timestamp_seconds": ("When replicas last changed.", ("role",)),
-    "rejected_replicas": ("A number of replicas that was not chosen, by the reason.", ("role", "reason")),
-    "rejected_ratio": ("What the ratio of a signal would become with it.", ("role", "reason", "signal")),
-    "load_tokens_per_second": ("Prompt and output tokens of all replicas.", ("role",)),
-    "capacity_tokens_per_second": ("What one replica carries, as learned and trusted.", ("role",)),
-    "capacity_estimated_tokens_per_second": ("The same by estimate, by which replicas are added.", ("role",)),
-    "capacity_signal": ("1 for the signal that comes to its limit there.", ("role", "signal")),
-    "capacity_confidence": ("How sure that is, 0 to 1.", ("role",)),
-    "forecast_tokens_per_second": (
-        "Load that is expected: expected, and upper with its usual error.",
-        ("role", "bound"),
-    ),
-    "forecast_model": ("1 for the model that forecasts.", ("role", "model")),
-    "forecast_error": ("What forecasts were short of in about an hour, as a share of the loads.", ("role",)),
-    "forecast_horizon_seconds": ("How far ahead is looked.", ("role",)),
-    "forecast_replicas": ("Replicas that latencies ask for because of the load.", ("role",)),
-    "kv_cache_usage": ("Share of the KV cache in use, as scaling sees it.", ("role",)),
+    **SCALING_GAUGES,
     "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
     "objective_observed": ("What is seen, in the unit of the target.", ("objective",)),
     "slo_attainment": ("Share within target over the last 5m or 1h.", ("objective", "window")),
@@ -133,6 +108,8 @@ _SERVICE_GAUGES = {
     "requests": ("Requests in the engine by state: running or waiting.", ("state",)),
     **COST_GAUGES,
     "rollout": ("1 for where the canary of a changed spec is.", ("phase",)),
+    "rollout_step": ("Step of the canary that is measured, and of how many: step, of.", ("bound",)),
+    "rollout_share": ("Share of the replicas that this step asks for.", ()),
     "track_replicas": ("Replicas wanted, stable and canary.", ("track",)),
     "track_requests": ("Requests answered in this step of the canary.", ("track",)),
     "track_attainment": ("Share within target in this step of the canary.", ("objective", "track")),
@@ -144,23 +121,6 @@ _THROUGHPUT = {
     "outputTokensPerSecond": ("tokens_per_second", "output"),
     "running": ("requests", "running"),
     "waiting": ("requests", "waiting"),
-}
-_SIGNAL = ("value", "target", "ratio", "replicas")
-# Of status.scaling: field to the name of its gauge, and labels after the role.
-_EXPECTED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "capacity": {
-        "tokensPerSecond": ("load_tokens_per_second", ()),
-        "tokensPerSecondPerReplica": ("capacity_tokens_per_second", ()),
-        "estimatedTokensPerSecondPerReplica": ("capacity_estimated_tokens_per_second", ()),
-        "confidence": ("capacity_confidence", ()),
-    },
-    "forecast": {
-        "expected": ("forecast_tokens_per_second", ("expected",)),
-        "upper": ("forecast_tokens_per_second", ("upper",)),
-        "error": ("forecast_error", ()),
-        "horizon": ("forecast_horizon_seconds", ()),
-        "replicas": ("forecast_replicas", ()),
-    },
 }
 _Sample = tuple[str, tuple[str, ...], float]
 
@@ -177,20 +137,26 @@ class _Services(Collector):
             for name, (text, labels) in _SERVICE_GAUGES.items()
         }
         for key, service in self._services().items():
-            status = service.get("status") or {}
-            for name, labels, value in _samples(service, status):
+            for name, labels, value in _samples(service):
                 gauges[name].add_metric([*key, *labels], value)
         return list(gauges.values())
 
 
-def _samples(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
-    yield from _state(status)
-    yield from _roles(status)
-    yield from _objectives(service, status)
-    yield from _load(status)
-    yield from cost(status.get("cost") or {})
-    yield from energy(status.get("energy") or {})
-    yield from _rollout(status.get("rollout") or {})
+def _samples(service: Mapping[str, Any]) -> Iterator[_Sample]:
+    """A part that was written by another version, or by hand, ends where it cannot be read: it costs nobody else's."""
+    status = service.get("status") or {}
+    parts = (
+        _state(status),
+        _roles(status),
+        _objectives(service, status),
+        _load(status),
+        cost(status.get("cost") or {}),
+        energy(status.get("energy") or {}),
+        _rollout(status.get("rollout") or {}),
+    )
+    for part in parts:
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            yield from ((name, labels, float(value)) for name, labels, value in part)
 
 
 def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -206,44 +172,7 @@ def _roles(status: Mapping[str, Any]) -> Iterator[_Sample]:
         role = part["name"]
         for state, count in (part.get("replicas") or {}).items():
             yield "replicas", (role, state), count
-        yield from _scaling(role, part.get("scaling") or {})
-
-
-def _scaling(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
-    for item in scaling.get("recommendations", []):
-        for field in _SIGNAL:
-            if item.get(field) is not None:
-                yield f"signal_{field}", (role, item["signal"]), _number(str(item[field]))
-        if item.get("cause"):
-            yield "signal_cause", (role, item["signal"], item["cause"]), 1.0
-        if item["signal"] == "kvCacheUsage" and item.get("value"):
-            yield "kv_cache_usage", (role,), _number(item["value"])
-    yield from _decided(role, scaling)
-    for part, fields in _EXPECTED.items():
-        for field, (name, labels) in fields.items():
-            if field in (scaling.get(part) or {}):
-                yield name, (role, *labels), _number(str(scaling[part][field]))
-
-
-def _decided(role: str, scaling: Mapping[str, Any]) -> Iterator[_Sample]:
-    """What was chosen, what was not, and by what it goes."""
-    decision = scaling.get("decision")
-    if decision:
-        labels = (decision["reason"], *(decision.get(field, "") for field in ("signal", "cause", "limitedBy")))
-        yield "decision", (role, *labels), 1.0
-        yield "decision_replicas", (role, "from"), decision["from"]
-        yield "decision_replicas", (role, "to"), decision["to"]
-        yield "decision_timestamp_seconds", (role,), _epoch(decision["time"])
-    if scaling.get("lastScaleTime"):
-        yield "last_scale_timestamp_seconds", (role,), _epoch(scaling["lastScaleTime"])
-    for item in scaling.get("rejected", []):
-        yield "rejected_replicas", (role, item["reason"]), item["replicas"]
-        if item.get("predicted"):
-            yield "rejected_ratio", (role, item["reason"], item.get("signal", "")), float(item["predicted"])
-    if scaling.get("capacity"):
-        yield "capacity_signal", (role, scaling["capacity"]["signal"]), 1.0
-    if scaling.get("forecast"):
-        yield "forecast_model", (role, scaling["forecast"]["model"]), 1.0
+        yield from scaling(role, part.get("scaling") or {})
 
 
 def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -252,14 +181,14 @@ def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterat
         yield "slo_goal", (), float(parse_percent(goal))
     for item in status.get("slo") or []:
         name = item["objective"]
-        yield "objective_target", (name,), _number(item["target"].partition("= ")[2].split()[0])
+        yield "objective_target", (name,), number(item["target"].partition("= ")[2].split()[0])
         if item.get("observed"):
-            yield "objective_observed", (name,), _number(item["observed"])
+            yield "objective_observed", (name,), number(item["observed"])
         if item.get("errorBudget"):
-            yield "error_budget", (name,), _number(item["errorBudget"])
+            yield "error_budget", (name,), number(item["errorBudget"])
         for window in ("5m", "1h"):
             if item.get(f"attainment{window}"):
-                yield "slo_attainment", (name, window), _number(item[f"attainment{window}"])
+                yield "slo_attainment", (name, window), number(item[f"attainment{window}"])
 
 
 def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -272,24 +201,14 @@ def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
 def _rollout(rollout: Mapping[str, Any]) -> Iterator[_Sample]:
     if rollout:
         yield "rollout", (rollout["phase"],), 1.0
+    for bound in ("step", "of"):
+        if bound in rollout:
+            yield "rollout_step", (bound,), rollout[bound]
+    if "share" in rollout:
+        yield "rollout_share", (), number(rollout["share"])
     for track in Track:
         for name in ("replicas", "requests"):
             if name in rollout:
                 yield f"track_{name}", (track,), rollout[name][track]
         for item in rollout.get("attainment") or []:
-            yield "track_attainment", (item["objective"], track), _number(item[track])
-
-
-def _epoch(time: str) -> float:
-    """RFC 3339 in seconds since 1970."""
-    return datetime.fromisoformat(time).timestamp()
-
-
-def _number(text: str) -> float:
-    """A share, a duration in seconds or a plain number, as the status writes it."""
-    if text.endswith("%"):
-        return float(text[:-1]) / 100
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError:
-        return float(text.removesuffix("s"))
+            yield "track_attainment", (item["objective"], track), number(item[track])

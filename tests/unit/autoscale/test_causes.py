@@ -40,6 +40,25 @@ def test_each_signal_names_its_rule(seen: dict[str, float], signal: Signal, expe
     assert cause(decision, signal) is expected
 
 
+def test_a_ratio_is_value_over_limit_and_is_told_with_the_ratios_that_change_replicas() -> None:
+    seen = readings(pods=2, **(ROOMY | {"ttft": 0.24, "waiting": 4.0, "kv": 0.34}))
+    decision = Watch(steady(2)).see(seen, 300)
+    told = {one.signal: one for one in decision.recommendations}
+    for one in told.values():
+        assert one.value is not None
+        assert one.target is not None
+        assert one.ratio == pytest.approx(one.value / one.target)
+    assert (told[Signal.TTFT].adds_above, told[Signal.TTFT].removes_below) == (0.55, 0.40)
+    for signal in (Signal.WAITING_REQUESTS, Signal.KV_CACHE_USAGE):
+        assert (told[signal].adds_above, told[signal].removes_below) == (1.0, pytest.approx(0.40 / 0.55))
+
+
+def test_a_latency_that_goes_by_load_is_told_without_thresholds() -> None:
+    by_load = [one for decision in up_and_down() for one in decision.recommendations if one.cause in BY_LOAD]
+    assert by_load
+    assert all(one.adds_above is None and one.removes_below is None for one in by_load)
+
+
 def test_a_decision_has_the_cause_of_the_answer_that_counted() -> None:
     queue = Watch(steady(2)).see(readings(pods=2, **(ROOMY | {"ttft": 0.24, "waiting": 900.0})))
     assert (queue.signal, queue.answer and queue.answer.cause) == (Signal.WAITING_REQUESTS, Cause.QUEUE)

@@ -62,6 +62,14 @@ def test_rule_01_the_fallback_only_raises_and_only_after_its_time(replicas: int,
     assert watch.see(with_state(State.ERROR), 60).to == expected
 
 
+def test_rule_01_the_fallback_stays_below_a_maximum_that_a_schedule_or_a_budget_sets() -> None:
+    given = spec(max_replicas=10, fallback=ScalingFallback(replicas=5, after=timedelta(minutes=10)))
+    watch = Watch(steady(2), given.model_copy(update={"max_replicas": 4}))
+    watch.see(readings(pods=2))
+    decision = watch.see(with_state(State.ERROR), 630)
+    assert (decision.to, decision.limited_by) == (4, DecisionReason.AT_MAXIMUM)
+
+
 def test_rule_02_idle_latency_lets_replicas_go_one_at_a_time() -> None:
     idle = replace(
         readings(pods=3, waiting=0.0, running=0.0, kv=0.0, completed=0.0, tokens=0.0),
@@ -107,6 +115,28 @@ def test_rule_05_an_outage_begins_a_new_window() -> None:
     assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
 
 
+def test_rule_05_time_in_which_nobody_decided_begins_a_new_window() -> None:
+    """Another process led meanwhile, or the service was paused: what happened then was not watched."""
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 150)
+    watch.now += 600
+    decision = watch.see(readings(pods=3, **QUIET), 300)
+    assert (decision.to, decision.reason) == (3, DecisionReason.STARTUP_WINDOW)
+
+
+def test_rule_06_a_pod_has_to_wait_for_a_while_before_it_is_a_shortage() -> None:
+    watch = Watch(Fleet(5, 4, unschedulable=1, unschedulable_since=0.0))
+    soon, later = watch.see(readings(pods=4, **BUSY), 105), watch.see(readings(pods=4, **BUSY))
+    assert (soon.gpu_shortage, later.gpu_shortage) == (False, True)
+    assert soon.to > later.to == 5
+
+
+def test_rule_06_a_pod_that_has_just_begun_to_wait_for_a_node_is_not_given_up() -> None:
+    watch = Watch(Fleet(5, 4, unschedulable=1, unschedulable_since=1740.0))
+    decision = watch.see(readings(pods=4, **QUIET), 1800)
+    assert (decision.to, decision.reason) == (5, DecisionReason.SCALING_IN_PROGRESS)
+
+
 def test_rule_06_pending_replicas_count_as_capacity() -> None:
     moderately_busy = readings(pods=2, ttft=0.5)
     assert Watch(steady(2)).see(moderately_busy).to > 2
@@ -150,6 +180,19 @@ def test_rule_07_a_pod_that_does_not_start_in_time_is_not_counted_on() -> None:
     assert (waiting_for_one.to, waiting_for_one.overdue_pods) == (2, 0)
     assert given_up.to > 2
     assert given_up.overdue_pods == 1
+
+
+def test_rule_07_the_time_to_start_counts_from_the_node() -> None:
+    waited_for_a_node = Pod("a", 0.0, scheduled_at=500.0)
+    fleet = Fleet.of(Group(Workload(1), (waited_for_a_node,)), timedelta(minutes=5), now=600.0)
+    assert (fleet.loading, fleet.overdue) == (1, 0)
+
+
+def test_rule_08_a_pod_that_may_be_stuck_keeps_the_others_until_it_is_certain() -> None:
+    watch = Watch(steady(3))
+    assert watch.see(readings(pods=3, **QUIET), 600).to == 2
+    decision = watch.see(replace(readings(pods=3, **QUIET), silent=frozenset({"pod-0"})), 45)
+    assert (decision.to, decision.reason, decision.stuck_pods) == (3, DecisionReason.ENGINE_STALLED, ())
 
 
 def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:

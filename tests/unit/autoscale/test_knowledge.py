@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from aifactory.api.status import LEARNED
+from aifactory.api.scalingstatus import LEARNED
 from aifactory.autoscale.backlog import Backlog
 from aifactory.autoscale.demand import Demand
 from aifactory.autoscale.forecast import SLOTS, ForecastModel, Season

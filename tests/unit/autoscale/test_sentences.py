@@ -19,7 +19,7 @@ def told(from_: int, to: int, reason: DecisionReason, answer: Answer | None, val
 
 
 def test_replicas_that_are_added_for_load_are_explained_by_it_whatever_the_latency() -> None:
-    load = "up to 1010 tokens/s are expected within 18s, one replica carries 605"
+    load = "room is kept for 1010 tokens/s within 18s, one replica carries 605"
     assert told(1, 2, DecisionReason.SCALE_UP, EXPECTED) == (
         f"1 -> 2 replicas: {load}; timeToFirstToken 83ms against 500ms, ratio 0.17"
     )
@@ -41,7 +41,7 @@ def test_a_load_above_all_that_is_expected_counts() -> None:
 def test_replicas_that_are_removed_are_explained_by_the_load_as_well() -> None:
     assert told(3, 2, DecisionReason.SCALE_DOWN, EXPECTED) == (
         "3 -> 2 replicas: every signal has fitted on fewer replicas for the whole stabilization window; "
-        "up to 1010 tokens/s are expected within 18s, one replica carries 605"
+        "room is kept for 1010 tokens/s within 18s, one replica carries 605"
     )
 
 

@@ -107,11 +107,23 @@ def test_one_reading_above_the_threshold_is_noise() -> None:
     assert watch.see(readings(pods=2, **{**ROOMY, "ttft": 0.31})).to == 2
 
 
+AT_ONCE = SLOW.model_copy(
+    update={"scale_down": ScaleDown(threshold=SLOW.scale_down.threshold, stabilization_window=timedelta(0))}
+)
+
+
+@pytest.mark.parametrize(
+    ("offered", "running"), [(9.9, 10.0), (20.0, 0.5)], ids=["not twice as much", "of a service with nothing to do"]
+)
+def test_a_few_more_arrivals_are_no_burst(offered: float, running: float) -> None:
+    watch = Watch(steady(2), spec(max_replicas=10, behavior=AT_ONCE))
+    watch.see(readings(pods=2, **{**ROOMY, "running": running}), 300)
+    watch.see(readings(pods=2, **{**ROOMY, "running": running, "offered": offered}))
+    assert watch.see(readings(pods=2, **{**ROOMY, "running": running})).reason is not DecisionReason.PANIC
+
+
 def test_a_burst_of_arrivals_counts_at_once_and_holds_replicas() -> None:
-    short = SLOW.model_copy(
-        update={"scale_down": ScaleDown(threshold=SLOW.scale_down.threshold, stabilization_window=timedelta(0))}
-    )
-    watch = Watch(steady(2), spec(max_replicas=10, behavior=short))
+    watch = Watch(steady(2), spec(max_replicas=10, behavior=AT_ONCE))
     watch.see(readings(pods=2, **{**ROOMY, "ttft": 0.22}), 300)
     burst = readings(pods=2, **{**ROOMY, "ttft": 0.31, "offered": 20.0})
     assert watch.see(burst).to == 3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.signals.objectives import Signal
+from aifactory.signals.objectives import LATENCIES, Signal
 
 from tests.unit.manifests.monitoring import (
     MONITORING,
@@ -57,6 +57,32 @@ def test_the_gauges_of_a_service_are_all_shown() -> None:
     gauges = {name for name in exported() if name.startswith("aifactory_service_")}
     shown = {name for expr in dashboard_queries() for name in metrics_in(expr)}
     assert gauges <= shown
+
+
+SIDE_BY_SIDE = [
+    *(("objective_observed", "objective_target", f'objective="{name}"') for name in (*LATENCIES, Signal.THROUGHPUT)),
+    *(("slo_attainment", "slo_goal", f'window="{window}"') for window in ("5m", "1h")),
+    ("signal_ratio", "signal_threshold", ""),
+    ("signal_value", "signal_target", 'signal="backlog"'),
+    ("requests", "signal_target", 'signal="waitingRequests"'),
+    ("kv_cache_usage", "signal_target", 'signal="kvCacheUsage"'),
+    ("load_tokens_per_second", "capacity_tokens_per_second", ""),
+    ("load_tokens_per_second", "forecast_tokens_per_second", 'bound="upper"'),
+]
+
+
+@pytest.mark.parametrize(("seen", "target", "labels"), SIDE_BY_SIDE)
+def test_what_is_seen_stands_in_one_panel_with_what_it_is_held_against(seen: str, target: str, labels: str) -> None:
+    both = {f"aifactory_service_{seen}", f"aifactory_service_{target}"}
+    queries = [[query["expr"] for query in panel["targets"]] for panel in CHARTS]
+    found = [exprs for exprs in queries if both <= {name for expr in exprs for name in metrics_in(expr)}]
+    assert any(labels in expr for exprs in found for expr in exprs)
+
+
+@pytest.mark.parametrize("state", ["desired", "ready", "pending", "unschedulable"])
+def test_replicas_of_every_state_are_in_one_panel(state: str) -> None:
+    (panel,) = (panel for panel in CHARTS if panel["title"] == "Replicas")
+    assert any(f'state="{state}"' in target["expr"] for target in panel["targets"])
 
 
 def test_panels_have_ids_of_their_own() -> None:

@@ -3,7 +3,8 @@
 from math import inf, nan
 
 import pytest
-from aifactory.api.status import LEARNED, InferenceServiceStatus, ScalingStatus
+from aifactory.api.scalingstatus import LEARNED, ScalingStatus
+from aifactory.api.status import InferenceServiceStatus
 from aifactory.status.learned import forgetting, news, recalled, written
 from aifactory.status.report import dump, same
 from hypothesis import given

@@ -1,7 +1,10 @@
 """The numbers of a status, as a person reads them."""
 
+import re
+
 import pytest
-from aifactory.autoscale.decision import DecisionReason, Recommendation
+from aifactory.api.scalingstatus import DecisionStatus
+from aifactory.autoscale.decision import Answer, Cause, DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.numbers import HISTORY, timestamp
@@ -120,6 +123,40 @@ def test_a_decision_is_shown_with_its_time_and_sentence():
     shown = scale(life, 1, 3).decision
     assert (shown.from_, shown.to, shown.reason, shown.message) == (1, 3, "ScaleUp", "1 -> 3")
     assert shown.time == timestamp(life.now)
+
+
+def kept_by(reason, answer):
+    """The signal of a decision that changes nothing; ITL asks for what there is, TTFT for less."""
+    answers = (
+        Recommendation(Signal.TTFT, State.OK, 0.1, 0.5, 0.2, 1, Cause.EXPECTED_LOAD),
+        Recommendation(Signal.ITL, State.OK, 0.04, 0.05, 0.8, 2, Cause.EXPECTED_LOAD),
+    )
+    found = decision(2, 2, reason, recommendations=answers, answer=answer)
+    return Life(**SCALING).look(workload(2), *serving("a", "b"), decision=found).scaling.decision.signal
+
+
+def test_a_decision_that_keeps_replicas_names_the_signal_that_limits_it():
+    by_load = Answer(2, Cause.EXPECTED_LOAD)
+    assert kept_by(DecisionReason.WITHIN_TARGET, by_load) == "interTokenLatency"
+    assert kept_by(DecisionReason.CONSOLIDATION_REFUSED, by_load) == "interTokenLatency"
+    assert kept_by(DecisionReason.AT_MINIMUM, by_load) is None
+    assert kept_by(DecisionReason.WITHIN_TARGET, Answer(2, Cause.TAKEN_BACK)) is None
+    assert kept_by(DecisionReason.METRICS_ERROR, None) is None
+
+
+def test_a_decision_that_leaves_an_objective_missed_says_why():
+    found = decision(
+        1, 1, DecisionReason.AT_MINIMUM, infeasible=(Signal.TTFT,), message="1 replica: minReplicas is enough"
+    )
+    shown = Life(**SCALING).look(workload(1), *serving(), decision=found).scaling.decision.message
+    assert shown == (
+        "1 replica: minReplicas is enough; one request alone misses timeToFirstToken, which replicas do not cure"
+    )
+
+
+def test_the_schema_names_every_reason_of_a_decision():
+    told = DecisionStatus.model_fields["reason"].description
+    assert set(re.findall(r"\w+", told.partition("One of ")[2])) == set(DecisionReason)
 
 
 def test_a_decision_that_stays_in_force_keeps_its_time_and_origin():

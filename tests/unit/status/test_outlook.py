@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
-from aifactory.api.status import ScalingStatus
+from aifactory.api.scalingstatus import ScalingStatus
 from aifactory.autoscale.decision import Capacity, Cause, DecisionReason, Forecast
 from aifactory.signals.objectives import Signal
 from aifactory.status.outlook import REJECTED

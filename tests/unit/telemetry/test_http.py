@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aifactory.api.meta import parse_duration
-from aifactory.api.status import ScalingStatus
+from aifactory.api.scalingstatus import ScalingStatus
 from aifactory.telemetry import http
 from aifactory.telemetry.metrics import Metrics
 from aiohttp import web
@@ -193,6 +193,8 @@ LLAMA = {
                     "signal": "timeToFirstToken",
                     "state": "OK",
                     "ratio": "0.62",
+                    "addsAbove": "0.90",
+                    "removesBelow": "0.60",
                     "value": "7.05s",
                     "target": "500ms",
                     "replicas": 2,
@@ -250,6 +252,8 @@ SEEN = {
     service_sample("condition", condition="GPUShortage", status="True", reason="InsufficientGPUs"): 1,
     service_sample("replicas", role="model-server", state="pending"): 1,
     service_sample("signal_ratio", role="model-server", signal="timeToFirstToken"): 0.62,
+    service_sample("signal_threshold", role="model-server", signal="timeToFirstToken", bound="adds_above"): 0.9,
+    service_sample("signal_threshold", role="model-server", signal="timeToFirstToken", bound="removes_below"): 0.6,
     service_sample("signal_value", role="model-server", signal="timeToFirstToken"): 7.05,
     service_sample("signal_target", role="model-server", signal="timeToFirstToken"): 0.5,
     service_sample("signal_replicas", role="model-server", signal="timeToFirstToken"): 2,
@@ -361,6 +365,9 @@ async def test_each_role_of_a_service_has_gauges_of_its_own(process, get):
 async def test_a_canary_has_gauges(process, get):
     rollout = {
         "phase": "Progressing",
+        "step": 1,
+        "of": 2,
+        "share": "10%",
         "replicas": {"stable": 9, "canary": 1},
         "requests": {"stable": 900, "canary": 100},
         "attainment": [{"objective": "timeToFirstToken", "stable": "99.0%", "canary": "98.0%"}],
@@ -368,6 +375,9 @@ async def test_a_canary_has_gauges(process, get):
     process.metrics.watch_services(lambda: {("chat", "llama"): {"status": {"rollout": rollout}}})
     seen = await samples(get)
     assert seen[service_sample("rollout", phase="Progressing")] == 1
+    assert seen[service_sample("rollout_step", bound="step")] == 1
+    assert seen[service_sample("rollout_step", bound="of")] == 2
+    assert seen[service_sample("rollout_share")] == 0.1
     assert seen[service_sample("track_replicas", track="canary")] == 1
     assert seen[service_sample("track_requests", track="stable")] == 900
     assert seen[service_sample("track_attainment", objective="timeToFirstToken", track="canary")] == 0.98
@@ -389,6 +399,26 @@ async def test_what_is_not_known_has_no_series(process, get):
     assert [name for name, labels in seen if dict(labels).get("objective") == "interTokenLatency"] == [
         "aifactory_service_objective_target"
     ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"slo": [{"objective": "timeToFirstToken", "target": "fast", "observed": "310ms"}]},
+        {"slo": [{"objective": "timeToFirstToken"}]},
+        {"throughput": {"running": "many"}},
+        {"scaling": {"decision": {"time": "noon", "from": 1, "to": 2, "reason": "ScaleUp"}}},
+        {"scaling": {"recommendations": ["timeToFirstToken"]}},
+        {"replicas": "three"},
+        {"replicas": {"ready": "three"}},
+    ],
+)
+async def test_a_status_of_another_version_takes_no_series_from_other_services(process, get, broken):
+    odd = {**LLAMA, "status": {**LLAMA["status"], **broken}}
+    process.metrics.watch_services(lambda: {("chat", "odd"): odd, ("chat", "llama"): LLAMA})
+    seen = await samples(get)
+    assert {key: seen.get(key) for key in SEEN} == pytest.approx(SEEN)
+    assert seen[sample("aifactory_service_ready", namespace="chat", inferenceservice="odd")] == 1
 
 
 async def test_a_deleted_service_has_no_series(process, get):

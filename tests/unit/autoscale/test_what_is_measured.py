@@ -1,0 +1,82 @@
+"""What the law goes by is measured on this service and not assumed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aifactory.api.scaling import ScaleDown, ScalingBehavior
+from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.knowledge import PRIOR_STARTUP_SECONDS, Knowledge
+from aifactory.autoscale.memory import Memory
+from aifactory.observed import Group, Pod, Workload
+from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import PodReading
+
+from tests.unit.autoscale.service import WINDOW, Watch, readings, steady
+
+TIMEOUT = timedelta(minutes=30)
+
+
+def started(name: str, after: float) -> Pod:
+    """It waited a hundred seconds for its node, and was ready so many seconds later."""
+    return Pod(name, 0.0, ready=True, scheduled_at=100.0, ready_at=100.0 + after)
+
+
+def test_the_slowest_start_of_those_that_serve_counts() -> None:
+    group = Group(Workload(3), (started("a", 60.0), started("b", 300.0), started("c", 90.0)))
+    assert Fleet.of(group, TIMEOUT, now=1000.0).startup_seconds == 300.0
+
+
+def test_a_pod_that_was_ready_again_after_days_does_not_tell_how_long_a_start_takes() -> None:
+    group = Group(Workload(2), (started("a", 60.0), started("b", 200_000.0)))
+    assert Fleet.of(group, TIMEOUT, now=300_000.0).startup_seconds == 60.0
+
+
+@pytest.mark.parametrize("seconds", [20.0, 300.0])
+def test_load_is_foreseen_as_far_as_a_start_takes_and_half_a_window_more(seconds: float) -> None:
+    watch = Watch(steady(2, startup_seconds=seconds))
+    decision = watch.see(readings(pods=2, prompts=5000.0), 600)
+    assert decision.forecast is not None
+    assert decision.forecast.horizon_seconds == seconds + WINDOW / 2
+
+
+def test_until_a_start_was_seen_a_usual_one_is_assumed() -> None:
+    decision = Watch(steady(2)).see(readings(pods=2, prompts=5000.0), 600)
+    assert decision.forecast is not None
+    assert decision.forecast.horizon_seconds == PRIOR_STARTUP_SECONDS + WINDOW / 2
+
+
+def test_what_waits_in_a_pod_that_hangs_asks_for_no_replica() -> None:
+    """Nor does its KV cache count, once it is certain that it hangs."""
+    hanging = {
+        "pod-0": PodReading(16.0, 500.0, 1.0),
+        "pod-1": PodReading(4.0, 0.0, 0.1),
+        "pod-2": PodReading(4.0, 0.0, 0.1),
+    }
+    seen = readings(pods=3, ttft=0.2, waiting=500.0, running=24.0, kv=0.4)
+    decision = Watch(steady(3)).see(replace(seen, pods=hanging, silent=frozenset({"pod-0"})), 120)
+    told = {one.signal: one.value for one in decision.recommendations}
+    assert decision.stuck_pods == ("pod-0",)
+    assert (told[Signal.WAITING_REQUESTS], told[Signal.KV_CACHE_USAGE]) == (0.0, pytest.approx(0.1))
+
+
+def test_pods_that_all_hang_are_no_pods_that_hang_while_others_serve() -> None:
+    seen = readings(pods=2)
+    assert Memory().watching(replace(seen, silent=frozenset({"pod-0"}))).stuck
+    assert not Memory().watching(replace(seen, silent=frozenset({"pod-0", "pod-1"}))).stuck
+
+
+def test_what_one_request_alone_misses_asks_for_nothing_however_busy_it_is() -> None:
+    watch = Watch(steady(2))
+    watch.see(readings(pods=2, ttft=0.8, running=0.2, completed=0.2), 300)
+    decision = watch.see(readings(pods=2, ttft=0.9, running=20.0, kv=0.1), 60)
+    told = {one.signal: one.replicas for one in decision.recommendations}
+    assert decision.infeasible == (Signal.TTFT,)
+    assert told[Signal.TTFT] is None
+    assert decision.to == 2
+
+
+@pytest.mark.parametrize(("start", "asked", "window"), [(400.0, 150, 500.0), (40.0, 150, 150.0), (400.0, 0, 0.0)])
+def test_signals_have_to_agree_for_longer_than_a_start_takes(start: float, asked: int, window: float) -> None:
+    behavior = ScalingBehavior(scale_down=ScaleDown(stabilization_window=timedelta(seconds=asked)))
+    assert Knowledge(startup_seconds=start).window(behavior) == window
