@@ -68,7 +68,7 @@ def _attained(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float
     """The share of good requests, and the mean time (seconds) that a request takes."""
     record, _ = _served(scenario, drawn, gaps, rate)
     taken = sum(answer.last_token or 0.0 for answer in record.answers)
-    return sum(answer.good for answer in record.answers) / len(drawn), taken / len(drawn)
+    return (len(drawn) - record.missed) / len(drawn), taken / len(drawn)
 
 
 def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[Record, float]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
-from math import ceil, exp
+from math import ceil, exp, inf
 from typing import NamedTuple
 
 from aifactory.api.role import RoleName
@@ -55,7 +55,7 @@ class Scaled:
 class Record:
     """Everything that a run leaves behind; times are seconds. `scaled` has an entry for each part of the scenario.
 
-    `tokens` are those of the prompts and answers of completed requests.
+    `tokens` are those of the prompts and answers of completed requests, `missed` the requests that were not good.
     """
 
     scenario: Scenario
@@ -64,10 +64,15 @@ class Record:
     intervals: Counter[int] = field(default_factory=Counter)
     aborted: int = 0
     tokens: int = 0
-    _promised: Mapping[Signal, float] = field(init=False)
+    missed: int = 0
+    _first: float = field(init=False)
+    _between: float = field(init=False)
+    _whole: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._promised = self.scenario.promised
+        targets, within = self.scenario.promised, self.scenario.within
+        self._first, self._between = (targets.get(signal, inf) for signal in (Signal.TTFT, Signal.ITL))
+        self._whole = min(targets.get(Signal.E2E, inf), inf if within is None else within)
         self.scaled = tuple(Scaled(part.role.name) for part in self.scenario.parts)
 
     @property
@@ -92,16 +97,17 @@ class Record:
         """A request got its last token."""
         arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
         mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
-        taken = {Signal.TTFT: first - arrived, Signal.ITL: mean or 0.0, Signal.E2E: last - arrived}
-        targets, within = self._promised, self.scenario.within
-        good = all(taken[signal] <= target for signal, target in targets.items())
-        good = good and (within is None or taken[Signal.E2E] <= within)
+        good = (
+            first - arrived <= self._first and (mean or 0.0) <= self._between and last - arrived <= self._whole
+        )
+        self.missed += not good
         self.tokens += sequence.prompt_tokens + sequence.output_tokens
         self.answers.append(Answer(arrived, first - arrived, mean, good, last - arrived))
 
     def failed(self, arrived_at: float) -> None:
         """A request was refused or cut."""
         self.aborted += 1
+        self.missed += 1
         self.answers.append(Answer(arrived_at, None, None, good=False))
 
     def counted(self, counters: Counters) -> None:
@@ -145,7 +151,7 @@ PERCENTS = (50, 95, 99)
 
 def figures(record: Record) -> Figures:
     """The figures of a run."""
-    good = sum(answer.good for answer in record.answers)
+    good = len(record.answers) - record.missed
     first_tokens = sorted(answer.first_token for answer in record.answers if answer.first_token is not None)
     last_tokens = sorted(answer.last_token for answer in record.answers if answer.last_token is not None)
     hours = record.scenario.end / 3600

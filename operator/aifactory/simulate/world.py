@@ -53,7 +53,7 @@ class World:
         self._scraping = Random(f"{scenario.seed} scraping")
         self._events: list[tuple[float, int, Event]] = []
         self._order = count()
-        self._asked = Asked()
+        self._asked = [0, 0, 0]
         self._prefilling: dict[Sequence, Request] = {}
         self._followed: set[Replica] = set()
 
@@ -91,11 +91,9 @@ class World:
 
     def _arrive(self, request: Request) -> None:
         asked = self._asked
-        self._asked = Asked(
-            asked.requests + 1,
-            asked.prompt_tokens + request.prompt_tokens,
-            asked.output_tokens + request.output_tokens,
-        )
+        asked[0] += 1
+        asked[1] += request.prompt_tokens
+        asked[2] += request.output_tokens
         if self._scenario.prefill is None:
             self._send(self.deployment, self._scenario.sequence(request, request.at), request.at)
             return
@@ -171,7 +169,8 @@ class World:
         self._again(now + policy.every, partial(self._decide, rank))
         others = tuple(one.group() for one in self.deployments if one is not deployment)
         group = deployment.group()
-        choice = policy.decide(Seen(now, group, self.prometheus, partial(deployment.loads, now), self._asked, others))
+        asked, engines = Asked(*self._asked), partial(deployment.loads, now)
+        choice = policy.decide(Seen(now, group, self.prometheus, engines, asked, others))
         replicas = deployment.bounded(choice.replicas)
         if replicas != deployment.replicas:
             self.record.scaled[rank].actions.append((now, deployment.replicas, replicas))
@@ -205,7 +204,7 @@ class World:
         self._again(now + self._scenario.watch.scrape, self._scrape_frontend)
         for deployment in self.deployments:
             deployment.run(now)
-        in_flight = self._asked.requests - len(self.record.answers)
+        in_flight = self._asked[0] - len(self.record.answers)
         self.prometheus.scraped(frontend.NAME, frontend.sample(self.deployments, in_flight, now), entry=True)
 
     def _drain(self, pod: SimulatedPod, now: float) -> None:

@@ -65,16 +65,18 @@ class Counters:
 
     def between_tokens(self, first: float, times: int = 1, count: int = 1, growth: float = 0.0) -> None:
         """`times` iterations of `first`, `first + growth`, ... seconds; `count` sequences got a token in each."""
-        buckets = self.histograms[TOKENS]
-        last, mean = first + growth * (times - 1), first + growth * (times - 1) / 2
-        if bisect_left(buckets.edges, first) == bisect_left(buckets.edges, last):
-            buckets.observe(mean, times * count)
+        buckets, mean = self.histograms[TOKENS], first
+        if times > 1:
+            last, mean = first + growth * (times - 1), first + growth * (times - 1) / 2
+        tokens = times * count
+        if times == 1 or bisect_left(buckets.edges, first) == bisect_left(buckets.edges, last):
+            buckets.observe(mean, tokens)
         else:
             for index in range(times):
                 buckets.observe(first + growth * index, count)
-        step = round(log(max(mean, 1e-9)) * STEPS_PER_E)
-        self.intervals[step] = self.intervals.get(step, 0) + times * count
-        self.generation_tokens += times * count
+        step = round(log(mean if mean > 1e-9 else 1e-9) * STEPS_PER_E)
+        self.intervals[step] = self.intervals.get(step, 0) + tokens
+        self.generation_tokens += tokens
 
 
 def histogram_edges(own: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:

@@ -57,9 +57,10 @@ class Replica:
             if batch is None:
                 batch = self._batch = self.scheduler.plan(self.now)
                 self._joined = False
-            if not self._joined:
-                self._repeat(batch, until)
-            ends = self.now + self.timing.seconds(batch)
+            seconds = self.timing.seconds(batch)
+            if not (self._joined or batch.tokens):
+                seconds = self._repeat(batch, seconds, until)
+            ends = self.now + seconds
             if ends > until:
                 return
             self._batch = None
@@ -88,22 +89,23 @@ class Replica:
         self._batch = None
         return cut
 
-    def _repeat(self, batch: Batch, until: float) -> None:
+    def _repeat(self, batch: Batch, first: float, until: float) -> float:
         """As many iterations of the planned batch as end by `until`, if nobody joined since the plan.
 
-        The i-th lasts `first + i * growth`, as every sequence adds one cached token.
+        The i-th lasts `first + i * growth`, as every sequence adds one cached token. How long the next one lasts.
         """
-        count = batch.decodes
-        first, growth = self.timing.seconds(batch), self.timing.per_kv_token * count
         room = until - self.now
         if room < first or (times := self.scheduler.repeats(batch)) < 1:
-            return
+            return first
+        count = batch.decodes
+        growth = self.timing.per_kv_token * count
         linear = first - growth / 2
         if times * (linear + growth / 2 * times) > room:
             times = floor(2 * room / (linear + sqrt(linear * linear + 2 * growth * room)))
         self.counters.between_tokens(first, times, count, growth)
         self.now += times * (linear + growth / 2 * times)
         self.scheduler.repeat(batch, times, self.now)
+        return self.timing.seconds(batch)
 
     def _commit(self, batch: Batch, now: float) -> None:
         counted, interval = self.counters, now - self.now
