@@ -89,6 +89,12 @@ class Record:
         ]
 
     @property
+    def attainable(self) -> float:
+        """The share of all requests (0 to 1) that are good if those without an answer will be."""
+        requests = len(self.scenario.requests)
+        return (requests - self.missed) / requests
+
+    @property
     def gpu_seconds(self) -> float:
         """Of all roles."""
         return sum(one.gpu_seconds for one in self.scaled)
@@ -97,9 +103,7 @@ class Record:
         """A request got its last token."""
         arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
         mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
-        good = (
-            first - arrived <= self._first and (mean or 0.0) <= self._between and last - arrived <= self._whole
-        )
+        good = first - arrived <= self._first and (mean or 0.0) <= self._between and last - arrived <= self._whole
         self.missed += not good
         self.tokens += sequence.prompt_tokens + sequence.output_tokens
         self.answers.append(Answer(arrived, first - arrived, mean, good, last - arrived))

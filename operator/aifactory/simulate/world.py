@@ -35,18 +35,21 @@ class World:
     """One run, with a policy for each part of the scenario.
 
     What happens beside requests and decisions can be put between them with `at`. Requests come to the first of the
-    `deployments` and are answered by the last, `deployment`.
+    `deployments` and are answered by the last, `deployment`. With `enough`, a run is only to show whether such a share
+    of requests is good: metrics stay at zero, and it ends, without GPU-seconds, as soon as that many cannot be.
     """
 
-    def __init__(self, scenario: Scenario, *policies: Policy) -> None:
+    def __init__(self, scenario: Scenario, *policies: Policy, enough: float | None = None) -> None:
         self.record = Record(scenario)
         self.prometheus = Prometheus(scenario.edges)
         self._scenario = scenario
         self._last = scenario.end + _AFTERMATH_SECONDS
         self._policies = policies
+        self._enough = enough or 0.0
         starts = Random(f"{scenario.seed} pods")
         told = [self._prefilled, self.record.finished][-len(scenario.parts) :]
-        self.deployments = [Deployment(*each, starts) for each in zip(scenario.parts, told, strict=True)]
+        counted = enough is None
+        self.deployments = [Deployment(*each, starts, counted) for each in zip(scenario.parts, told, strict=True)]
         self.deployment = self.deployments[-1]
         routing = Random(f"{scenario.seed} routing")
         self._routes = {deployment: route(scenario, routing) for deployment in self.deployments}
@@ -70,6 +73,8 @@ class World:
         for request in self._scenario.requests:
             self._catch_up(request.at)
             self._arrive(request)
+            if self.record.attainable < self._enough:
+                return self.record
         self._catch_up(self._scenario.end)
         self._finish()
         return self.record

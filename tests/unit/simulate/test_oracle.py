@@ -1,10 +1,16 @@
 """Who knows the future: timetables by hand, and what they cost."""
 
+from dataclasses import replace
+
+import pytest
 from aifactory.simulate.capacity import demand, needed
-from aifactory.simulate.oracle import covering, timetables
+from aifactory.simulate.oracle import at_least, covering, timetables
+from aifactory.simulate.policies.fixed import Fixed
+from aifactory.simulate.record import figures
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.trace import Request
+from aifactory.simulate.world import World
 
 from tests.unit.simulate.scenes import capacity, poisson, scene
 
@@ -41,9 +47,49 @@ def test_needs_keep_within_the_bounds_of_the_service() -> None:
     assert set(needed(quiet, capacity(), 60.0)) == {2}
 
 
+BURSTS = [*poisson(3, 240), *poisson(14, 120, start=240), *poisson(3, 240, start=360)]
+TABLE = [(0.0, 2), (200.0, 5), (365.0, 2), (500.0, 1)]
+
+
+@pytest.mark.parametrize("replicas", range(1, 6))
+def test_a_trial_has_the_verdict_of_a_whole_run(replicas: int) -> None:
+    scenario, enough = scene(BURSTS), capacity().enough
+    trial = World(scenario, Fixed([(0.0, replicas)]), enough=enough).run(replicas)
+    whole = World(scenario, Fixed([(0.0, replicas)])).run(replicas)
+    assert (trial.attainable >= enough) == (figures(whole).attainment >= enough)
+    if trial.attainable >= enough:
+        assert (trial.answers, trial.gpu_seconds) == (whole.answers, whole.gpu_seconds)
+
+
+def test_a_trial_ends_as_soon_as_too_many_requests_are_late() -> None:
+    trial = World(scene(BURSTS), Fixed([(0.0, 1)]), enough=0.99).run(1)
+    assert trial.missed == int(0.01 * len(BURSTS)) + 1
+    assert len(trial.answers) < len(BURSTS) / 2
+
+
+@pytest.mark.parametrize(("room", "fewest"), [(float("inf"), 1), (3, 1), (float("inf"), 3)])
+def test_a_timetable_costs_what_it_says_and_what_its_pods_take_to_drain(room: float, fewest: int) -> None:
+    scenario = replace(scene(BURSTS, minReplicas=fewest), room=room)
+    least, cost = at_least(scenario, TABLE), World(scenario, Fixed(TABLE)).run(2).gpu_seconds
+    assert 0.8 * cost < least <= cost
+
+
+def test_the_oracle_costs_no_more_than_any_count_of_load_that_keeps_the_promise() -> None:
+    scenario = scene(BURSTS, startup=30.0)
+    least = run_policy("oracle", scenario, capacity()).record.gpu_seconds
+    kept = 0
+    for seconds in (60.0, 15.0, 5.0):
+        for step in range(-4, 6):
+            table = covering(needed(scenario, capacity(), seconds, 1.07**step), seconds, 48.0)
+            record = World(scenario, Fixed(table)).run(table[0][1])
+            if figures(record).attainment >= capacity().enough:
+                kept += 1
+                assert least <= record.gpu_seconds
+    assert kept > 3
+
+
 def test_the_oracle_keeps_the_promise_for_less_than_the_peak_costs() -> None:
-    load = [*poisson(3, 240), *poisson(14, 120, start=240), *poisson(3, 240, start=360)]
-    scenario = scene(load, startup=30.0)
+    scenario = scene(BURSTS, startup=30.0)
     oracle, peak = (run_policy(name, scenario, capacity()).figures for name in ("oracle", "static-peak"))
     assert oracle.attainment >= capacity().enough
     assert oracle.gpu_hours < 0.8 * peak.gpu_hours

@@ -13,14 +13,21 @@ Edges = Mapping[str, tuple[float, ...]]
 class Replica:
     """Computes iteration after iteration while it has requests; runs of equal batches are computed in one step.
 
-    `on_finished` is told of each sequence that got its last token. Times are seconds on any clock.
+    `on_finished` is told of each sequence that got its last token. Times are seconds on any clock. What nobody reads
+    need not be `counted`.
     """
 
     def __init__(
-        self, timing: Timing, limits: Limits, edges: Edges, on_finished: Callable[[Sequence], None], now: float = 0.0
+        self,
+        timing: Timing,
+        limits: Limits,
+        edges: Edges,
+        on_finished: Callable[[Sequence], None],
+        now: float = 0.0,
+        counted: bool = True,
     ) -> None:
         self.scheduler = Lockstep(limits)
-        self.counters: Counters = counters(edges)
+        self.counters: Counters = counters(edges, counted)
         self.now = now
         self.timing = timing
         self._on_finished = on_finished
@@ -115,9 +122,7 @@ class Replica:
             counted.between_tokens(interval, 1, decoded)
         for sequence, since in outputs:
             if since is None:
-                counted.histograms["time_to_first_token"].observe(now - sequence.arrived_at)
-                counted.prompt_tokens += sequence.prompt_tokens
-                counted.generation_tokens += 1
+                counted.first_token(sequence, now)
             else:
                 counted.between_tokens(since)
         for sequence in finished:
