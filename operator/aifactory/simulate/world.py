@@ -19,7 +19,7 @@ from .policies.base import Asked, Policy, Seen
 from .prometheus import Prometheus
 from .record import Moment, Record
 from .routing import route
-from .scenario import Scenario
+from .scenario import Scenario, frontends
 from .trace import Request
 
 # A pod that drains is looked at this often, to see whether it is done.
@@ -65,7 +65,7 @@ class World:
         for deployment, replicas in zip(self.deployments, initial, strict=True):
             for pod in deployment.begin(deployment.bounded(replicas)):
                 self._scrape_from(pod, 0.0)
-        if len(self.deployments) > 1:
+        if frontends(self._scenario.role):
             self.at(self._scraping.uniform(0.0, self._scenario.watch.scrape), self._scrape_frontend)
         for rank, policy in enumerate(self._policies):
             self.at(policy.every, partial(self._decide, rank))
