@@ -1,37 +1,48 @@
 """A picture of a run: load, replicas and latency over time. Needs matplotlib, of the extra `simulate`."""
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
 
-from .record import Answer
+from .record import BIN_SECONDS
 from .run import Result
 from .scenario import Scenario
-
-_BIN_SECONDS = 30.0
 
 
 class NoPlotError(RuntimeError):
     """A picture cannot be drawn; the message says what to install."""
 
 
+def check(path: Path) -> None:
+    """Before a run, whether there will be a picture.
+
+    Raises:
+        NoPlotError: without matplotlib, if the file has no ending that it knows, or there is no folder for it.
+    """
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise NoPlotError("--plot needs matplotlib: pip install 'aifactory-operator[simulate]'") from error
+    if path.suffix.lstrip(".").lower() not in FigureCanvasBase.get_supported_filetypes():
+        raise NoPlotError(f"--plot {path}: the name must end in .png, .svg, .pdf or what else matplotlib can write")
+    if not path.parent.is_dir():
+        raise NoPlotError(f"--plot {path}: there is no folder {path.parent}")
+
+
 def draw(path: Path, scenario: Scenario, results: Mapping[str, Result]) -> None:
     """Write a PNG or any other format that the name of the file ends in.
 
     Raises:
-        NoPlotError: without matplotlib, or if the file cannot be written.
+        NoPlotError: if the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise NoPlotError("--plot needs matplotlib: pip install 'aifactory-operator[simulate]'") from error
+    from matplotlib.figure import Figure
+
     parts = scenario.parts
     figure = Figure(figsize=(12, 6 + 3 * len(parts)), layout="constrained")
     load, *replicas, latency = figure.subplots(2 + len(parts), 1, sharex=True)
     load.plot(*_rates(scenario), color="black", linewidth=1)
     load.set_ylabel("requests/s")
     for name, result in results.items():
-        (line,) = latency.plot(*_slowest(result.record.answers), label=name, linewidth=1)
+        (line,) = latency.plot(*result.slowest, label=name, linewidth=1)
         for axes, one in zip(replicas, result.record.scaled, strict=True):
             minutes = [moment.time / 60 for moment in one.moments]
             style = {"where": "post", "color": line.get_color()}
@@ -47,25 +58,12 @@ def draw(path: Path, scenario: Scenario, results: Mapping[str, Result]) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise NoPlotError(f"--plot {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise NoPlotError(f"--plot {path}: {reason}") from error
 
 
 def _rates(scenario: Scenario) -> tuple[list[float], list[float]]:
-    counts = [0] * (int(scenario.end // _BIN_SECONDS) + 1)
+    counts = [0] * (int(scenario.end // BIN_SECONDS) + 1)
     for request in scenario.requests:
-        counts[int(request.at // _BIN_SECONDS)] += 1
-    return [index * _BIN_SECONDS / 60 for index in range(len(counts))], [count / _BIN_SECONDS for count in counts]
-
-
-def _slowest(answers: list[Answer]) -> tuple[list[float], list[float]]:
-    """Minutes, and the 95th percentile of the time to first token of the requests that arrived in each bin."""
-    served = sorted((answer.arrived_at, answer.first_token) for answer in answers if answer.first_token is not None)
-    times = [at for at, _ in served]
-    minutes, values = [], []
-    for index in range(int(times[-1] // _BIN_SECONDS) + 1 if times else 0):
-        low, high = (bisect_left(times, (index + step) * _BIN_SECONDS) for step in (0, 1))
-        found = sorted(seconds for _, seconds in served[low:high])
-        if found:
-            minutes.append(index * _BIN_SECONDS / 60)
-            values.append(found[int(0.95 * (len(found) - 1))])
-    return minutes, values
+        counts[int(request.at // BIN_SECONDS)] += 1
+    return [index * BIN_SECONDS / 60 for index in range(len(counts))], [count / BIN_SECONDS for count in counts]

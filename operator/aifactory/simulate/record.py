@@ -15,6 +15,8 @@ from .engine.batching import Sequence as Served
 from .engine.counters import STEPS_PER_E, Counters
 from .scenario import Scenario
 
+BIN_SECONDS = 30.0
+"""Of what is drawn over time."""
 WORST_SECONDS = 300.0
 _WORST_STEP_SECONDS = 15.0
 
@@ -185,6 +187,20 @@ def worst_share(answers: Sequence[Answer], end: float) -> float:
         if high > low:
             worst = min(worst, (good[high] - good[low]) / (high - low))
     return worst
+
+
+def slowest(answers: Sequence[Answer]) -> tuple[list[float], list[float]]:
+    """Minutes, and the 95th percentile of the time to first token of the requests that arrived in each bin."""
+    served = sorted((answer.arrived_at, answer.first_token) for answer in answers if answer.first_token is not None)
+    times = [at for at, _ in served]
+    minutes, values = [], []
+    for index in range(int(times[-1] // BIN_SECONDS) + 1 if times else 0):
+        low, high = (bisect_left(times, (index + step) * BIN_SECONDS) for step in (0, 1))
+        found = sorted(seconds for _, seconds in served[low:high])
+        if found:
+            minutes.append(index * BIN_SECONDS / 60)
+            values.append(found[int(0.95 * (len(found) - 1))])
+    return minutes, values
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:

@@ -12,7 +12,7 @@ from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Answer, figures, worst_share
 from aifactory.simulate.registry import POLICIES
-from aifactory.simulate.run import run_policy
+from aifactory.simulate.run import run_policies, run_policy
 from aifactory.simulate.scenario import Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
@@ -50,6 +50,13 @@ def test_a_seed_gives_the_same_run_again_and_another_seed_another(policy: str) -
     other = run_policy(policy, replace(scenario, seed=1), capacity()).figures
     assert first == again
     assert first != other
+
+
+def test_of_several_policies_no_answers_are_kept_but_what_sums_them_up() -> None:
+    scenario = scene(STEP, startup=30.0)
+    alone, kept = run_policy("kpa", scenario, capacity()), run_policies(["kpa"], scenario, capacity())["kpa"]
+    assert (kept.figures, kept.slowest, kept.record.answers) == (alone.figures, alone.slowest, [])
+    assert len(kept.slowest[0]) == len(kept.slowest[1]) == 30
 
 
 def test_the_operator_follows_a_step_of_load_and_keeps_the_promise_better_than_the_mean() -> None:
