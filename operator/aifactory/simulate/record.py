@@ -15,10 +15,9 @@ from .engine.batching import Sequence as Served
 from .engine.counters import STEPS_PER_E, Counters
 from .scenario import Scenario
 
-BIN_SECONDS = 30.0
-"""Of what is drawn over time."""
 WORST_SECONDS = 300.0
 _WORST_STEP_SECONDS = 15.0
+_BIN_SECONDS = 30.0
 
 
 class Answer(NamedTuple):
@@ -189,18 +188,24 @@ def worst_share(answers: Sequence[Answer], end: float) -> float:
     return worst
 
 
-def slowest(answers: Sequence[Answer]) -> tuple[list[float], list[float]]:
-    """Minutes, and the 95th percentile of the time to first token of the requests that arrived in each bin."""
-    served = sorted((answer.arrived_at, answer.first_token) for answer in answers if answer.first_token is not None)
-    times = [at for at, _ in served]
-    minutes, values = [], []
-    for index in range(int(times[-1] // BIN_SECONDS) + 1 if times else 0):
-        low, high = (bisect_left(times, (index + step) * BIN_SECONDS) for step in (0, 1))
-        found = sorted(seconds for _, seconds in served[low:high])
-        if found:
-            minutes.append(index * BIN_SECONDS / 60)
-            values.append(found[int(0.95 * (len(found) - 1))])
-    return minutes, values
+def slowest(record: Record) -> tuple[list[float], list[float]]:
+    """Seconds, and the 95th percentile of the time to first token of the requests that arrived in each bin from there.
+
+    Of an offline service it is that to the last token.
+    """
+    whole, seconds = record.scenario.within is not None, bin_seconds(record.scenario)
+    taken = [(one.arrived_at, one.last_token if whole else one.first_token) for one in record.answers]
+    bins: dict[int, list[float]] = {}
+    for at, latency in taken:
+        if latency is not None:
+            bins.setdefault(int(at // seconds), []).append(latency)
+    ordered = {index: sorted(found) for index, found in sorted(bins.items())}
+    return [index * seconds for index in ordered], [_percentile(found, 95) for found in ordered.values()]
+
+
+def bin_seconds(scenario: Scenario) -> float:
+    """How long what is drawn over time is summed up: half a minute, and of more than two hours a 240th."""
+    return max(_BIN_SECONDS, scenario.end / 240)
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:

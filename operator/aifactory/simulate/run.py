@@ -16,7 +16,7 @@ _FIRST_BINS = 5
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One policy on one scenario; `slowest` are times to first token over time, as of `record.slowest`."""
+    """One policy on one scenario; `slowest` are latencies over time, as of `record.slowest`."""
 
     policy: str
     record: Record
@@ -31,7 +31,7 @@ def run_policy(name: str, scenario: Scenario, *capacities: Capacity) -> Result:
     """
     policies = POLICIES[name](scenario, capacities)
     record = World(scenario, *policies).run(*map(_initial, policies, scenario.parts, capacities))
-    return Result(name, record, figures(record), slowest(record.answers))
+    return Result(name, record, figures(record), slowest(record))
 
 
 def _initial(policy: Policy, part: Scenario, capacity: Capacity) -> int:

@@ -250,3 +250,15 @@ def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:
     code, _ = simulate(tmp_path, trace, "--policy", "aifactory", "--plot", str(tmp_path / "run.png"))
     assert code == 0
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_has_the_objective_and_of_a_long_trace_hours(tmp_path: Path, trace: Path) -> None:
+    def drawn() -> str:
+        code, _ = simulate(tmp_path, trace, "--policy", "static-mean", "--plot", str(tmp_path / "run.svg"))
+        assert code == 0
+        return (tmp_path / "run.svg").read_text()
+
+    short = drawn()
+    assert all(f"<!-- {words} -->" in short for words in ("objective", "static-mean", "minutes"))
+    trace.write_text("seconds,requests_per_second\n0,0.01\n40000,0.01\n")
+    assert "<!-- hours -->" in drawn()
