@@ -74,7 +74,7 @@ class Deployment:
         self, scenario: Scenario, on_finished: Callable[[Sequence], None], starts: Random, counted: bool = True
     ) -> None:
         server = scenario.role.server
-        self.serves_on = float(server.pre_stop_seconds)
+        self.serves_on = scenario.serves_on
         self.drain_seconds = self.serves_on + server.shutdown_seconds
         self.room = scenario.room
         self.no_node = f"0/1 nodes are available: 1 {lack(scenario.role.spec.accelerator)}."

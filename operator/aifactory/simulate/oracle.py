@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import ceil, prod
+from math import ceil, isinf, prod
 from typing import NamedTuple
 
 from .capacity import Capacity, demand, replicas_for
@@ -61,8 +61,8 @@ class _Search:
     def cheapest(self) -> Timetable:
         """Bisection over candidates by what they cost.
 
-        One that keeps the promise leaves those that cost less; one that does not leaves, of those from the same way of
-        counting load, the ones with more headroom.
+        One that keeps the promise leaves those that cost less at least than it does, and of those from the same way of
+        counting load the ones with less headroom; one that does not keep it leaves of these the ones with more.
         """
         left = sorted(self._candidates())
         best = min(one for one in left if one.step == len(_HEADROOMS) - 1).table
@@ -75,7 +75,7 @@ class _Search:
                 continue
             if seconds < least:
                 best, least = middle.table, seconds
-            left = [one for one in left if one.cost < min(least, middle.cost)]
+            left = [one for one in left if one.cost < least and (one.way != middle.way or one.step < middle.step)]
         return best
 
     def _candidates(self) -> list[_Candidate]:
@@ -88,7 +88,8 @@ class _Search:
         for way, (seconds, spread) in enumerate(ways):
             load = demand(part, seconds, spread)
             for step, headroom in enumerate(_HEADROOMS):
-                table = covering(replicas_for(load, part, self.capacity, headroom), seconds, ahead)
+                needs = replicas_for(load, part, self.capacity, headroom)
+                table = covering(needs, seconds, ahead, part.serves_on)
                 found.append(_Candidate(self._least_cost(table), way, step, table))
         return found
 
@@ -108,31 +109,37 @@ class _Search:
 
 
 def at_least(part: Scenario, table: Timetable) -> float:
-    """GPU-seconds of a timetable without what pods take to drain; it is looked at when `Fixed` decides."""
-    asked = {min(part.end, Fixed.every * ceil(time / Fixed.every)): replicas for time, replicas in table}
+    """GPU-seconds of a timetable if pods that leave have no requests; it is looked at when `Fixed` decides.
+
+    In a cluster that is full others wait for pods that leave, which then cost nothing more.
+    """
     low, high = part.scaling.min_replicas, min(part.scaling.max_replicas, part.room)
-    times = [*asked, part.end]
-    return part.gpus * sum(
-        (end - begin) * min(high, max(low, replicas))
-        for (begin, end), replicas in zip(pairwise(times), asked.values(), strict=True)
-    )
+    asked = {min(part.end, Fixed.every * ceil(time / Fixed.every)): replicas for time, replicas in table}
+    levels = [(time, min(high, max(low, replicas))) for time, replicas in asked.items()]
+    serves_on = part.serves_on if isinf(part.room) else 0.0
+    seconds = 0.0
+    for (begin, before), (end, after) in pairwise([*levels, (part.end, levels[-1][1])]):
+        seconds += (end - begin) * before + max(0, before - after) * min(serves_on, part.end - end)
+    return part.gpus * seconds
 
 
-def covering(needs: Sequence[int], bin_seconds: float, startup: float) -> Timetable:
+def covering(needs: Sequence[int], bin_seconds: float, startup: float, serves_on: float = 0.0) -> Timetable:
     """(seconds, replicas) with the fewest replica-seconds that have `needs` serving in each bin.
 
     Each replica beyond the others is asked for `startup` seconds before it is needed. It stays over a gap that is not
-    longer than a start takes, as starting it again would cost as much; the levels do not depend on each other.
+    longer than a start takes and than it would serve on when told to leave, as to have it again would cost as much; the
+    levels do not depend on each other.
     """
+    bridged = startup + serves_on
     changes: dict[float, int] = {}
     gone: dict[int, float] = {}
     for index, (before, after) in enumerate(pairwise((0, *needs, 0))):
         at = index * bin_seconds
         for level in range(before + 1, after + 1):
             end = gone.pop(level, None)
-            if end is not None and at - end > startup:
+            if end is not None and at - end > bridged:
                 changes[end] = changes.get(end, 0) - 1
-            if end is None or at - end > startup:
+            if end is None or at - end > bridged:
                 asked = max(0.0, at - startup)
                 changes[asked] = changes.get(asked, 0) + 1
         gone |= dict.fromkeys(range(after + 1, before + 1), at)

@@ -102,6 +102,11 @@ class Scenario:
         return self.role.spec.accelerator.gpus
 
     @property
+    def serves_on(self) -> float:
+        """Seconds that a pod which leaves serves on, whether it has requests or not."""
+        return float(self.role.server.pre_stop_seconds)
+
+    @property
     def attainment(self) -> float:
         """The share of requests that has to be within all latency objectives, or completed in time."""
         return float(self.role.spec.slo.attainment)

@@ -1,6 +1,7 @@
 """Who knows the future: timetables by hand, and what they cost."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from aifactory.simulate.capacity import demand, needed
@@ -67,15 +68,24 @@ def test_a_trial_ends_as_soon_as_too_many_requests_are_late() -> None:
     assert len(trial.answers) < len(BURSTS) / 2
 
 
-@pytest.mark.parametrize(("room", "fewest"), [(float("inf"), 1), (3, 1), (float("inf"), 3)])
-def test_a_timetable_costs_what_it_says_and_what_its_pods_take_to_drain(room: float, fewest: int) -> None:
-    scenario = replace(scene(BURSTS, minReplicas=fewest), room=room)
+def test_a_replica_that_would_serve_on_for_as_long_as_the_gap_stays_as_well() -> None:
+    assert len(covering([2, 1, 1, 2, 1], 60.0, 60.0)) == 5
+    assert covering([2, 1, 1, 2, 1], 60.0, 60.0, 60.0) == [(0.0, 2), (240.0, 1), (300.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("room", "fewest", "engine"), [(inf, 1, "vllm"), (3, 1, "vllm"), (inf, 3, "vllm"), (inf, 1, "nim"), (3, 1, "nim")]
+)
+def test_a_timetable_costs_what_it_says_and_little_more(room: float, fewest: int, engine: str) -> None:
+    """A pod of NIM serves on for two minutes after it was told to leave."""
+    scenario = replace(scene(BURSTS, minReplicas=fewest, runtime=engine), room=room)
     least, cost = at_least(scenario, TABLE), World(scenario, Fixed(TABLE)).run(2).gpu_seconds
     assert 0.8 * cost < least <= cost
 
 
-def test_the_oracle_costs_no_more_than_any_count_of_load_that_keeps_the_promise() -> None:
-    scenario = scene(BURSTS, startup=30.0)
+@pytest.mark.parametrize("engine", ["vllm", "nim"])
+def test_the_oracle_costs_no_more_than_any_count_of_load_that_keeps_the_promise(engine: str) -> None:
+    scenario = scene(BURSTS, startup=30.0, runtime=engine)
     least = run_policy("oracle", scenario, capacity()).record.gpu_seconds
     kept = 0
     for seconds in (60.0, 15.0, 5.0):
