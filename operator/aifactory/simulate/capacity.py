@@ -68,13 +68,14 @@ def _attained(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float
     """The share of good requests, and the mean time (seconds) that a request takes."""
     record, _ = _served(scenario, drawn, gaps, rate)
     taken = sum(answer.last_token or 0.0 for answer in record.answers)
-    return sum(answer.good for answer in record.answers) / len(drawn), taken / len(drawn)
+    return (len(drawn) - record.missed) / len(drawn), taken / len(drawn)
 
 
 def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[Record, float]:
     """What one replica makes of requests, each so many `gaps` (1 / rate) after the last, and when it is done."""
     record, now = Record(scenario), 0.0
-    replica = Replica(scenario.engine.timing, scenario.engine.limits, scenario.edges, record.finished)
+    engine = scenario.engine
+    replica = Replica(engine.timing, engine.limits, scenario.edges, record.finished, counted=False)
     for request, gap in zip(drawn, gaps, strict=True):
         now += gap / rate
         try:
@@ -116,6 +117,10 @@ def needed(
 
     The work of a request is spread over so many seconds.
     """
+    return replicas_for(demand(scenario, bin_seconds, spread), scenario, capacity, headroom)
+
+
+def replicas_for(load: Sequence[float], scenario: Scenario, capacity: Capacity, headroom: float) -> list[int]:
+    """As `needed`, of loads as `demand` gives them."""
     low, high = scenario.scaling.min_replicas, scenario.scaling.max_replicas
-    load = demand(scenario, bin_seconds, spread)
     return [max(low, min(high, ceil(headroom * rate / capacity.rate - _ROUNDING))) for rate in load]

@@ -67,12 +67,14 @@ class Deployment:
     """Pods by name. `on_finished` is told of each finished sequence. Nodes have `room` for so many pods at once.
 
     A pod that leaves serves on for `serves_on` seconds, and has ended `drain_seconds` after it was told to leave.
-    `counters` are those of all containers that ever were.
+    `counters` are those of all containers that ever were; where nobody reads metrics, these need not be `counted`.
     """
 
-    def __init__(self, scenario: Scenario, on_finished: Callable[[Sequence], None], starts: Random) -> None:
+    def __init__(
+        self, scenario: Scenario, on_finished: Callable[[Sequence], None], starts: Random, counted: bool = True
+    ) -> None:
         server = scenario.role.server
-        self.serves_on = float(server.pre_stop_seconds)
+        self.serves_on = scenario.serves_on
         self.drain_seconds = self.serves_on + server.shutdown_seconds
         self.room = scenario.room
         self.no_node = f"0/1 nodes are available: 1 {lack(scenario.role.spec.accelerator)}."
@@ -84,6 +86,7 @@ class Deployment:
         self._scenario = scenario
         self._on_finished = on_finished
         self._starts = starts
+        self._counted = counted
         self._made = 0
 
     def begin(self, replicas: int) -> list[SimulatedPod]:
@@ -189,7 +192,8 @@ class Deployment:
 
     def _engine(self, now: float) -> Replica:
         engine = self._scenario.engine
-        replica = Replica(engine.timing, engine.limits, self._scenario.edges, self._on_finished, now)
+        edges = self._scenario.edges
+        replica = Replica(engine.timing, engine.limits, edges, self._on_finished, now, self._counted)
         self.counters.append(replica.counters)
         return replica
 

@@ -1,4 +1,4 @@
-"""The frontends of a service whose prompts and answers are computed apart: they measure whole requests."""
+"""The frontends of a service on Dynamo: they measure whole requests."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ NAME = "frontend"
 _HISTOGRAMS = {
     "time_to_first_token": "time_to_first_token",
     "inter_token_latency": TOKENS,
+    TOKENS: TOKENS,
     "end_to_end_latency": "end_to_end_latency",
 }
 

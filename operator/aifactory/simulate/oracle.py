@@ -1,14 +1,14 @@
 """Who knows the whole trace: what keeping the promise costs at least."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import prod
+from itertools import accumulate, pairwise
+from math import ceil, isinf, prod
+from typing import NamedTuple
 
-from .capacity import Capacity, needed
+from .capacity import Capacity, demand, replicas_for
 from .cluster import STARTUP_SPREAD
 from .policies.fixed import Fixed
-from .record import figures
 from .scenario import Scenario
 from .world import World
 
@@ -18,31 +18,34 @@ Timetable = list[tuple[float, int]]
 _BINS_SECONDS = (60.0, 15.0, 5.0)
 # Of an offline service: shares of the time that a request may take, over which its work is spread.
 _SPREADS = (1.0, 0.8, 0.5, 0.2)
-# Load is counted so many times, in steps of 7 %: below 1 where a short excess can wait a little.
-_HEADROOMS = tuple(1.07**step for step in range(-6, 10))
+# Load is counted so many times, in steps of 1.7 %: below 1 where a short excess can wait a little.
+_HEADROOMS = tuple(1.07 ** (step / 4) for step in range(-24, 37))
 
 
 def timetables(scenario: Scenario, capacities: Sequence[Capacity]) -> list[Timetable]:
     """The cheapest timetable of replicas that keeps the promise when it is tried on the trace itself, for each part.
 
-    For each length of bins, or of an offline service for each time over which work is spread, the least headroom is
-    looked for by bisection. Where nothing keeps it, the most headroom. Of two parts, one is looked for beside as many
+    Load is counted in bins of several lengths, or, of an offline service, spread over several times, and with more or
+    less headroom. Where nothing keeps the promise, the most headroom. Of two parts, one is looked for beside as many
     replicas of the other as there may be and may spend half of what may be missed, then the other, then the first once
     more.
     """
-    parts, within = scenario.parts, scenario.within
-    tries = [(seconds, 0.0) for seconds in _BINS_SECONDS]
-    if within is not None:
-        tries = [(_BINS_SECONDS[0], share * within) for share in _SPREADS]
+    parts = scenario.parts
     enough = prod(one.enough for one in capacities) / scenario.attainment ** (len(parts) - 1)
     tables: list[Timetable] = [[(0.0, part.scaling.max_replicas)] for part in parts]
     first = [(0, enough + (1 - enough) / 2)] if len(parts) > 1 else []
     for index, share in (*first, *((index, enough) for index in reversed(range(len(parts))))):
-        search = _Search(scenario, capacities[index], tables, index, share)
-        found = [search.least(*one) for one in tries]
-        kept = [one for one in found if one[0]] or found
-        tables[index] = min(kept, key=lambda one: one[1])[2]
+        tables[index] = _Search(scenario, capacities[index], tables, index, share).cheapest()
     return tables
+
+
+class _Candidate(NamedTuple):
+    """A timetable, what it costs at least (GPU-seconds), which way of counting load it is from, and its headroom."""
+
+    cost: float
+    way: int
+    step: int
+    table: Timetable
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,58 +58,91 @@ class _Search:
     index: int
     enough: float
 
-    def least(self, bin_seconds: float, spread: float) -> tuple[bool, float, Timetable]:
-        """Whether the promise is kept, GPU-seconds, and the timetable."""
-        low, high = 0, len(_HEADROOMS) - 1
-        best = self._tried(bin_seconds, spread, high)
-        while low < high and best[0]:
-            middle = (low + high) // 2
-            found = self._tried(bin_seconds, spread, middle)
-            if found[0]:
-                best, high = found, middle
-            else:
-                low = middle + 1
+    def cheapest(self) -> Timetable:
+        """Bisection over candidates by what they cost.
+
+        One that keeps the promise leaves those that cost less at least than it does, and of those from the same way of
+        counting load the ones with less headroom; one that does not keep it leaves of these the ones with more.
+        """
+        left = sorted(self._candidates())
+        best = min(one for one in left if one.step == len(_HEADROOMS) - 1).table
+        least = float("inf")
+        while left:
+            middle = left[len(left) // 2]
+            seconds = self._kept_for(middle.table)
+            if seconds is None:
+                left = [one for one in left if one.way != middle.way or one.step > middle.step]
+                continue
+            if seconds < least:
+                best, least = middle.table, seconds
+            left = [one for one in left if one.cost < least and (one.way != middle.way or one.step < middle.step)]
         return best
 
-    def _tried(self, bin_seconds: float, spread: float, step: int) -> tuple[bool, float, Timetable]:
-        part = self.scenario.parts[self.index]
-        needs = needed(part, self.capacity, bin_seconds, _HEADROOMS[step], spread)
-        table = covering(needs, bin_seconds, part.startup * (1 + STARTUP_SPREAD) + Fixed.every)
-        tables = [*self.tables[: self.index], table, *self.tables[self.index + 1 :]]
-        record = World(self.scenario, *map(Fixed, tables)).run(*(one[0][1] for one in tables))
-        return figures(record).attainment >= self.enough, record.gpu_seconds, table
+    def _candidates(self) -> list[_Candidate]:
+        part, within = self.scenario.parts[self.index], self.scenario.within
+        ways = [(seconds, 0.0) for seconds in _BINS_SECONDS]
+        if within is not None:
+            ways = [(_BINS_SECONDS[0], share * within) for share in _SPREADS]
+        ahead = part.startup * (1 + STARTUP_SPREAD) + Fixed.every
+        found = []
+        for way, (seconds, spread) in enumerate(ways):
+            load = demand(part, seconds, spread)
+            for step, headroom in enumerate(_HEADROOMS):
+                needs = replicas_for(load, part, self.capacity, headroom)
+                table = covering(needs, seconds, ahead, part.serves_on)
+                found.append(_Candidate(self._least_cost(table), way, step, table))
+        return found
+
+    def _least_cost(self, table: Timetable) -> float:
+        parts = self.scenario.parts
+        return sum(at_least(part, one) for part, one in zip(parts, self._beside(table), strict=True))
+
+    def _kept_for(self, table: Timetable) -> float | None:
+        """GPU-seconds, if it keeps the promise."""
+        tables = self._beside(table)
+        world = World(self.scenario, *map(Fixed, tables), enough=self.enough)
+        record = world.run(*(one[0][1] for one in tables))
+        return record.gpu_seconds if record.attainable >= self.enough else None
+
+    def _beside(self, table: Timetable) -> list[Timetable]:
+        return [*self.tables[: self.index], table, *self.tables[self.index + 1 :]]
 
 
-def covering(needs: Sequence[int], bin_seconds: float, startup: float) -> Timetable:
+def at_least(part: Scenario, table: Timetable) -> float:
+    """GPU-seconds of a timetable if pods that leave have no requests; it is looked at when `Fixed` decides.
+
+    In a cluster that is full others wait for pods that leave, which then cost nothing more.
+    """
+    low, high = part.scaling.min_replicas, min(part.scaling.max_replicas, part.room)
+    asked = {min(part.end, Fixed.every * ceil(time / Fixed.every)): replicas for time, replicas in table}
+    levels = [(time, min(high, max(low, replicas))) for time, replicas in asked.items()]
+    serves_on = part.serves_on if isinf(part.room) else 0.0
+    seconds = 0.0
+    for (begin, before), (end, after) in pairwise([*levels, (part.end, levels[-1][1])]):
+        seconds += (end - begin) * before + max(0, before - after) * min(serves_on, part.end - end)
+    return part.gpus * seconds
+
+
+def covering(needs: Sequence[int], bin_seconds: float, startup: float, serves_on: float = 0.0) -> Timetable:
     """(seconds, replicas) with the fewest replica-seconds that have `needs` serving in each bin.
 
     Each replica beyond the others is asked for `startup` seconds before it is needed. It stays over a gap that is not
-    longer than a start takes, as starting it again would cost as much; the levels do not depend on each other.
+    longer than a start takes and than it would serve on when told to leave, as to have it again would cost as much; the
+    levels do not depend on each other.
     """
+    bridged = startup + serves_on
     changes: dict[float, int] = {}
-    for level in range(1, max(needs) + 1):
-        for begin, end in _bridged(_intervals(needs, level, bin_seconds), startup):
-            asked = max(0.0, begin - startup)
-            changes[asked] = changes.get(asked, 0) + 1
-            changes[end] = changes.get(end, 0) - 1
-    table, replicas = [], 0
-    for time in sorted(changes):
-        replicas += changes[time]
-        table.append((time, replicas))
-    return table
-
-
-def _intervals(needs: Sequence[int], level: int, bin_seconds: float) -> list[tuple[float, float]]:
-    marks = [0, *(int(need >= level) for need in needs), 0]
-    edges = [index * bin_seconds for index, (before, after) in enumerate(pairwise(marks)) if before != after]
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _bridged(intervals: Iterable[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
-    found: list[tuple[float, float]] = []
-    for begin, end in intervals:
-        if found and begin - found[-1][1] <= gap:
-            found[-1] = (found[-1][0], end)
-        else:
-            found.append((begin, end))
-    return found
+    gone: dict[int, float] = {}
+    for index, (before, after) in enumerate(pairwise((0, *needs, 0))):
+        at = index * bin_seconds
+        for level in range(before + 1, after + 1):
+            end = gone.pop(level, None)
+            if end is not None and at - end > bridged:
+                changes[end] = changes.get(end, 0) - 1
+            if end is None or at - end > bridged:
+                asked = max(0.0, at - startup)
+                changes[asked] = changes.get(asked, 0) + 1
+        gone |= dict.fromkeys(range(after + 1, before + 1), at)
+    for end in gone.values():
+        changes[end] = changes.get(end, 0) - 1
+    return list(zip(sorted(changes), accumulate(changes[time] for time in sorted(changes)), strict=True))

@@ -74,6 +74,10 @@ class _Target:
     samples: deque[Sample] = field(default_factory=deque)
     gone: bool = False
 
+    def past(self, now: float) -> bool:
+        """No query sees it any more."""
+        return self.samples[-1].time <= now - KEPT_SECONDS
+
 
 class Prometheus:
     """Samples by pod. Times are seconds on the clock of the simulation. While it is `paused` nothing is scraped.
@@ -84,6 +88,7 @@ class Prometheus:
     def __init__(self, edges: Edges) -> None:
         self.paused = False
         self._edges = edges
+        self._forgotten_at = 0.0
         self._targets: dict[str, _Target] = {}
 
     def scraped(self, pod: str, sample: Sample, *, entry: bool = False) -> None:
@@ -95,6 +100,10 @@ class Prometheus:
         target.gone = False
         while target.samples[0].time <= sample.time - KEPT_SECONDS:
             target.samples.popleft()
+        if sample.time > self._forgotten_at + KEPT_SECONDS:
+            self._forgotten_at = sample.time
+            kept = {name: one for name, one in self._targets.items() if one.entry or not one.past(sample.time)}
+            self._targets = kept
 
     def lost(self, pod: str) -> None:
         """The pod cannot be scraped any more: its gauges are stale at once, ranges still see its samples."""

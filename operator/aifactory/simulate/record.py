@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
-from math import ceil, exp
+from math import ceil, exp, inf
 from typing import NamedTuple
 
 from aifactory.api.role import RoleName
@@ -17,6 +17,7 @@ from .scenario import Scenario
 
 WORST_SECONDS = 300.0
 _WORST_STEP_SECONDS = 15.0
+_BIN_SECONDS = 30.0
 
 
 class Answer(NamedTuple):
@@ -55,7 +56,7 @@ class Scaled:
 class Record:
     """Everything that a run leaves behind; times are seconds. `scaled` has an entry for each part of the scenario.
 
-    `tokens` are those of the prompts and answers of completed requests.
+    `tokens` are those of the prompts and answers of completed requests, `missed` the requests that were not good.
     """
 
     scenario: Scenario
@@ -64,10 +65,15 @@ class Record:
     intervals: Counter[int] = field(default_factory=Counter)
     aborted: int = 0
     tokens: int = 0
-    _promised: Mapping[Signal, float] = field(init=False)
+    missed: int = 0
+    _first: float = field(init=False)
+    _between: float = field(init=False)
+    _whole: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._promised = self.scenario.promised
+        targets, within = self.scenario.promised, self.scenario.within
+        self._first, self._between = (targets.get(signal, inf) for signal in (Signal.TTFT, Signal.ITL))
+        self._whole = min(targets.get(Signal.E2E, inf), inf if within is None else within)
         self.scaled = tuple(Scaled(part.role.name) for part in self.scenario.parts)
 
     @property
@@ -84,6 +90,12 @@ class Record:
         ]
 
     @property
+    def attainable(self) -> float:
+        """The share of all requests (0 to 1) that are good if those without an answer will be."""
+        requests = len(self.scenario.requests)
+        return (requests - self.missed) / requests
+
+    @property
     def gpu_seconds(self) -> float:
         """Of all roles."""
         return sum(one.gpu_seconds for one in self.scaled)
@@ -92,16 +104,15 @@ class Record:
         """A request got its last token."""
         arrived, first, last = sequence.arrived_at, sequence.first_token_at or 0.0, sequence.finished_at or 0.0
         mean = (last - first) / (sequence.output_tokens - 1) if sequence.output_tokens > 1 else None
-        taken = {Signal.TTFT: first - arrived, Signal.ITL: mean or 0.0, Signal.E2E: last - arrived}
-        targets, within = self._promised, self.scenario.within
-        good = all(taken[signal] <= target for signal, target in targets.items())
-        good = good and (within is None or taken[Signal.E2E] <= within)
+        good = first - arrived <= self._first and (mean or 0.0) <= self._between and last - arrived <= self._whole
+        self.missed += not good
         self.tokens += sequence.prompt_tokens + sequence.output_tokens
         self.answers.append(Answer(arrived, first - arrived, mean, good, last - arrived))
 
     def failed(self, arrived_at: float) -> None:
         """A request was refused or cut."""
         self.aborted += 1
+        self.missed += 1
         self.answers.append(Answer(arrived_at, None, None, good=False))
 
     def counted(self, counters: Counters) -> None:
@@ -145,7 +156,7 @@ PERCENTS = (50, 95, 99)
 
 def figures(record: Record) -> Figures:
     """The figures of a run."""
-    good = sum(answer.good for answer in record.answers)
+    good = len(record.answers) - record.missed
     first_tokens = sorted(answer.first_token for answer in record.answers if answer.first_token is not None)
     last_tokens = sorted(answer.last_token for answer in record.answers if answer.last_token is not None)
     hours = record.scenario.end / 3600
@@ -175,6 +186,26 @@ def worst_share(answers: Sequence[Answer], end: float) -> float:
         if high > low:
             worst = min(worst, (good[high] - good[low]) / (high - low))
     return worst
+
+
+def slowest(record: Record) -> tuple[list[float], list[float]]:
+    """Seconds, and the 95th percentile of the time to first token of the requests that arrived in each bin from there.
+
+    Of an offline service it is that to the last token.
+    """
+    whole, seconds = record.scenario.within is not None, bin_seconds(record.scenario)
+    taken = [(one.arrived_at, one.last_token if whole else one.first_token) for one in record.answers]
+    bins: dict[int, list[float]] = {}
+    for at, latency in taken:
+        if latency is not None:
+            bins.setdefault(int(at // seconds), []).append(latency)
+    ordered = {index: sorted(found) for index, found in sorted(bins.items())}
+    return [index * seconds for index in ordered], [_percentile(found, 95) for found in ordered.values()]
+
+
+def bin_seconds(scenario: Scenario) -> float:
+    """How long what is drawn over time is summed up: half a minute, and of more than two hours a 240th."""
+    return max(_BIN_SECONDS, scenario.end / 240)
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:

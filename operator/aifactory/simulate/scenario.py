@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
+from aifactory.api.dynamo import DynamoSpec
+from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.scaling import ScalingSpec
 from aifactory.autoscale.bounds import bounds
@@ -100,6 +102,11 @@ class Scenario:
         return self.role.spec.accelerator.gpus
 
     @property
+    def serves_on(self) -> float:
+        """Seconds that a pod which leaves serves on, whether it has requests or not."""
+        return float(self.role.server.pre_stop_seconds)
+
+    @property
     def attainment(self) -> float:
         """The share of requests that has to be within all latency objectives, or completed in time."""
         return float(self.role.spec.slo.attainment)
@@ -143,7 +150,7 @@ def scenario(
         scaling=_scaling(role),
         objectives=_followed(role),
         engine=_limited(role, engine),
-        edges=histogram_edges(edges(role.spec) if len(parts) == 1 else _FRONTEND_EDGES),
+        edges=histogram_edges(edges(role.spec) if frontends(role) is None else _FRONTEND_EDGES),
         requests=tuple(requests),
         startup=startup,
         seed=seed,
@@ -152,6 +159,12 @@ def scenario(
         room=_room(role, gpus),
     )
     return found if len(parts) == 1 else replace(found, prefill=_prefilling(found, parts[0], engine))
+
+
+def frontends(role: Role) -> DynamoSpec | None:
+    """What measures whole requests and chooses a worker for each; None of engines that clients ask themselves."""
+    runtime = role.spec.runtime
+    return (runtime.dynamo or DynamoSpec()) if runtime.engine is Engine.DYNAMO else None
 
 
 def _prefilling(decoding: Scenario, role: Role, engine: EngineModel) -> Scenario:

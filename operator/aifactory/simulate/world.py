@@ -19,7 +19,7 @@ from .policies.base import Asked, Policy, Seen
 from .prometheus import Prometheus
 from .record import Moment, Record
 from .routing import route
-from .scenario import Scenario
+from .scenario import Scenario, frontends
 from .trace import Request
 
 # A pod that drains is looked at this often, to see whether it is done.
@@ -35,25 +35,28 @@ class World:
     """One run, with a policy for each part of the scenario.
 
     What happens beside requests and decisions can be put between them with `at`. Requests come to the first of the
-    `deployments` and are answered by the last, `deployment`.
+    `deployments` and are answered by the last, `deployment`. With `enough`, a run is only to show whether such a share
+    of requests is good: metrics stay at zero, and it ends, without GPU-seconds, as soon as that many cannot be.
     """
 
-    def __init__(self, scenario: Scenario, *policies: Policy) -> None:
+    def __init__(self, scenario: Scenario, *policies: Policy, enough: float | None = None) -> None:
         self.record = Record(scenario)
         self.prometheus = Prometheus(scenario.edges)
         self._scenario = scenario
         self._last = scenario.end + _AFTERMATH_SECONDS
         self._policies = policies
+        self._enough = enough or 0.0
         starts = Random(f"{scenario.seed} pods")
         told = [self._prefilled, self.record.finished][-len(scenario.parts) :]
-        self.deployments = [Deployment(*each, starts) for each in zip(scenario.parts, told, strict=True)]
+        counted = enough is None
+        self.deployments = [Deployment(*each, starts, counted) for each in zip(scenario.parts, told, strict=True)]
         self.deployment = self.deployments[-1]
         routing = Random(f"{scenario.seed} routing")
         self._routes = {deployment: route(scenario, routing) for deployment in self.deployments}
         self._scraping = Random(f"{scenario.seed} scraping")
         self._events: list[tuple[float, int, Event]] = []
         self._order = count()
-        self._asked = Asked()
+        self._asked = [0, 0, 0]
         self._prefilling: dict[Sequence, Request] = {}
         self._followed: set[Replica] = set()
 
@@ -62,7 +65,7 @@ class World:
         for deployment, replicas in zip(self.deployments, initial, strict=True):
             for pod in deployment.begin(deployment.bounded(replicas)):
                 self._scrape_from(pod, 0.0)
-        if len(self.deployments) > 1:
+        if frontends(self._scenario.role):
             self.at(self._scraping.uniform(0.0, self._scenario.watch.scrape), self._scrape_frontend)
         for rank, policy in enumerate(self._policies):
             self.at(policy.every, partial(self._decide, rank))
@@ -70,6 +73,8 @@ class World:
         for request in self._scenario.requests:
             self._catch_up(request.at)
             self._arrive(request)
+            if self.record.attainable < self._enough:
+                return self.record
         self._catch_up(self._scenario.end)
         self._finish()
         return self.record
@@ -91,11 +96,9 @@ class World:
 
     def _arrive(self, request: Request) -> None:
         asked = self._asked
-        self._asked = Asked(
-            asked.requests + 1,
-            asked.prompt_tokens + request.prompt_tokens,
-            asked.output_tokens + request.output_tokens,
-        )
+        asked[0] += 1
+        asked[1] += request.prompt_tokens
+        asked[2] += request.output_tokens
         if self._scenario.prefill is None:
             self._send(self.deployment, self._scenario.sequence(request, request.at), request.at)
             return
@@ -171,7 +174,8 @@ class World:
         self._again(now + policy.every, partial(self._decide, rank))
         others = tuple(one.group() for one in self.deployments if one is not deployment)
         group = deployment.group()
-        choice = policy.decide(Seen(now, group, self.prometheus, partial(deployment.loads, now), self._asked, others))
+        asked, engines = Asked(*self._asked), partial(deployment.loads, now)
+        choice = policy.decide(Seen(now, group, self.prometheus, engines, asked, others))
         replicas = deployment.bounded(choice.replicas)
         if replicas != deployment.replicas:
             self.record.scaled[rank].actions.append((now, deployment.replicas, replicas))
@@ -205,7 +209,7 @@ class World:
         self._again(now + self._scenario.watch.scrape, self._scrape_frontend)
         for deployment in self.deployments:
             deployment.run(now)
-        in_flight = self._asked.requests - len(self.record.answers)
+        in_flight = self._asked[0] - len(self.record.answers)
         self.prometheus.scraped(frontend.NAME, frontend.sample(self.deployments, in_flight, now), entry=True)
 
     def _drain(self, pod: SimulatedPod, now: float) -> None:

@@ -123,6 +123,12 @@ def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) 
         (("--startup", "soon"), "--startup: 'soon' is not a duration"),
         (("--tick", "0s"), "--tick must be at least 0.1s, not 0s"),
         (("--scrape-interval", "15"), "--scrape-interval: '15' is not a duration"),
+        (("--scrape-interval", "1h"), "--scrape-interval must be at most 300s, not 1h"),
+        (("--rate-scale", "0.0001"), "--rate-scale 0.0001 leaves none of"),
+        (("--plot", "."), "--plot .: the name must end in .png, .svg, .pdf or what else"),
+        (("--plot", "run.xyz"), "--plot run.xyz: the name must end in .png"),
+        (("--plot", "nowhere/run.png"), "--plot nowhere/run.png: there is no folder nowhere"),
+        (("--output-tokens", "99999999999"), "at least 1 and at most 10,000,000"),
         (("--metrics-window", "20s"), "--metrics-window must be at least 30s, not 20s"),
         (("--metrics-window", "11m"), "--metrics-window must be at most 600s, not 11m"),
         (("--rate-scale", "0"), "--rate-scale must be above 0"),
@@ -244,3 +250,15 @@ def test_a_picture_is_drawn(tmp_path: Path, trace: Path) -> None:
     code, _ = simulate(tmp_path, trace, "--policy", "aifactory", "--plot", str(tmp_path / "run.png"))
     assert code == 0
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_has_the_objective_and_of_a_long_trace_hours(tmp_path: Path, trace: Path) -> None:
+    def drawn() -> str:
+        code, _ = simulate(tmp_path, trace, "--policy", "static-mean", "--plot", str(tmp_path / "run.svg"))
+        assert code == 0
+        return (tmp_path / "run.svg").read_text()
+
+    short = drawn()
+    assert all(f"<!-- {words} -->" in short for words in ("objective", "static-mean", "minutes"))
+    trace.write_text("seconds,requests_per_second\n0,0.01\n40000,0.01\n")
+    assert "<!-- hours -->" in drawn()

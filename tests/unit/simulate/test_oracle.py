@@ -1,10 +1,17 @@
 """Who knows the future: timetables by hand, and what they cost."""
 
+from dataclasses import replace
+from math import inf
+
+import pytest
 from aifactory.simulate.capacity import demand, needed
-from aifactory.simulate.oracle import covering, timetables
+from aifactory.simulate.oracle import at_least, covering, timetables
+from aifactory.simulate.policies.fixed import Fixed
+from aifactory.simulate.record import figures
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.trace import Request
+from aifactory.simulate.world import World
 
 from tests.unit.simulate.scenes import capacity, poisson, scene
 
@@ -41,9 +48,58 @@ def test_needs_keep_within_the_bounds_of_the_service() -> None:
     assert set(needed(quiet, capacity(), 60.0)) == {2}
 
 
+BURSTS = [*poisson(3, 240), *poisson(14, 120, start=240), *poisson(3, 240, start=360)]
+TABLE = [(0.0, 2), (200.0, 5), (365.0, 2), (500.0, 1)]
+
+
+@pytest.mark.parametrize("replicas", range(1, 6))
+def test_a_trial_has_the_verdict_of_a_whole_run(replicas: int) -> None:
+    scenario, enough = scene(BURSTS), capacity().enough
+    trial = World(scenario, Fixed([(0.0, replicas)]), enough=enough).run(replicas)
+    whole = World(scenario, Fixed([(0.0, replicas)])).run(replicas)
+    assert (trial.attainable >= enough) == (figures(whole).attainment >= enough)
+    if trial.attainable >= enough:
+        assert (trial.answers, trial.gpu_seconds) == (whole.answers, whole.gpu_seconds)
+
+
+def test_a_trial_ends_as_soon_as_too_many_requests_are_late() -> None:
+    trial = World(scene(BURSTS), Fixed([(0.0, 1)]), enough=0.99).run(1)
+    assert trial.missed == int(0.01 * len(BURSTS)) + 1
+    assert len(trial.answers) < len(BURSTS) / 2
+
+
+def test_a_replica_that_would_serve_on_for_as_long_as_the_gap_stays_as_well() -> None:
+    assert len(covering([2, 1, 1, 2, 1], 60.0, 60.0)) == 5
+    assert covering([2, 1, 1, 2, 1], 60.0, 60.0, 60.0) == [(0.0, 2), (240.0, 1), (300.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("room", "fewest", "engine"), [(inf, 1, "vllm"), (3, 1, "vllm"), (inf, 3, "vllm"), (inf, 1, "nim"), (3, 1, "nim")]
+)
+def test_a_timetable_costs_what_it_says_and_little_more(room: float, fewest: int, engine: str) -> None:
+    """A pod of NIM serves on for two minutes after it was told to leave."""
+    scenario = replace(scene(BURSTS, minReplicas=fewest, runtime=engine), room=room)
+    least, cost = at_least(scenario, TABLE), World(scenario, Fixed(TABLE)).run(2).gpu_seconds
+    assert 0.8 * cost < least <= cost
+
+
+@pytest.mark.parametrize("engine", ["vllm", "nim"])
+def test_the_oracle_costs_no_more_than_any_count_of_load_that_keeps_the_promise(engine: str) -> None:
+    scenario = scene(BURSTS, startup=30.0, runtime=engine)
+    least = run_policy("oracle", scenario, capacity()).record.gpu_seconds
+    kept = 0
+    for seconds in (60.0, 15.0, 5.0):
+        for step in range(-4, 6):
+            table = covering(needed(scenario, capacity(), seconds, 1.07**step), seconds, 48.0)
+            record = World(scenario, Fixed(table)).run(table[0][1])
+            if figures(record).attainment >= capacity().enough:
+                kept += 1
+                assert least <= record.gpu_seconds
+    assert kept > 3
+
+
 def test_the_oracle_keeps_the_promise_for_less_than_the_peak_costs() -> None:
-    load = [*poisson(3, 240), *poisson(14, 120, start=240), *poisson(3, 240, start=360)]
-    scenario = scene(load, startup=30.0)
+    scenario = scene(BURSTS, startup=30.0)
     oracle, peak = (run_policy(name, scenario, capacity()).figures for name in ("oracle", "static-peak"))
     assert oracle.attainment >= capacity().enough
     assert oracle.gpu_hours < 0.8 * peak.gpu_hours

@@ -1,5 +1,6 @@
 """Scraped samples read as PromQL would read them."""
 
+import pickle
 from math import inf
 
 import pytest
@@ -33,6 +34,17 @@ def test_what_is_counted_is_that_of_the_entry_where_there_is_one() -> None:
     assert histogram.quantile(0.01) > 0.75
     assert found.rate("generation_tokens", 70.0, 60.0) == pytest.approx(1.0)
     assert found.latest(70.0).keys() == {"pod-0", "pod-1", "frontend"}
+
+
+def test_pods_that_no_query_sees_any_more_are_forgotten() -> None:
+    """A day has thousands of them."""
+    found, sizes = Prometheus(EDGES), []
+    for pod in range(200):
+        for step in range(5):
+            found.scraped(f"pod-{pod:03}", sample(60.0 * pod + 15 * step))
+        found.lost(f"pod-{pod:03}")
+        sizes.append(len(pickle.dumps(found)))
+    assert max(sizes[100:]) < 1.1 * max(sizes[:50])
 
 
 def test_a_steady_counter_has_its_rate() -> None:

@@ -19,6 +19,24 @@ def test_requests_are_counted_from_the_first(tmp_path: Path) -> None:
     assert read(path, None, 0) == [Request(0.0, 7, 3), Request(0.5, 8, 1)]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Seconds,Input_Tokens,Output_Tokens",
+        " seconds , input_tokens , output_tokens ",
+        "\ufeffseconds,input_tokens,output_tokens",
+        '"seconds","input_tokens","output_tokens"',
+    ],
+)
+def test_a_header_may_have_capitals_spaces_and_quotes(tmp_path: Path, header: str) -> None:
+    assert read(written(tmp_path, f"{header}\n5, 7 ,3\n6,8,1\n"), None, 0) == [Request(0.0, 7, 3), Request(1.0, 8, 1)]
+
+
+def test_columns_may_come_in_any_order_with_others_between(tmp_path: Path) -> None:
+    path = written(tmp_path, "model,output_tokens,seconds,input_tokens\nm,3,5,7\nm,1,6,8\n")
+    assert read(path, None, 0) == [Request(0.0, 7, 3), Request(1.0, 8, 1)]
+
+
 def test_a_trace_of_azure_is_read_as_it_is(tmp_path: Path) -> None:
     lines = ("2023-11-16 18:17:03.9799600,4808,10", "2023-11-16 18:17:04.0319600,3180,8")
     found = read(written(tmp_path, "\n".join(("TIMESTAMP,ContextTokens,GeneratedTokens", *lines))), None, 0)
@@ -59,6 +77,12 @@ def test_a_scaled_trace_has_more_load_and_lasts_as_long(factor: float) -> None:
     assert all(abs(request.at - (request.prompt_tokens - 100)) <= 15 for request in found)
 
 
+@pytest.mark.parametrize(("factor", "said"), [(1e-9, "leaves none of 3 requests: raise it"), (1e9, "lower it")])
+def test_a_factor_that_leaves_nothing_or_too_much_is_refused(factor: float, said: str) -> None:
+    with pytest.raises(TraceError, match=rf"--rate-scale \S+ .*{said}"):
+        scaled([Request(float(second), 1, 1) for second in range(3)], factor, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -67,7 +91,15 @@ def test_a_scaled_trace_has_more_load_and_lasts_as_long(factor: float) -> None:
         ("seconds,input_tokens,output_tokens\n", r"trace.csv: no requests; give at least one line"),
         ("seconds,input_tokens,output_tokens\n0,1,1\n1,x,1\n", r"trace.csv:3: input_tokens must be a whole number"),
         ("seconds,input_tokens,output_tokens\n0,1,-1\n", r"trace.csv:2: output_tokens must be a whole number of"),
-        ("seconds,input_tokens,output_tokens\n0,1\n", r"trace.csv:2: output_tokens must be .*, not None"),
+        ("seconds,input_tokens,output_tokens\n0,1\n", r"trace.csv:2: output_tokens is missing; it must be a whole"),
+        (
+            "seconds,input_tokens,output_tokens\n0,1,99999999999\n",
+            r"trace.csv:2: output_tokens must be at most 10,000,000, not 99999999999",
+        ),
+        ("seconds,input_tokens,output_tokens\n0,1,1\n1e12,1,1\n", r"trace.csv: lasts for .* days; give at most 31"),
+        ("seconds,requests_per_second\n0,0\n60,0\n", r"trace.csv: no requests; give .* of rates one above 0"),
+        ("seconds,requests_per_second\n0,1e12\n", r"trace.csv: 60,000,000,000,000 requests, above the 5,000,000 that"),
+        ("seconds,requests_per_second\n0,1\n1e12,0\n", r"requests, .*: lower the rates or shorten the trace"),
         ("seconds,input_tokens,output_tokens\nnan,1,1\n", r"trace.csv:2: seconds must be a time, not 'nan'"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,1\n", r"trace.csv:2: TIMESTAMP must be a time"),
         ("seconds,requests_per_second\n0,-1\n", r"trace.csv:2: requests_per_second must be a rate of 0 or more"),

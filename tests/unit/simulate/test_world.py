@@ -1,16 +1,18 @@
 """Whole runs: what every policy can rely on, and the figures that sum a run up."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.simulate.engine.edges import FIRST_TOKEN_DYNAMO
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.policies.base import Choice, Seen
 from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.policies.operator import Operator
 from aifactory.simulate.record import Answer, figures, worst_share
 from aifactory.simulate.registry import POLICIES
-from aifactory.simulate.run import run_policy
+from aifactory.simulate.run import run_policies, run_policy
 from aifactory.simulate.scenario import Watch, scenario
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
@@ -48,6 +50,13 @@ def test_a_seed_gives_the_same_run_again_and_another_seed_another(policy: str) -
     other = run_policy(policy, replace(scenario, seed=1), capacity()).figures
     assert first == again
     assert first != other
+
+
+def test_of_several_policies_no_answers_are_kept_but_what_sums_them_up() -> None:
+    scenario = scene(STEP, startup=30.0)
+    alone, kept = run_policy("kpa", scenario, capacity()), run_policies(["kpa"], scenario, capacity())["kpa"]
+    assert (kept.figures, kept.slowest, kept.record.answers) == (alone.figures, alone.slowest, [])
+    assert len(kept.slowest[0]) == len(kept.slowest[1]) == 30
 
 
 def test_the_operator_follows_a_step_of_load_and_keeps_the_promise_better_than_the_mean() -> None:
@@ -222,3 +231,66 @@ def test_a_container_that_crashes_loses_its_requests_and_serves_again_after_its_
     assert 150.0 <= max(failed) <= 170.0
     assert [seen.ready for seen in policy.seen][6:10] == [0] * 4
     assert policy.seen[-1].group.pods[0].restarts == 1
+
+
+def answered(requests: list[Request], replicas: int, **fields: Any) -> list[int]:
+    """Requests that each of some replicas completes."""
+    world = World(scene(requests, **fields), Fixed([(0.0, replicas)]))
+    world.run(replicas)
+    return [one.completed for one in world.deployment.counters]
+
+
+APART = [Request(5.0 * index, 64, 32) for index in range(12)]
+TOGETHER = [Request(0.001 * index, 64, 32) for index in range(12)]
+
+
+class TestRouting:
+    """Who chooses a replica is who does so in a cluster."""
+
+    @pytest.mark.parametrize("engine", ["vllm", "sglang", "nim"])
+    def test_a_service_sends_requests_to_random_replicas(self, engine: str) -> None:
+        found = answered(APART, 3, runtime=engine)
+        assert found != [4, 4, 4]
+        assert all(found)
+
+    def test_frontends_of_equal_workers_send_them_in_turn(self) -> None:
+        assert answered(APART, 3, runtime="dynamo") == [4, 4, 4]
+
+    @pytest.mark.parametrize("router", ["least-loaded", "kv"])
+    def test_frontends_that_are_told_so_send_them_to_the_idlest(self, router: str) -> None:
+        found = scenario(routed(router), ENGINES["demo"], TOGETHER, startup=30.0, seed=0)
+        world = World(found, Fixed([(0.0, 3)]))
+        world.run(3)
+        assert [one.completed for one in world.deployment.counters] == [4, 4, 4]
+
+    def test_an_endpoint_picker_avoids_queues(self) -> None:
+        assert answered(TOGETHER, 3, runtime="llmd") == [4, 4, 4]
+        assert answered(TOGETHER, 3, runtime="vllm") != [4, 4, 4]
+
+    def test_an_endpoint_picker_prefers_replicas_with_room_in_their_cache(self) -> None:
+        long = [Request(0.0, 4000, 900), Request(0.0, 4000, 900)]
+        later = [Request(15.0 + index, 64, 8) for index in range(8)]
+        assert sorted(answered([*long, *later], 3, runtime="llmd")) == [1, 1, 8]
+
+    def test_where_there_are_frontends_they_measure_and_have_edges_of_their_own(self) -> None:
+        policy = Watching([(0.0, 2)])
+        World(scene(poisson(3, 200), runtime="dynamo"), policy).run(2)
+        last = policy.seen[-1]
+        assert set(last.prometheus.latest(last.now)) == {"frontend", *(pod.name for pod in last.group.pods)}
+        found = last.prometheus.histogram("time_to_first_token", last.now, 60.0)
+        assert found is not None
+        assert set(found.edges) == set(FIRST_TOKEN_DYNAMO)
+        assert found.total == pytest.approx(3, rel=0.3)
+
+
+def routed(router: str) -> InferenceService:
+    spec = {**manifest()["spec"], "runtime": {"engine": "dynamo", "dynamo": {"router": router}}}
+    return InferenceService.model_validate({**manifest(), "spec": spec})
+
+
+@pytest.mark.parametrize("engine", ["dynamo", "llmd"])
+@pytest.mark.parametrize("policy", ["aifactory", "keda-slo", "hpa-queue"])
+def test_policies_read_what_such_engines_measure(policy: str, engine: str) -> None:
+    found = run_policy(policy, scene(STEP, startup=30.0, runtime=engine), capacity()).record
+    assert len(found.answers) == len(STEP)
+    assert max(moment.replicas for moment in found.moments) > 1

@@ -103,6 +103,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.kv_blocks = limits.kv_blocks
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.used_blocks = 0
@@ -115,12 +116,12 @@ class Scheduler:
     @property
     def kv_usage(self) -> float:
         """Share of KV blocks in use, 0 to 1."""
-        return self.used_blocks / self.limits.kv_blocks
+        return self.used_blocks / self.kv_blocks
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence. Raises RequestTooLongError if the empty KV cache could not hold it."""
         tokens = sequence.prompt_tokens + sequence.output_tokens
-        if ceil(tokens / self.limits.block_size) > self.limits.kv_blocks:
+        if ceil(tokens / self.limits.block_size) > self.kv_blocks:
             raise RequestTooLongError(
                 f"{sequence.prompt_tokens} prompt tokens and {sequence.output_tokens} output tokens exceed "
                 f"the {self.limits.kv_tokens} tokens that this server can hold: shorten the prompt or lower max_tokens"
@@ -204,7 +205,7 @@ class Scheduler:
 
     def _reserve(self, sequence: Sequence, tokens: int) -> bool:
         more = -(-(sequence.computed + tokens) // self.limits.block_size) - sequence.blocks
-        if self.used_blocks + more > self.limits.kv_blocks:
+        if self.used_blocks + more > self.kv_blocks:
             return False
         sequence.blocks += more
         self.used_blocks += more

@@ -63,18 +63,39 @@ class Counters:
         if sequence.output_tokens > 1:
             self.histograms["inter_token_latency"].observe((last - first) / (sequence.output_tokens - 1))
 
+    def first_token(self, sequence: Sequence, now: float) -> None:
+        """A request got its first token at `now` (seconds)."""
+        self.histograms["time_to_first_token"].observe(now - sequence.arrived_at)
+        self.prompt_tokens += sequence.prompt_tokens
+        self.generation_tokens += 1
+
     def between_tokens(self, first: float, times: int = 1, count: int = 1, growth: float = 0.0) -> None:
         """`times` iterations of `first`, `first + growth`, ... seconds; `count` sequences got a token in each."""
-        buckets = self.histograms[TOKENS]
-        last, mean = first + growth * (times - 1), first + growth * (times - 1) / 2
-        if bisect_left(buckets.edges, first) == bisect_left(buckets.edges, last):
-            buckets.observe(mean, times * count)
+        buckets, mean = self.histograms[TOKENS], first
+        if times > 1:
+            last, mean = first + growth * (times - 1), first + growth * (times - 1) / 2
+        tokens = times * count
+        if times == 1 or bisect_left(buckets.edges, first) == bisect_left(buckets.edges, last):
+            buckets.observe(mean, tokens)
         else:
             for index in range(times):
                 buckets.observe(first + growth * index, count)
-        step = round(log(max(mean, 1e-9)) * STEPS_PER_E)
-        self.intervals[step] = self.intervals.get(step, 0) + times * count
-        self.generation_tokens += times * count
+        step = round(log(max(1e-09, mean)) * STEPS_PER_E)
+        self.intervals[step] = self.intervals.get(step, 0) + tokens
+        self.generation_tokens += tokens
+
+
+class Uncounted(Counters):
+    """Stays at zero, for runs of which nobody reads metrics."""
+
+    def finished(self, sequence: Sequence) -> None:
+        """Not counted."""
+
+    def first_token(self, sequence: Sequence, now: float) -> None:
+        """Not counted."""
+
+    def between_tokens(self, first: float, times: int = 1, count: int = 1, growth: float = 0.0) -> None:
+        """Not counted."""
 
 
 def histogram_edges(own: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
@@ -88,6 +109,7 @@ def histogram_edges(own: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[
     }
 
 
-def counters(edges: Mapping[str, tuple[float, ...]]) -> Counters:
-    """Counters at zero, their histograms with `edges`."""
-    return Counters({name: Buckets(values) for name, values in edges.items()})
+def counters(edges: Mapping[str, tuple[float, ...]], counted: bool = True) -> Counters:
+    """Counters at zero, their histograms with `edges`; they stay there unless something is to be `counted`."""
+    kind = Counters if counted else Uncounted
+    return kind({name: Buckets(values) for name, values in edges.items()})

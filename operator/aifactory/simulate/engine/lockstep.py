@@ -55,7 +55,7 @@ class Lockstep(Scheduler):
             self._gather()
         members, budget = len(self._joined), self.limits.max_num_batched_tokens
         more = self._residues[-self._step % self.limits.block_size]
-        if members > budget or self.used_blocks + more > self.limits.kv_blocks:
+        if members > budget or self.used_blocks + more > self.kv_blocks:
             return self._plan_apart(now)
         self.used_blocks += more
         batch = Batch(decodes=members, kv_tokens=self._cached + members)
@@ -67,9 +67,10 @@ class Lockstep(Scheduler):
             if tokens:
                 batch.add(sequence, tokens)
                 budget -= tokens
-        before = len(self.running)
-        self._admit(batch, budget, now)
-        self._apart += self.running[before:]
+        if self.waiting:
+            before = len(self.running)
+            self._admit(batch, budget, now)
+            self._apart += self.running[before:]
         return batch
 
     def advance(self, batch: Batch, now: float) -> Advance:
@@ -82,6 +83,8 @@ class Lockstep(Scheduler):
         self._step += 1
         self._cached += decoded
         finished = self._finished(now)
+        if not batch.tokens:
+            return Advance(decoded, [], finished)
         outputs = self.commit(batch, now)
         for sequence, _ in outputs:
             self._apart.remove(sequence)
@@ -99,7 +102,7 @@ class Lockstep(Scheduler):
         """
         if self._dissolved or batch.tokens or not self._joined:
             return 0
-        blocks = (self.limits.kv_blocks - self.used_blocks) // len(self._joined)
+        blocks = (self.kv_blocks - self.used_blocks) // len(self._joined)
         return min(blocks * self.limits.block_size, self._ends[0][0] - self._step - 1)
 
     def repeat(self, batch: Batch, times: int, now: float) -> None:

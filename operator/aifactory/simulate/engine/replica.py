@@ -13,14 +13,21 @@ Edges = Mapping[str, tuple[float, ...]]
 class Replica:
     """Computes iteration after iteration while it has requests; runs of equal batches are computed in one step.
 
-    `on_finished` is told of each sequence that got its last token. Times are seconds on any clock.
+    `on_finished` is told of each sequence that got its last token. Times are seconds on any clock. What nobody reads
+    need not be `counted`.
     """
 
     def __init__(
-        self, timing: Timing, limits: Limits, edges: Edges, on_finished: Callable[[Sequence], None], now: float = 0.0
+        self,
+        timing: Timing,
+        limits: Limits,
+        edges: Edges,
+        on_finished: Callable[[Sequence], None],
+        now: float = 0.0,
+        counted: bool = True,
     ) -> None:
         self.scheduler = Lockstep(limits)
-        self.counters: Counters = counters(edges)
+        self.counters: Counters = counters(edges, counted)
         self.now = now
         self.timing = timing
         self._on_finished = on_finished
@@ -57,9 +64,10 @@ class Replica:
             if batch is None:
                 batch = self._batch = self.scheduler.plan(self.now)
                 self._joined = False
-            if not self._joined:
-                self._repeat(batch, until)
-            ends = self.now + self.timing.seconds(batch)
+            seconds = self.timing.seconds(batch)
+            if not (self._joined or batch.tokens):
+                seconds = self._repeat(batch, seconds, until)
+            ends = self.now + seconds
             if ends > until:
                 return
             self._batch = None
@@ -88,22 +96,23 @@ class Replica:
         self._batch = None
         return cut
 
-    def _repeat(self, batch: Batch, until: float) -> None:
+    def _repeat(self, batch: Batch, first: float, until: float) -> float:
         """As many iterations of the planned batch as end by `until`, if nobody joined since the plan.
 
-        The i-th lasts `first + i * growth`, as every sequence adds one cached token.
+        The i-th lasts `first + i * growth`, as every sequence adds one cached token. How long the next one lasts.
         """
-        count = batch.decodes
-        first, growth = self.timing.seconds(batch), self.timing.per_kv_token * count
         room = until - self.now
         if room < first or (times := self.scheduler.repeats(batch)) < 1:
-            return
+            return first
+        count = batch.decodes
+        growth = self.timing.per_kv_token * count
         linear = first - growth / 2
         if times * (linear + growth / 2 * times) > room:
             times = floor(2 * room / (linear + sqrt(linear * linear + 2 * growth * room)))
         self.counters.between_tokens(first, times, count, growth)
         self.now += times * (linear + growth / 2 * times)
         self.scheduler.repeat(batch, times, self.now)
+        return self.timing.seconds(batch)
 
     def _commit(self, batch: Batch, now: float) -> None:
         counted, interval = self.counters, now - self.now
@@ -113,9 +122,7 @@ class Replica:
             counted.between_tokens(interval, 1, decoded)
         for sequence, since in outputs:
             if since is None:
-                counted.histograms["time_to_first_token"].observe(now - sequence.arrived_at)
-                counted.prompt_tokens += sequence.prompt_tokens
-                counted.generation_tokens += 1
+                counted.first_token(sequence, now)
             else:
                 counted.between_tokens(since)
         for sequence in finished:
