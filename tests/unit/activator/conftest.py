@@ -92,9 +92,10 @@ class Operator:
 class Activator:
     """What clients call."""
 
-    def __init__(self, serving: Serving, client: aiohttp.ClientSession) -> None:
+    def __init__(self, serving: Serving, client: aiohttp.ClientSession, open_answers: AsyncExitStack) -> None:
         self.serving = serving
         self._client = client
+        self._open_answers = open_answers
         self.url = f"http://{HOST}:{serving.runner.addresses[0][1]}"
 
     async def ask(self, path: str = "/v1/chat/completions", method: str = "POST", **more: Any) -> tuple[int, str, Any]:
@@ -106,8 +107,10 @@ class Activator:
         return asyncio.create_task(self.ask(**more))
 
     async def stream(self, **more: Any) -> aiohttp.ClientResponse:
-        """An answer of which only the head was read."""
-        return await self._client.post(f"{self.url}/v1/chat/completions", **more)
+        """An answer of which only the head was read; it is closed after the test."""
+        return await self._open_answers.enter_async_context(
+            self._client.post(f"{self.url}/v1/chat/completions", **more)
+        )
 
     async def metric(self, name: str) -> float:
         inner = f"http://{HOST}:{self.serving.inner.addresses[0][1]}/metrics"
@@ -160,6 +163,6 @@ async def activate(replica: Replica, operator: Operator) -> AsyncIterator[Activa
                 metrics_port=0,
                 host=HOST,
             )
-            return Activator(await stack.enter_async_context(Serving(options)), client)
+            return Activator(await stack.enter_async_context(Serving(options)), client, stack)
 
         yield start
