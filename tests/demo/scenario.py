@@ -52,7 +52,7 @@ class Scenario:
                 "env": [{"name": "MODELSERVER_STARTUP_SECONDS", "value": "8"}],
             },
             "accelerator": {"product": "NVIDIA-H100-80GB-HBM3", "count": 1},
-            "slo": {"objectives": OBJECTIVES},
+            "slo": {"objectives": OBJECTIVES, "attainment": "95%"},
             "scaling": {"minReplicas": 1, "maxReplicas": self.most, "behavior": BEHAVIOR},
             "drain": {"timeout": "10s"},
         }

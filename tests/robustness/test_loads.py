@@ -87,14 +87,14 @@ def budgeted(gpus: int) -> Callable[[Watched], None]:
 
 
 def test_rule_12_a_budget_of_gpus_is_hard_at_the_peak_is_said_and_over_with_it() -> None:
-    found = run(steps((4, 0.5), (10, 3.0), (26, 0.15)), replicas=1, operator=budgeted(3))
+    found = run(steps((4, 0.5), (10, 3.0), (50, 0.15)), replicas=1, operator=budgeted(3))
     assert found.most() == 3
     limited = [tick.decision for tick in found.within(8 * MINUTE, 13 * MINUTE) if tick.decision.limited_by]
     assert {(one.reason, one.limited_by) for one in limited} == {(DecisionReason.BUDGET, DecisionReason.BUDGET)}
     assert all("the budget is used up" in one.message for one in limited)
     assert found.removed(4 * MINUTE, 14 * MINUTE) == 0
     assert found.attainment(17 * MINUTE) >= 0.99
-    assert found.replicas(39 * MINUTE) == 1
+    assert found.replicas(63 * MINUTE) == 1
     assert found.returns() == 0
 
 

@@ -4,7 +4,8 @@ What counts is the highest load within the time that a replica takes to start: a
 needed comes too late. Several models say what it will be. Each is judged all the time by what it would have said; the
 constant one is believed until another has been clearly cheaper. What is provided for lies above the forecast by some of
 the shortfalls that it usually has: the more, the longer a replica takes to start, as long as a shortage lasts, and the
-more of the error budget is spent. A service that keeps its promise is not made more expensive.
+more of the error budget is spent. When that runs short, what was needed earlier in the hour is kept, with a margin. A
+service that keeps its promise is not made more expensive.
 """
 
 from collections.abc import Mapping
@@ -22,15 +23,17 @@ _HIGHEST = 1e12
 _LEAST_SHORTFALLS = 0.8
 _HORIZON_PER_SHORTFALL = 350.0
 _SHORTFALLS_PER_BUDGET = 2.0
-_MOST_SHORTFALLS = 4.0
+_MOST_SHORTFALLS = 3.0
 # Whatever was once short, more than so many times the highest load is not provided for.
 _MOST_TIMES = 2.0
 # Bursts are looked for in so many windows, or in the hour of the error budget.
 _PEAK_WINDOWS = 8.0
 _HOUR = 3600.0
-# Windows that are looked back for each error budget that is spent: at least one, at most so many.
-_WINDOWS_PER_BUDGET = 2.0
-_MOST_WINDOWS = 8.0
+# The error budget is short from this share on. When it is gone, load is expected to come back after so many windows,
+# and this share of it is added, as what replicas carry between bursts is less than what they carry in them.
+_SHORT_FROM = 0.5
+_MOST_WINDOWS = 24.0
+_MOST_MARGIN = 0.2
 # To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
 # the constant one.
 _PROBATION_HORIZONS = 5.0
@@ -109,9 +112,9 @@ class Demand:
         value = highest(self.bins, now - window, size) if value is None else value
         track = self.tracks.get(model, Track())
         shortfall = track.shortfall(value)
-        back = window * min(_MOST_WINDOWS, max(1.0, _WINDOWS_PER_BUDGET * spent))
-        least = highest(self.bins, now - back, size)
-        upper = max(least, value + _shortfalls(spent, horizon) * shortfall)
+        short = _short(spent)
+        least = highest(self.bins, now - window * (1 + short * (_MOST_WINDOWS - 1)), size)
+        upper = (1 + short * _MOST_MARGIN) * max(least, value + _shortfalls(spent, horizon) * shortfall)
         return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper), track.error)
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:
@@ -121,6 +124,11 @@ class Demand:
         most = _CHEAPER * costs.get(ForecastModel.CONSTANT, 0.0)
         cheaper = [model for model in costs if costs[model] < most]
         return min(cheaper, key=lambda model: costs[model], default=ForecastModel.CONSTANT)
+
+
+def _short(spent: float) -> float:
+    """How short the error budget is, 0 to 1."""
+    return min(1.0, max(0.0, spent - _SHORT_FROM) / (1 - _SHORT_FROM))
 
 
 def _shortfalls(spent: float, horizon: float) -> float:

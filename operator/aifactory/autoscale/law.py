@@ -81,7 +81,7 @@ def _decide(
     law = _Law(tick, tick.answers())
     choice, memory = law.choose(adopted)
     if readings is not None and choice.to < fleet.replicas:
-        memory = memory.left(readings.work)
+        memory = memory.left(tick.work)
     decision = law.decision(choice)
     return offline.explained(decision, scaling.min_replicas, memory.knowledge.load) if offline else decision, memory
 
@@ -112,7 +112,7 @@ class _Law:
         if not self.answers:
             return self._uninformed(), memory
         signal = max(self.answers, key=lambda name: self.answers[name].replicas)
-        answer, work = self.answers[signal], tick.readings.work if tick.readings else None
+        answer, work = self.answers[signal], tick.work
         if not tick.offline and tick.troubled():
             memory = memory.regretting(tick.fleet, answer.replicas, work, tick.now, tick.scaling.behavior)
         fitting = memory.fits(work, current, tick.now)

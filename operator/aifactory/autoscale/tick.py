@@ -104,6 +104,12 @@ class Tick:
         most = max(self.fleet.replicas, self.fleet.ready + 1)
         return replace(found, replicas=min(found.replicas, most)) if one.vague else found
 
+    @property
+    def work(self) -> float | None:
+        """What is asked for, as of `ServiceReadings.work`: a burst that waits is more than what comes out."""
+        work, asked = self.readings.work if self.readings else None, self.memory.knowledge.load
+        return work if work is None or asked is None else max(work, asked)
+
     def troubled(self) -> bool:
         """Something is above its limit, and not only expected to be."""
         return any(self.above(one) for one in self.measures)

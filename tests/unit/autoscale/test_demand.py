@@ -73,7 +73,18 @@ def test_the_longer_a_replica_takes_to_start_the_more_is_added() -> None:
 def test_a_spent_budget_looks_back_further() -> None:
     demand = seen(*[100.0] * 10, 900.0, *[100.0] * 15)
     assert expected(demand).upper < 400.0
-    assert expected(demand, spent=3.0).upper == 900.0
+    assert expected(demand, spent=3.0).upper >= 900.0
+
+
+def test_half_of_the_budget_may_be_spent_before_it_looks_back_further() -> None:
+    demand = seen(*[100.0] * 10, 900.0, *[100.0] * 35)
+    assert expected(demand, spent=0.5).upper == expected(demand).upper
+    assert expected(demand, spent=0.7).upper < 900.0 < expected(demand, spent=1.0).upper
+
+
+def test_a_spent_budget_adds_a_margin_to_a_load_that_never_was_more_than_expected() -> None:
+    demand = seen(*[100.0] * 60)
+    assert expected(demand, spent=1.0).upper > 1.2 * expected(demand).value
 
 
 def test_a_spent_budget_adds_more_but_at_most_doubles() -> None:

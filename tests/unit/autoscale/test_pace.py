@@ -1,5 +1,6 @@
-"""How many replicas may come and go within a period."""
+"""How many replicas may come and go within a period, and when that they went is regretted."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from aifactory.autoscale.knowledge import Knowledge
 from aifactory.autoscale.memory import Change, Memory
 from aifactory.signals.objectives import Signal
 
-from tests.unit.autoscale.service import steady
+from tests.unit.autoscale.service import Watch, readings, steady
 
 MINUTE = timedelta(minutes=1)
 SPEC = ScalingSpec(
@@ -70,3 +71,12 @@ def test_what_was_regretted_no_longer_counts_as_proven() -> None:
     before = Memory(left_work=1000.0, changes=(Change(40.0, -1),), knowledge=knowledge)
     after_all = before.regretting(steady(2), 3, 1000.0, 100.0, SPEC.behavior)
     assert after_all.knowledge.curves[Signal.TTFT].proven < 500.0
+
+
+@pytest.mark.parametrize(("offered", "regretted"), [(5.0, True), (15.0, False)])
+def test_a_burst_that_waits_is_more_load_though_no_more_comes_out(offered: float, regretted: bool) -> None:
+    watch = Watch(steady(2), ScalingSpec(max_replicas=10))
+    watch.see(readings(pods=2, tokens=500.0, prompts=500.0), 600.0)
+    watch.memory = replace(watch.memory, left_work=1000.0, changes=(Change(watch.now, -1),))
+    watch.see(readings(pods=2, tokens=500.0, prompts=500.0, ttft=2.0, waiting=100.0, offered=offered), 60.0)
+    assert (watch.memory.regret is not None) == regretted
