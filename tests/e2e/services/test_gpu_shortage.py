@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube
-from tests.e2e.service import TTFT_ONLY, Service, scaling
+from tests.e2e.service import LENIENT, Service, scaling
 from tests.kind.cluster import NODE
 
 SLICE = "nvidia.com/mig-1g.10gb"
@@ -29,7 +29,7 @@ def _offer(kube: Kube, count: str | None) -> None:
 
 @pytest.mark.usefixtures("slices")
 def test_when_gpus_run_out_replicas_are_frozen_and_the_service_says_so(serve: Serve) -> None:
-    service = serve(scaling=scaling(1, 6), slo=TTFT_ONLY, accelerator={"resourceName": SLICE})
+    service = serve(scaling=scaling(1, 6), slo=LENIENT, accelerator={"resourceName": SLICE})
     service.wait_ready()
     load = service.load("15@300s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"), 90)
