@@ -85,7 +85,7 @@ class Burst:
         kube.apply(self._where, {**_pod(name, command, mounts=False), "metadata": {"name": name}})
 
     def answers(self, seconds: float = 90) -> list[tuple[int, str | None]]:
-        """Status and Retry-After of each request, in no order; status 0, and why, where there was no answer."""
+        """Status and Retry-After of each request, in no order; without that, what a failure says; 0 if no answer."""
         ended = ("Succeeded", "Failed")
         wait_until("the burst ends", lambda: self._kube.get(self._where)["status"]["phase"] in ended, seconds, str)
         log = self._kube.send("GET", f"{self._where}/log")
@@ -103,7 +103,7 @@ def ask(_):
         with urllib.request.urlopen(request, timeout=80) as answer:
             return {"status": answer.status if json.load(answer)["choices"] else 0, "retryAfter": None}
     except urllib.error.HTTPError as error:
-        return {"status": error.code, "retryAfter": error.headers["Retry-After"]}
+        return {"status": error.code, "retryAfter": error.headers["Retry-After"] or error.read(500).decode()}
     except Exception as error:
         return {"status": 0, "retryAfter": repr(error)}
 
