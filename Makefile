@@ -66,7 +66,7 @@ test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
 	$(MAKE) --no-print-directory test-fast
 	$(MAKE) --no-print-directory test-integration
 	$(MAKE) --no-print-directory kind-up
-	$(BIN)/pytest tests/e2e/services -n 3 --dist load --maxschedchunk 1
+	$(BIN)/pytest tests/e2e/services -n 4 --dist load --maxschedchunk 1
 	$(BIN)/pytest tests/e2e/outages
 
 .PHONY: test-live
@@ -97,6 +97,10 @@ bench-reconcile: install ## Measure reconcile speed and memory against the contr
 .PHONY: bench-autoscaling
 bench-autoscaling: install ## Compare autoscaling policies on recorded traces, simulated
 	$(BIN)/python -m tests.bench.autoscaling
+
+.PHONY: bench-shapes
+bench-shapes: install ## The same on made-up loads: steps, spikes, noise, bursts and others
+	$(BIN)/python -m tests.bench.autoscaling --shapes
 
 .PHONY: clean-cache
 clean-cache: install ## Delete cached build results

@@ -1,4 +1,7 @@
-"""`make bench-autoscaling`: all policies on both traces, with three start-up times and several seeds."""
+"""`make bench-autoscaling`: all policies on both traces, with three start-up times and several seeds.
+
+With `--shapes` (`make bench-shapes`) some of them on made-up loads.
+"""
 
 import argparse
 import json
@@ -19,7 +22,8 @@ from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
-from .report import Key, Run, as_json, from_json, markdown, summary
+from .report import Key, Run, as_json, by_load, from_json, markdown, summary
+from .shapes import SHAPES, requests
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
@@ -28,6 +32,9 @@ RATE_SCALE = 5.0
 TRACES = ("conv", "code")
 STARTUPS = (60, 120, 300)
 SEEDS = 5
+SHAPE_POLICIES = ("aifactory", "keda-slo", "oracle")
+SHAPE_STARTUPS = (60, 300)
+SHAPE_SEEDS = 2
 
 
 @cache
@@ -38,10 +45,14 @@ def _service() -> InferenceService:
 @cache
 def _loaded(name: str, seed: int) -> tuple[Scenario, Capacity]:
     """The first of the start-up times; how much a replica can do does not depend on it."""
-    requests = trace.read(HERE / "traces" / f"azure_llm_2023_{name}.csv", None, seed)
-    requests = trace.scaled(requests, RATE_SCALE, seed)
-    found = scenario(_service(), ENGINES[ENGINE], requests, startup=STARTUPS[0], seed=seed)
+    load = requests(name, seed) if name in SHAPES else _recorded_load(name, seed)
+    found = scenario(_service(), ENGINES[ENGINE], load, startup=STARTUPS[0], seed=seed)
     return found, profile(found)
+
+
+def _recorded_load(name: str, seed: int) -> list[trace.Request]:
+    found = trace.read(HERE / "traces" / f"azure_llm_2023_{name}.csv", None, seed)
+    return trace.scaled(found, RATE_SCALE, seed)
 
 
 def run(key: Key) -> Run:
@@ -62,14 +73,14 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=SEEDS)
     options.add_argument("--processes", type=int, default=os.cpu_count())
     options.add_argument("--policy", action="append", choices=list(POLICIES), help="leave the others as recorded")
+    options.add_argument("--shapes", action="store_true", help="made-up loads in place of the traces")
     chosen = options.parse_args()
+    if chosen.shapes:
+        _shapes(chosen.processes)
+        return
     runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
     keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
-    with ProcessPoolExecutor(chosen.processes) as pool:
-        for done, found in enumerate(pool.map(run, keys), 1):
-            runs[found.key] = found
-            sys.stderr.write(f"\r{done} of {len(keys)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
-    sys.stderr.write("\n")
+    runs |= _run_all(keys, chosen.processes)
     ordered = [runs[key] for key in _keys(list(POLICIES), chosen.seeds) if key in runs]
     text = markdown(ordered, f"{ENGINE}, load x {RATE_SCALE:g}")
     print(text)
@@ -77,6 +88,30 @@ def main() -> None:
         (RESULTS / "autoscaling.md").write_text(text)
         print(f"For the README:\n\n{summary(ordered)}")
         (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(ordered), indent=1) + "\n")
+
+
+def _run_all(keys: list[Key], processes: int) -> dict[Key, Run]:
+    runs: dict[Key, Run] = {}
+    with ProcessPoolExecutor(processes) as pool:
+        for done, found in enumerate(pool.map(run, keys), 1):
+            runs[found.key] = found
+            sys.stderr.write(f"\r{done} of {len(keys)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
+    sys.stderr.write("\n")
+    return runs
+
+
+def _shapes(processes: int) -> None:
+    """Made-up loads into a table of their own."""
+    keys = [
+        Key(shape, startup, policy, seed)
+        for shape in SHAPES
+        for seed in range(SHAPE_SEEDS)
+        for startup in SHAPE_STARTUPS
+        for policy in SHAPE_POLICIES
+    ]
+    text = by_load(list(_run_all(keys, processes).values()), f"{ENGINE}, made-up loads of an hour")
+    print(text)
+    (RESULTS / "shapes.md").write_text(text)
 
 
 def _recorded() -> list[Run]:

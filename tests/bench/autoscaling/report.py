@@ -54,6 +54,19 @@ def summary(runs: Sequence[Run]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def by_load(runs: Sequence[Run], setting: str) -> str:
+    """One table with a row for each load and start-up time, and a column for each policy."""
+    cells: defaultdict[tuple[str, int], defaultdict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
+    for key, figures in runs:
+        cells[key.trace, key.startup][key.policy].append(figures)
+    policies, seeds = list(dict.fromkeys(run.key.policy for run in runs)), len({run.key.seed for run in runs})
+    rows = [["load", "start", *policies], ["---"] * (2 + len(policies))]
+    for (load, startup), found in cells.items():
+        rows.append([load, f"{startup} s", *(_cell(found[policy], found[ORACLE]) for policy in policies)])
+    lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"Simulated: {setting}; means over {seeds} seeds: attained, GPU-hours (over the oracle's).\n\n{lines}"
+
+
 def _cell(found: Sequence[Figures], oracle: Sequence[Figures]) -> str:
     hours = fmean(one.gpu_hours for one in found)
     times = hours / fmean(one.gpu_hours for one in oracle)
