@@ -231,6 +231,9 @@ def activate(
     drain: Annotated[float, typer.Option(help="Time for requests to end when the process is told to, in seconds.")],
     model: Annotated[list[str], typer.Option(help="Name of a model that replicas serve.")],
     health: Annotated[list[str], typer.Option(help="Path that replicas answer health checks on.")],
+    ready: Annotated[
+        str | None, typer.Option(help="Path by which one that serves is known; else an open port.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of requests.")] = ACTIVATOR_PORT,
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics and /healthz.")] = ACTIVATOR_METRICS_PORT,
 ) -> None:
@@ -238,7 +241,7 @@ def activate(
     from aifactory.activator.program import Options  # aiohttp is of no use to the rest
     from aifactory.activator.program import run as run_activator
 
-    run_activator(Options(upstream, wake, max_held, max_hold, drain, model, health, port, metrics_port))
+    run_activator(Options(upstream, wake, max_held, max_hold, drain, model, health, port, metrics_port, ready))
 
 
 @app.command()

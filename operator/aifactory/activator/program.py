@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,7 +25,10 @@ _BUFFERS, _LEAST_BUFFER, _MOST_BUFFER = 64 * 2**20, 2**14, 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As of the command line; times are seconds, `host` is where it listens."""
+    """As of the command line; times are seconds, `host` is where it listens.
+
+    A replica serves when it answers 200 on the path `ready`, or, where that is None, when its port is open.
+    """
 
     upstream: str
     wake: str
@@ -35,6 +39,7 @@ class Options:
     health: Collection[str]
     port: int
     metrics_port: int
+    ready: str | None = None
     host: str | None = None
 
 
@@ -69,7 +74,7 @@ class Serving:
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         )
-        gate = Gate(_prober(options.upstream), _asker(session, options.wake), options.max_held)
+        gate = Gate(_prober(session, options), _asker(session, options.wake), options.max_held)
         registry = CollectorRegistry()
         service = Service(options.upstream, options.models, options.health)
         proxy = Proxy(service, gate, session, Counts(gate, registry), options.max_hold)
@@ -116,7 +121,30 @@ def _inner(registry: CollectorRegistry) -> web.Application:
     return app
 
 
-def _prober(upstream: str) -> Callable[[], Awaitable[bool]]:
+def _prober(session: aiohttp.ClientSession, options: Options) -> Callable[[], Awaitable[bool]]:
+    """Tries for a replica.
+
+    An open port alone proves little: while a node's rules for a Service change, what is sent to it can leave the
+    cluster for a moment, and whatever answers there would get the requests.
+    """
+    if options.ready is None:
+        return _connecting(options.upstream)
+    url, timeout = (
+        f"{options.upstream}{options.ready}",
+        aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
+    )
+
+    async def reachable() -> bool:
+        try:
+            async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
+                return answer.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    return reachable
+
+
+def _connecting(upstream: str) -> Callable[[], Awaitable[bool]]:
     """Connects to a replica, and leaves it at that."""
     address = urlsplit(upstream)
     host, port = address.hostname or "", address.port or 80

@@ -48,6 +48,7 @@ def activator(service: InferenceService, model: Role, upstream: str, activation:
             *("--drain", str(hold + drain)),
             *(f"--model={name}" for name in names),
             *(f"--health={path}" for path in paths),
+            *(() if model.server.health_port else (f"--ready={model.server.readiness_path}",)),
         ),
         env=(),
         mounts=(),

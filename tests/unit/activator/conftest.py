@@ -15,6 +15,7 @@ from yarl import URL
 from tests.kind.processes import free_ports
 
 HOST = "127.0.0.1"
+READY = "/v1/health/ready"
 Activate = Callable[..., Awaitable["Activator"]]
 
 
@@ -33,6 +34,8 @@ class Replica:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.ready = 200
+        self.probed = 0
         self.seen: list[tuple[str, str, bytes, dict[str, str]]] = []
         self.finish = asyncio.Event()
         self.finish.set()
@@ -41,6 +44,7 @@ class Replica:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=2**30)
+        app.router.add_get(READY, self._ready)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -50,6 +54,10 @@ class Replica:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        self.probed += 1
+        return web.Response(status=self.ready)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.seen.append((request.method, request.raw_path, await request.read(), dict(request.headers)))
@@ -150,7 +158,9 @@ async def activate(replica: Replica, operator: Operator) -> AsyncIterator[Activa
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)))
 
-        async def start(*, max_held: int = 100, max_hold: float = 30.0, drain: float = 5.0) -> Activator:
+        async def start(
+            *, max_held: int = 100, max_hold: float = 30.0, drain: float = 5.0, ready: str | None = READY
+        ) -> Activator:
             options = Options(
                 upstream=f"http://{HOST}:{replica.port}",
                 wake=operator.url,
@@ -161,6 +171,7 @@ async def activate(replica: Replica, operator: Operator) -> AsyncIterator[Activa
                 health=["/health"],
                 port=0,
                 metrics_port=0,
+                ready=ready,
                 host=HOST,
             )
             return Activator(await stack.enter_async_context(Serving(options)), client, stack)

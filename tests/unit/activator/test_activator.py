@@ -35,6 +35,28 @@ async def test_the_operator_is_asked_for_a_replica_while_requests_wait_and_only_
     assert (await asked)[0] == 200
 
 
+@pytest.mark.parametrize("status", [404, 503, 302])
+async def test_what_does_not_say_that_it_serves_gets_no_request(activate, replica, status):
+    replica.ready = status
+    await replica.start()
+    activator = await activate()
+    asked = activator.ask_soon()
+    await activator.holds(1)
+    await until("asked whether it serves", lambda: replica.probed >= 2)
+    assert replica.seen == []
+    replica.ready = 200
+    assert (await asked)[0] == 200
+
+
+async def test_a_replica_whose_health_is_elsewhere_serves_when_its_port_is_open(activate, replica):
+    replica.ready = 404
+    activator = await activate(ready=None)
+    asked = activator.ask_soon()
+    await activator.holds(1)
+    await replica.start()
+    assert (await asked)[0] == 200
+
+
 @pytest.mark.parametrize("status", [503, 403, 500])
 async def test_an_operator_that_does_not_listen_is_asked_again(activate, replica, operator, status):
     operator.status = status
