@@ -36,6 +36,9 @@ TTFT_ONLY = {"workload": "offline", "objectives": {"timeToFirstToken": {"percent
 LENIENT = TTFT_ONLY | {"attainment": "50%"}
 """The same where requests are made to queue: a promise that is broken keeps replicas for long."""
 
+PATIENT = {"workload": "offline", "objectives": {"timeToFirstToken": {"percentile": 95, "target": "2m"}}}
+"""A target that no queue of a test misses: replicas come because of the queue, and go soon after it."""
+
 
 def scaling(least: int, most: int, **behavior: Any) -> Object:
     """`spec.scaling` with the fast law."""

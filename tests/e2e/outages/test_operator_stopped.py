@@ -3,7 +3,7 @@
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube, path
 from tests.e2e.outages.conftest import Scaled, crash_leader, leader
-from tests.e2e.service import CHILDREN, LENIENT, SYSTEM, Service, operator_pods, scaling
+from tests.e2e.service import CHILDREN, PATIENT, SYSTEM, Service, operator_pods, scaling
 from tests.kind.cluster import Cluster
 
 WINDOW_SECONDS = 20
@@ -12,7 +12,7 @@ WINDOW_SECONDS = 20
 def test_a_killed_operator_goes_on_where_it_was_and_removes_nothing_for_a_window(
     cluster: Cluster, kube: Kube, serve: Serve
 ) -> None:
-    service = serve(scaling=scaling(1, 3, scaleDown=_slowly()), slo=LENIENT)
+    service = serve(scaling=scaling(1, 3, scaleDown=_slowly()), slo=PATIENT)
     service.wait_ready()
     load = service.load("14@300s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("the ramp begins", lambda: service.replicas == 2, 60)

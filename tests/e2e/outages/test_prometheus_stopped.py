@@ -3,7 +3,7 @@
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube
 from tests.e2e.outages.conftest import Scaled
-from tests.e2e.service import LENIENT, scaling
+from tests.e2e.service import PATIENT, scaling
 
 LONGER_THAN_ANY_WINDOW = 35
 
@@ -11,7 +11,7 @@ LONGER_THAN_ANY_WINDOW = 35
 def test_replicas_are_held_without_prometheus_even_when_nobody_asks_and_follow_again_when_it_is_back(
     kube: Kube, serve: Serve, scaled: Scaled
 ) -> None:
-    service = serve(scaling=scaling(1, 3), slo=LENIENT)
+    service = serve(scaling=scaling(1, 3), slo=PATIENT)
     service.wait_ready()
     peak = service.load("9@300s")
     service.wait("replicas are added", lambda: service.replicas > 1, 60)
