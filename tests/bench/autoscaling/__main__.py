@@ -34,7 +34,7 @@ STARTUPS = (60, 120, 300)
 SEEDS = 5
 SHAPE_POLICIES = ("aifactory", "keda-slo", "oracle")
 SHAPE_STARTUPS = (60, 300)
-SHAPE_SEEDS = 2
+SHAPE_SEEDS = 1
 
 
 @cache
