@@ -64,7 +64,8 @@ def by_load(runs: Sequence[Run], setting: str) -> str:
     for (load, startup), found in cells.items():
         rows.append([load, f"{startup} s", *(_cell(found[policy], found[ORACLE]) for policy in policies)])
     lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"Simulated: {setting}; means over {seeds} seed{'s' * (seeds > 1)}: attained, GPU-hours (over the oracle's).\n\n{lines}"
+    means = f"means over {seeds} seed{'s' * (seeds > 1)}"
+    return f"Simulated: {setting}; {means}: attained, GPU-hours (over the oracle's).\n\n{lines}"
 
 
 def _cell(found: Sequence[Figures], oracle: Sequence[Figures]) -> str:
