@@ -129,10 +129,8 @@ def _prober(session: aiohttp.ClientSession, options: Options) -> Callable[[], Aw
     """
     if options.ready is None:
         return _connecting(options.upstream)
-    url, timeout = (
-        f"{options.upstream}{options.ready}",
-        aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
-    )
+    url = f"{options.upstream}{options.ready}"
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
 
     async def reachable() -> bool:
         try:

@@ -93,8 +93,8 @@ class ForecastStatus(Model):
     horizon: Text = Field(description="How far ahead, such as 2m.")
     expected: Text = Field(description="Most tokens per second that it expects.")
     upper: Text = Field(
-        description="Tokens per second that room is kept for: the same with the usual error, and more, up to the "
-        "highest load lately, the more of the error budget is spent."
+        description="Tokens per second that room is kept for: the same with the usual error; the more of the "
+        "error budget is spent, the further back the highest load counts, and with a margin."
     )
     error: Text = Field(
         description="What its forecasts of about the last hour were short of, as a share of the loads that came: root "
