@@ -234,8 +234,8 @@ class Case:
         return usual(self.load, self.replicas)
 
 
-# Enough to do for three to five replicas; nearly nothing to do for four; and a load that grows twelvefold meanwhile.
-PEAK = Case(steady(2.5, 19), 4, 7 * MINUTE)
+# Enough to do for four or five replicas; nearly nothing to do for four; and a load that grows twelvefold meanwhile.
+PEAK = Case(steady(2.3, 19), 5, 7 * MINUTE)
 IDLE = Case(steady(0.1, 30), 4, 3.5 * MINUTE)
 RAMP = Case(ramp(0.25, 3.0, 2, 12, 19), 1, 5 * MINUTE)
 CASES = {"peak": PEAK, "idle": IDLE, "mid-ramp": RAMP}

@@ -293,7 +293,7 @@ def test_bounds_are_put_right_at_once_whoever_left_them(outside: int, bounded: i
 
 
 def test_a_scrape_interval_of_a_minute_works_with_a_window_of_four() -> None:
-    found = run(steps((8, 0.5), (14, 2.5), (82, 0.25)), replicas=1, scrape=60.0, window=240)
+    found = run(steps((8, 0.5), (14, 2.6), (82, 0.25)), replicas=1, scrape=60.0, window=240)
     assert found.attainment(15 * MINUTE) >= 0.95
     assert found.replicas(103 * MINUTE) <= 3
     assert found.returns() == 0

@@ -87,6 +87,6 @@ def test_a_queue_that_is_seen_three_times_too_long_is_given_back() -> None:
 
 def test_a_latency_of_zero_does_not_empty_the_service() -> None:
     """A broken exporter says zero for everything, though requests run; only what all signals agree on may happen."""
-    found = run(PEAK.load, Fault(PEAK.begins, PEAK.begins + 4 * MINUTE, faults.everything("0")), replicas=4)
+    found = run(PEAK.load, Fault(PEAK.begins, PEAK.begins + 4 * MINUTE, faults.everything("0")), replicas=PEAK.replicas)
     assert found.removed(PEAK.begins, PEAK.begins + 4 * MINUTE) == 0
     assert found.attainment() >= PEAK.usual.attainment() - 0.01

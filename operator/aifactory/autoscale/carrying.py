@@ -9,8 +9,10 @@ from .fleet import Fleet
 from .knowledge import Knowledge
 from .ratios import Measure
 
-# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance.
+# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance; below
+# the second one it does unless most of its slope was seen.
 _FAR = 0.25
+_NEAR = 0.5
 
 
 def carried(
@@ -27,7 +29,7 @@ def carried(
         return None
     ahead = knowledge.horizon_seconds if expected.upper > now else None
     load = max(now, expected.upper)
-    foreseen = knowledge.curves[one.signal].known and (one.ratio or 0.0) >= _FAR
+    foreseen = (one.ratio or 0.0) >= (_FAR if knowledge.curves[one.signal].known else _NEAR)
     adding = Load(load, estimated, ahead) if foreseen else Load(now, estimated)
     keeping = Load(load, trusted, ahead)
     more, fewer = (sizing.fitting(found.tokens, found.each) for found in (adding, keeping))

@@ -33,7 +33,7 @@ _HOUR = 3600.0
 # and this share of it is added, as what replicas carry between bursts is less than what they carry in them.
 _SHORT_FROM = 0.5
 _MOST_WINDOWS = 24.0
-_MOST_MARGIN = 0.2
+_MOST_MARGIN = 0.1
 # To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
 # the constant one.
 _PROBATION_HORIZONS = 5.0

@@ -95,6 +95,14 @@ def test_replicas_that_are_kept_for_want_of_proof_say_so() -> None:
     assert causes >= {Cause.EXPECTED_LOAD, Cause.UNPROVEN}
 
 
+def test_near_its_target_load_is_expected_before_it_is_known_what_a_replica_carries() -> None:
+    watch = Watch(steady(4, startup_seconds=300.0), spec(max_replicas=20))
+    seen = readings(pods=4, ttft=0.38, completed=8.0, tokens=800.0, prompts=8000.0)
+    watch.see(seen, 120.0)
+    decision = watch.see(seen)
+    assert (decision.to, cause(decision)) == (5, Cause.EXPECTED_LOAD)
+
+
 def test_what_misses_its_target_under_a_load_that_fits_grows_by_its_ratio() -> None:
     service = Service(learns=True)
     run(service, spec(max_replicas=20), (3600, 4.0), (1800, 8.0))
