@@ -9,8 +9,8 @@ from .fleet import Fleet
 from .knowledge import Knowledge
 from .ratios import Measure
 
-# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance; below
-# the second one it does unless most of its slope was seen.
+# Below this share of its target a latency tells too little of where it will be reached to add replicas in advance, and
+# below the second one while most of its slope is assumed.
 _FAR = 0.25
 _NEAR = 0.5
 
