@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from aifactory.cli import app
+from aifactory.simulate import command
+from aifactory.simulate.capacity import Capacity, profile
 from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.scenario import Scenario
 from typer.testing import CliRunner
 
 from tests.unit.simulate.scenes import manifest, split_manifest, write_service
@@ -25,7 +28,22 @@ FIGURES = {
 }
 
 
+CAPACITIES: dict[object, Capacity] = {}
 OF_THE_OPERATOR = ("--json", "--policy", "aifactory", "--startup", "30s")
+
+
+@pytest.fixture(autouse=True)
+def _profiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests of a scenario are alike here, so that a replica of the same service always carries the same."""
+
+    def once(scenario: Scenario) -> Capacity:
+        (lengths,) = {(one.prompt_tokens, one.output_tokens) for one in scenario.requests}
+        key = (scenario.role.name, scenario.role.service.model_dump_json(), scenario.engine, lengths)
+        if key not in CAPACITIES:
+            CAPACITIES[key] = profile(scenario)
+        return CAPACITIES[key]
+
+    monkeypatch.setattr(command, "profile", once)
 
 
 @pytest.fixture
