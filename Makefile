@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
+# Compiled tests are kept: each worker would take five seconds to compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Show this help
@@ -52,9 +54,13 @@ check-crds: install ## Fail if crds/ differs from the models
 	@diff -ru crds .build/crds || { echo "crds/ is out of date: run make crds"; exit 1; }
 
 .PHONY: test-fast
-test-fast: install ## Lint, unit, golden and robustness tests
+test-fast: install ## Lint, unit and golden tests
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) tests/unit tests/golden tests/kind tests/robustness
+	$(PYTEST) tests/unit tests/golden tests/kind
+
+.PHONY: test-robustness
+test-robustness: install ## Simulated runs of the control law while something goes wrong
+	$(PYTEST) tests/robustness
 
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet
@@ -62,8 +68,9 @@ test-integration: install ## Tests against a real API server, without a kubelet
 	$(PYTEST) tests/integration
 
 .PHONY: test
-test: install ## Everything: lint, unit, golden, integration, end-to-end on kind
+test: install ## Everything: lint, unit, golden, robustness, integration, end-to-end on kind
 	$(MAKE) --no-print-directory test-fast
+	$(MAKE) --no-print-directory test-robustness
 	$(MAKE) --no-print-directory test-integration
 	$(MAKE) --no-print-directory kind-up
 	$(BIN)/pytest tests/e2e/services -n 4 --dist load --maxschedchunk 1

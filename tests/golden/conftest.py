@@ -7,6 +7,7 @@ A case is one role of such a service.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def _files() -> Iterator[tuple[str, Path]]:
         yield from ((f"{kind}-{path.stem}", path) for path in paths if _first(path).get("kind") == "InferenceService")
 
 
+@cache
 def _first(path: Path) -> dict[str, Any]:
     first: dict[str, Any] = next(yaml.safe_load_all(path.read_text()))
     return first
@@ -120,14 +122,14 @@ def _engine(path: Path) -> str:
     return str(_first(path)["spec"]["runtime"]["engine"])
 
 
-def _cases(name: str, path: Path) -> Iterator[Case]:
+@cache
+def _cases(name: str, path: Path) -> list[Case]:
     manifest = _first(path)
     service = InferenceService.model_validate(manifest | {"metadata": manifest["metadata"] | {"uid": UID}})
     served = [kind for kind in OPTIONAL if kind != "LeaderWorkerSet" or not name.endswith(NATIVE)]
     activation = Activation() if service.spec.may_sleep else None
     children = tuple(render(service, dict.fromkeys(RoleName, REPLICAS), served=served, activation=activation))
-    for number, role in enumerate(roles(service)):
-        yield Case(name, role, number == 0, children)
+    return [Case(name, role, number == 0, children) for number, role in enumerate(roles(service))]
 
 
 NATIVE = "-by-stateful-sets"

@@ -1,7 +1,6 @@
 """What a decision says of its grounds: each signal's answer, capacity, forecast, and what was rejected."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import isfinite
 
 from aifactory.signals.objectives import Signal
@@ -22,15 +21,22 @@ def recommendations(tick: Tick, answers: Mapping[Signal, Answer]) -> tuple[Recom
 
 
 def _recommendation(tick: Tick, one: Measure, answer: Answer | None) -> Recommendation:
-    ratio, limit = tick.memory.averages.ratios.get(one.signal), _ratio_of_limit(tick, one)
-    found = Recommendation(one.signal, one.state, one.value, one.target, None if ratio is None else ratio / limit)
+    average, limit = tick.memory.averages.ratios.get(one.signal), _ratio_of_limit(tick, one)
+    ratio = None if average is None else average / limit
     if answer is None:
-        return found
-    found = replace(found, replicas=answer.replicas, cause=answer.cause)
-    if answer.cause not in _BY_RATIO:
-        return found
-    bounds = tick.bounds(one)
-    return replace(found, adds_above=bounds.up / limit, removes_below=bounds.down / limit)
+        return Recommendation(one.signal, one.state, one.value, one.target, ratio)
+    bounds = tick.bounds(one) if answer.cause in _BY_RATIO else None
+    return Recommendation(
+        one.signal,
+        one.state,
+        one.value,
+        one.target,
+        ratio,
+        answer.replicas,
+        answer.cause,
+        adds_above=bounds.up / limit if bounds else None,
+        removes_below=bounds.down / limit if bounds else None,
+    )
 
 
 def _ratio_of_limit(tick: Tick, one: Measure) -> float:

@@ -56,6 +56,8 @@ class Fleet:
 
     def without(self, stuck: int) -> "Fleet":
         """With so many of the ready replicas not counted on."""
+        if stuck == self.stuck == 0:
+            return self
         return replace(self, ready=max(0, self.ready - stuck), stuck=stuck)
 
     @classmethod

@@ -45,9 +45,9 @@ def decide_replicas(
         return decision, replace(memory, rest=rest, asked=decision.to)
     memory, adopted = memory.opened(basis, fleet, now)
     decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, adopted, now, promise)
-    memory = replace(memory, rest=memory.rest.seen(fleet, readings, now))
-    decision = zero.last_replica(scaling, fleet, decision, memory.rest, now)
-    return decision, replace(memory, asked=decision.to)
+    rest = memory.rest.seen(fleet, readings, now)
+    decision = zero.last_replica(scaling, fleet, decision, rest, now)
+    return decision, replace(memory, rest=rest, asked=decision.to)
 
 
 def _decide(

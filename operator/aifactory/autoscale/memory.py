@@ -134,6 +134,8 @@ class Memory:
     def _about(self, fleet: Fleet) -> tuple["Memory", bool]:
         """Without what was learned of other replicas than there are now, and whether there was any."""
         knowledge = self.knowledge.about(fleet)
+        if knowledge is self.knowledge:
+            return self, False
         memory = replace(self, knowledge=knowledge)
         if self.knowledge.capability in ("", knowledge.capability):
             return memory, False
@@ -142,11 +144,13 @@ class Memory:
     def informed(self, measures: tuple[Measure, ...], fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
         """Whether signals are known; being without all of them for an averaging window breaks the watch."""
         known = any(not measure.state.unknown for measure in measures) or not fleet.ready
-        memory = replace(self, informed_at=now) if known else self
+        informed_at = now if known else self.informed_at
         if not measures or any(measure.state.unknown for measure in measures):
-            return replace(memory, blind_since=now if self.blind_since is None else self.blind_since)
+            blind_since = now if self.blind_since is None else self.blind_since
+            return replace(self, informed_at=informed_at, blind_since=blind_since)
         missed = self.blind_since is not None and now - self.blind_since > behavior.averaging_window.total_seconds()
-        return replace(memory, blind_since=None, watched_since=now if missed else self.watched_since)
+        watched_since = now if missed else self.watched_since
+        return replace(self, informed_at=informed_at, blind_since=None, watched_since=watched_since)
 
     def averaged(
         self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
@@ -203,7 +207,8 @@ class Memory:
         begins = bool(readings.generation_tokens.usable)
         found = [pod for pod in sorted(readings.silent) if begins or pod in self.stuck]
         alone = len(found) == len(readings.pods)
-        return replace(self, stuck={} if alone else {pod: self.stuck.get(pod, readings.time) for pod in found})
+        stuck = {} if alone else {pod: self.stuck.get(pod, readings.time) for pod in found}
+        return self if stuck == self.stuck else replace(self, stuck=stuck)
 
     def learned(self) -> Mapping[str, float]:
         """What a restart should not lose: short names to numbers, at most 80."""

@@ -54,6 +54,8 @@ def differences(live: Any, rendered: Any) -> Iterator[Difference]:
 
 
 def _differences(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]], path: str) -> Iterator[Difference]:
+    if live == rendered:
+        return
     if isinstance(rendered, Mapping) and isinstance(live, Mapping):
         for name, value in rendered.items():
             where = f"{path}.{name}" if path else name
@@ -64,7 +66,7 @@ def _differences(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]]
     elif isinstance(rendered, list) and isinstance(live, list) and len(live) == len(rendered):
         for index, (item, wanted) in enumerate(zip(live, rendered, strict=True)):
             yield from _differences(item, wanted, {}, f"{path}[{index}]")
-    elif live != rendered:
+    else:
         yield Difference(path, live, rendered)
 
 

@@ -47,11 +47,11 @@ def profile(scenario: Scenario) -> Capacity:
         rate, in_flight = _full(scenario, drawn)
         return Capacity(rate, in_flight, enough)
     low, high = _LOWEST_RATE, 1.0
-    while _attained(scenario, drawn, gaps, high)[0] >= enough and high < _HIGHEST_RATE:
+    while _attained(scenario, drawn, gaps, high, enough)[0] >= enough and high < _HIGHEST_RATE:
         low, high = high, 2 * high
     for _ in range(_BISECTIONS):
         middle = (low * high) ** 0.5
-        attained, _ = _attained(scenario, drawn, gaps, middle)
+        attained, _ = _attained(scenario, drawn, gaps, middle, enough)
         low, high = (middle, high) if attained >= enough else (low, middle)
     return Capacity(low, low * _attained(scenario, drawn, gaps, low)[1], enough)
 
@@ -64,15 +64,25 @@ def _full(scenario: Scenario, drawn: Sequence[Request]) -> tuple[float, float]:
     return (len(done) / last, max(1.0, computed / last)) if done else (_LOWEST_RATE, 1.0)
 
 
-def _attained(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[float, float]:
-    """The share of good requests, and the mean time (seconds) that a request takes."""
-    record, _ = _served(scenario, drawn, gaps, rate)
+def _attained(
+    scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float, enough: float = 0.0
+) -> tuple[float, float]:
+    """The share of good requests, and the mean time (seconds) that a request takes.
+
+    Once the share must be below `enough`, the rest are not served.
+    """
+    record, _ = _served(scenario, drawn, gaps, rate, enough)
     taken = sum(answer.last_token or 0.0 for answer in record.answers)
     return (len(drawn) - record.missed) / len(drawn), taken / len(drawn)
 
 
-def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float) -> tuple[Record, float]:
-    """What one replica makes of requests, each so many `gaps` (1 / rate) after the last, and when it is done."""
+def _served(
+    scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float, enough: float = 0.0
+) -> tuple[Record, float]:
+    """What one replica makes of requests, each so many `gaps` (1 / rate) after the last, and when it is done.
+
+    It ends early when the share of good ones must be below `enough`.
+    """
     record, now = Record(scenario), 0.0
     engine = scenario.engine
     replica = Replica(engine.timing, engine.limits, scenario.edges, record.finished, counted=False)
@@ -82,6 +92,8 @@ def _served(scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float],
             replica.submit(scenario.sequence(request, now))
         except RequestTooLongError:
             record.failed(now)
+        if (len(drawn) - record.missed) / len(drawn) < enough:
+            return record, now
     replica.run(inf)
     return record, replica.now
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from aifactory.cli import app
+from aifactory.simulate import command
+from aifactory.simulate.capacity import Capacity, profile
 from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.scenario import Scenario
 from typer.testing import CliRunner
 
 from tests.unit.simulate.scenes import manifest, split_manifest, write_service
@@ -25,9 +28,38 @@ FIGURES = {
 }
 
 
+CAPACITIES: dict[object, Capacity] = {}
+OF_THE_OPERATOR = ("--json", "--policy", "aifactory", "--startup", "30s")
+
+
+@pytest.fixture(autouse=True)
+def _profiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests of a scenario are alike here, so that a replica of the same service always carries the same."""
+
+    def once(scenario: Scenario) -> Capacity:
+        (lengths,) = {(one.prompt_tokens, one.output_tokens) for one in scenario.requests}
+        key = (scenario.role.name, scenario.role.service.model_dump_json(), scenario.engine, lengths)
+        if key not in CAPACITIES:
+            CAPACITIES[key] = profile(scenario)
+        return CAPACITIES[key]
+
+    monkeypatch.setattr(command, "profile", once)
+
+
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    path = tmp_path / "trace.csv"
+    return write_trace(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the operator makes of the trace when it is told nothing else."""
+    folder = tmp_path_factory.mktemp("usual")
+    return simulate(folder, write_trace(folder), *OF_THE_OPERATOR)[1]
+
+
+def write_trace(folder: Path) -> Path:
+    path = folder / "trace.csv"
     path.write_text("seconds,requests_per_second\n0,2\n120,6\n240,2\n")
     return path
 
@@ -72,8 +104,7 @@ def test_policies_may_have_commas_between(tmp_path: Path, trace: Path) -> None:
 
 
 def test_a_seed_decides_everything(tmp_path: Path, trace: Path) -> None:
-    asked = ("--json", "--policy", "aifactory", "--startup", "30s")
-    first, again, other = (simulate(tmp_path, trace, *asked, "--seed", seed)[1] for seed in ("1", "1", "2"))
+    first, again, other = (simulate(tmp_path, trace, *OF_THE_OPERATOR, "--seed", seed)[1] for seed in ("1", "1", "2"))
     assert first == again != other
 
 
@@ -82,9 +113,10 @@ def test_a_seed_decides_everything(tmp_path: Path, trace: Path) -> None:
     [("--scrape-interval", "5s"), ("--tick", "5s"), ("--metrics-window", "30s"), ("--initial-replicas", "1")],
     ids=lambda more: more[0],
 )
-def test_what_the_operator_sees_and_begins_with_can_be_told(tmp_path: Path, trace: Path, more: tuple[str, ...]) -> None:
-    asked = ("--json", "--policy", "aifactory", "--startup", "30s")
-    assert simulate(tmp_path, trace, *asked, *more)[1] != simulate(tmp_path, trace, *asked)[1]
+def test_what_the_operator_sees_and_begins_with_can_be_told(
+    tmp_path: Path, trace: Path, usual: str, more: tuple[str, ...]
+) -> None:
+    assert simulate(tmp_path, trace, *OF_THE_OPERATOR, *more)[1] != usual
 
 
 def test_a_cluster_that_is_too_small_is_paid_for_up_to_its_size_and_misses_objectives(
@@ -93,8 +125,8 @@ def test_a_cluster_that_is_too_small_is_paid_for_up_to_its_size_and_misses_objec
     trace.write_text("seconds,requests_per_second\n0,2\n60,20\n150,20\n")
 
     def figures(*more: str) -> dict[str, float]:
-        asked = ("--json", "--policy", "aifactory", "--startup", "30s", *more)
-        found: dict[str, float] = json.loads(simulate(tmp_path, trace, *asked)[1])["policies"]["aifactory"]
+        output = simulate(tmp_path, trace, *OF_THE_OPERATOR, *more)[1]
+        found: dict[str, float] = json.loads(output)["policies"]["aifactory"]
         return found
 
     small, large = figures("--gpus", "2"), figures()

@@ -181,8 +181,8 @@ def test_memory_does_not_grow_with_what_is_gone():
     for number in range(2_000):
         come_and_go(number)
     # The interpreter's table of texts doubles once in a while, which is no growth of the store.
-    rounds = [growth(range(start, start + 4_000)) for start in (2_000, 6_000, 10_000)]
-    assert min(rounds) < 1_500_000, "tombstones of 4096 objects, and nothing else"
+    rounds = (growth(range(start, start + 4_000)) for start in (2_000, 6_000, 10_000))
+    assert any(grown < 1_500_000 for grown in rounds), "tombstones of 4096 objects, and nothing else"
     assert list(store.services()) == []
 
 

@@ -1,12 +1,13 @@
 """Prefill and decode apart: each role by its own signals, and what becomes of a request on its way."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.signals.queries import GROWTH, HISTOGRAMS
-from aifactory.simulate.capacity import demand, profile
+from aifactory.simulate.capacity import Capacity, demand, profile
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.oracle import timetables
 from aifactory.simulate.policies.base import Choice, Seen
@@ -41,6 +42,13 @@ def fixed(scene: Scenario, prefill: int = 1, decode: int = 1) -> Record:
 def operated(scene: Scenario) -> Record:
     """Decided by the operator, from one replica of each."""
     return World(scene, *map(Operator, scene.parts)).run(1, 1)
+
+
+@cache
+def rising() -> tuple[Scenario, list[Capacity]]:
+    """Four times the load after two minutes."""
+    scene = split_scene([*sized(2, 120, 400, 40), *sized(8, 120, 400, 40, start=120)])
+    return scene, list(map(profile, scene.parts))
 
 
 def most(record: Record) -> dict[RoleName, int]:
@@ -160,8 +168,8 @@ class TestRequest:
 
     @pytest.mark.parametrize("name", [name for name in POLICIES if name not in WHOLE_POLICIES])
     def test_every_request_ends_once_under_every_policy(self, name: str) -> None:
-        scene = split_scene([*sized(2, 120, 400, 40), *sized(8, 120, 400, 40, start=120)])
-        record = run_policy(name, scene, *map(profile, scene.parts)).record
+        scene, capacities = rising()
+        record = run_policy(name, scene, *capacities).record
         assert sorted(answer.arrived_at for answer in record.answers) == [request.at for request in scene.requests]
         assert record.aborted == sum(answer.first_token is None for answer in record.answers)
 
