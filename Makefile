@@ -58,9 +58,9 @@ test-fast: install ## Lint, unit and golden tests
 	$(MAKE) --no-print-directory lint
 	$(PYTEST) tests/unit tests/golden tests/kind
 
-.PHONY: test-robustness
-test-robustness: install ## Simulated runs of the control law while something goes wrong
-	$(PYTEST) tests/robustness
+.PHONY: test-simulated
+test-simulated: install ## The simulator, and runs of the control law on it while something goes wrong
+	$(PYTEST) tests/simulate tests/robustness
 
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet
@@ -68,9 +68,9 @@ test-integration: install ## Tests against a real API server, without a kubelet
 	$(PYTEST) tests/integration
 
 .PHONY: test
-test: install ## Everything: lint, unit, golden, robustness, integration, end-to-end on kind
+test: install ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
 	$(MAKE) --no-print-directory test-fast
-	$(MAKE) --no-print-directory test-robustness
+	$(MAKE) --no-print-directory test-simulated
 	$(MAKE) --no-print-directory test-integration
 	$(MAKE) --no-print-directory kind-up
 	$(BIN)/pytest tests/e2e/services -n 4 --dist load --maxschedchunk 1

@@ -20,7 +20,7 @@ from aifactory.simulate.prometheus import Edges, Prometheus, growth, slope
 from aifactory.simulate.world import World
 
 from tests.kind import binaries
-from tests.unit.simulate.scenes import EDGES, poisson, sample, split_scene
+from tests.simulate.scenes import EDGES, poisson, sample, split_scene
 
 INTERVAL = 15
 # Counters that begin before the window, inside it, at zero, high and late.

@@ -11,7 +11,7 @@ from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.scenario import Scenario
 from typer.testing import CliRunner
 
-from tests.unit.simulate.scenes import manifest, split_manifest, write_service
+from tests.simulate.scenes import manifest, split_manifest, write_service
 
 FIGURES = {
     "attainment",

@@ -18,7 +18,7 @@ from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 from aifactory.status.pods import lacks_gpus
 
-from tests.unit.simulate.scenes import capacity, manifest, poisson, scene
+from tests.simulate.scenes import capacity, manifest, poisson, scene
 
 STEP = [*poisson(3, 120), *poisson(12, 240, start=120), *poisson(2, 540, start=360)]
 

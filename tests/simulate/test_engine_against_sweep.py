@@ -11,9 +11,9 @@ from aifactory.simulate.engine.batching import Sequence
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.engine.replica import Replica
 
-from tests.unit.simulate.scenes import EDGES
+from tests.simulate.scenes import EDGES
 
-SWEEP = Path(__file__).parents[2] / "modelserver" / "data" / "vllm-0.32.0-cpu-sweep.csv"
+SWEEP = Path(__file__).parents[1] / "modelserver" / "data" / "vllm-0.32.0-cpu-sweep.csv"
 CLIENT_SECONDS = 0.003
 ITL_TOLERANCE = 1.45
 THROUGHPUT_TOLERANCE = 1.35

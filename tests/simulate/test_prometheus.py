@@ -10,7 +10,7 @@ from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import State
 from aifactory.simulate.prometheus import Prometheus, growth, slope
 
-from tests.unit.simulate.scenes import EDGES, sample
+from tests.simulate.scenes import EDGES, sample
 
 SERVICE = ("demo", "chat")
 

@@ -16,7 +16,7 @@ from aifactory.simulate.policies.keda import KedaSLO
 from aifactory.simulate.policies.kpa import KPA
 from aifactory.simulate.prometheus import Prometheus
 
-from tests.unit.simulate.scenes import EDGES, poisson, sample, scene, seen, split_scene
+from tests.simulate.scenes import EDGES, poisson, sample, scene, seen, split_scene
 
 
 def queues(*waiting: int, now: float = 10.0) -> Prometheus:

@@ -22,7 +22,7 @@ from aifactory.simulate.world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.simulate.scenes import poisson, sized, split_manifest, split_scene
+from tests.simulate.scenes import poisson, sized, split_manifest, split_scene
 
 DEMO = ENGINES["demo"]
 PATIENT = {"objectives": {"timeToFirstToken": {"target": "500ms"}, "interTokenLatency": {"target": "100ms"}}}

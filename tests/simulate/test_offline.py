@@ -5,7 +5,7 @@ from aifactory.simulate.record import Figures
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario
 
-from tests.unit.simulate.scenes import poisson, scene
+from tests.simulate.scenes import poisson, scene
 
 # Every twenty minutes a batch comes over four minutes, which one replica would not complete in ten.
 BATCHES = [request for batch in range(5) for request in poisson(30, 240, start=1200.0 * batch, seed=batch)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.bench.autoscaling.report import from_json, summary
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_readme_shows_what_the_benchmark_found() -> None:

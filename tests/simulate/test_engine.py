@@ -8,7 +8,7 @@ from aifactory.simulate.engine.counters import TOKENS
 from aifactory.simulate.engine.replica import Replica
 from modelserver.virtual import Run, simulate
 
-from tests.unit.simulate.scenes import EDGES, FAST, ROOMY
+from tests.simulate.scenes import EDGES, FAST, ROOMY
 
 TIGHT = Limits(max_num_seqs=64, max_num_batched_tokens=512, kv_tokens=4000)
 NARROW = Limits(max_num_seqs=64, max_num_batched_tokens=24, kv_tokens=100_000)

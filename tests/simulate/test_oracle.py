@@ -13,7 +13,7 @@ from aifactory.simulate.run import run_policy
 from aifactory.simulate.trace import Request
 from aifactory.simulate.world import World
 
-from tests.unit.simulate.scenes import capacity, poisson, scene
+from tests.simulate.scenes import capacity, poisson, scene
 
 
 def test_replicas_are_asked_for_a_start_before_they_are_needed() -> None:
