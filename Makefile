@@ -67,14 +67,18 @@ test-integration: install ## Tests against a real API server, without a kubelet
 	$(KIND) binaries
 	$(PYTEST) tests/integration
 
+.PHONY: test-outages
+test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up
+	$(BIN)/pytest tests/e2e/outages
+
 .PHONY: test
 test: install ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
 	$(MAKE) --no-print-directory test-fast
 	$(MAKE) --no-print-directory test-simulated
-	$(MAKE) --no-print-directory test-integration
 	$(MAKE) --no-print-directory kind-up
-	$(BIN)/pytest tests/e2e/services -n 4 --dist load --maxschedchunk 1
-	$(BIN)/pytest tests/e2e/outages
+	@# Outages mostly wait, while the others compute.
+	$(MAKE) --no-print-directory -j2 test-integration test-outages
+	$(BIN)/pytest tests/e2e/services -n 5 --dist load --maxschedchunk 1
 
 .PHONY: test-live
 test-live: kind-up ## Shapes of load on kind against what the simulator predicts; wants a machine with nothing else to do
