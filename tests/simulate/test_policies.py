@@ -32,22 +32,8 @@ class TestHPA:
         assert hpa.on_queue().decide(seen(10, 2, prometheus=queues(8, 12))).replicas == 4
 
     def test_leaves_a_tenth_alone(self) -> None:
-        assert (
-            hpa.on_kv_cache()
-            .decide(
-                seen(10, 1, prometheus=_usage(0.87)),
-            )
-            .replicas
-            == 1
-        )
-        assert (
-            hpa.on_kv_cache()
-            .decide(
-                seen(10, 1, prometheus=_usage(0.89)),
-            )
-            .replicas
-            == 2
-        )
+        assert hpa.on_kv_cache().decide(seen(10, 1, prometheus=_usage(0.87))).replicas == 1
+        assert hpa.on_kv_cache().decide(seen(10, 1, prometheus=_usage(0.89))).replicas == 2
 
     def test_pods_that_start_count_as_idle(self) -> None:
         # 20 waiting on 2 pods asks for 4; with 2 more starting it is 20 on 4, still at the target.

@@ -1,7 +1,7 @@
 """How much one replica can do, found by loading one: what a profiling run before deployment finds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil, inf
 from random import Random
@@ -10,7 +10,6 @@ from .engine.batching import RequestTooLongError
 from .engine.replica import Replica
 from .record import Record
 from .scenario import Scenario
-from .trace import Request
 
 _REQUESTS = 2000
 _BISECTIONS = 8
@@ -40,45 +39,41 @@ def profile(scenario: Scenario) -> Capacity:
     the rate is that of a replica that always has some waiting.
     """
     rng = Random("capacity")
-    drawn = rng.choices(scenario.requests, k=_REQUESTS)
-    gaps = [rng.expovariate(1.0) for _ in drawn]
-    enough = scenario.attainment * _attained(scenario, drawn, gaps, _LOWEST_RATE)[0]
+    drawn = replace(scenario, requests=tuple(rng.choices(scenario.requests, k=_REQUESTS)))
+    gaps = [rng.expovariate(1.0) for _ in drawn.requests]
+    enough = scenario.attainment * _attained(drawn, gaps, _LOWEST_RATE)[0]
     if scenario.within is not None:
-        rate, in_flight = _full(scenario, drawn)
+        rate, in_flight = _full(drawn)
         return Capacity(rate, in_flight, enough)
     low, high = _LOWEST_RATE, 1.0
-    while _attained(scenario, drawn, gaps, high, enough)[0] >= enough and high < _HIGHEST_RATE:
+    while _attained(drawn, gaps, high, enough)[0] >= enough and high < _HIGHEST_RATE:
         low, high = high, 2 * high
     for _ in range(_BISECTIONS):
         middle = (low * high) ** 0.5
-        attained, _ = _attained(scenario, drawn, gaps, middle, enough)
+        attained, _ = _attained(drawn, gaps, middle, enough)
         low, high = (middle, high) if attained >= enough else (low, middle)
-    return Capacity(low, low * _attained(scenario, drawn, gaps, low)[1], enough)
+    return Capacity(low, low * _attained(drawn, gaps, low)[1], enough)
 
 
-def _full(scenario: Scenario, drawn: Sequence[Request]) -> tuple[float, float]:
+def _full(scenario: Scenario) -> tuple[float, float]:
     """Requests per second of a replica that gets all at once, and how many it computes at a time on average."""
-    record, last = _served(scenario, drawn, [0.0] * len(drawn), 1.0)
+    record, last = _served(scenario, [0.0] * len(scenario.requests), 1.0)
     done = [answer for answer in record.answers if answer.first_token is not None and answer.last_token is not None]
     computed = sum((answer.last_token or 0.0) - (answer.first_token or 0.0) for answer in done)
     return (len(done) / last, max(1.0, computed / last)) if done else (_LOWEST_RATE, 1.0)
 
 
-def _attained(
-    scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float, enough: float = 0.0
-) -> tuple[float, float]:
+def _attained(scenario: Scenario, gaps: Sequence[float], rate: float, enough: float = 0.0) -> tuple[float, float]:
     """The share of good requests, and the mean time (seconds) that a request takes.
 
     Once the share must be below `enough`, the rest are not served.
     """
-    record, _ = _served(scenario, drawn, gaps, rate, enough)
+    record, _ = _served(scenario, gaps, rate, enough)
     taken = sum(answer.last_token or 0.0 for answer in record.answers)
-    return (len(drawn) - record.missed) / len(drawn), taken / len(drawn)
+    return record.attainable, taken / len(scenario.requests)
 
 
-def _served(
-    scenario: Scenario, drawn: Sequence[Request], gaps: Sequence[float], rate: float, enough: float = 0.0
-) -> tuple[Record, float]:
+def _served(scenario: Scenario, gaps: Sequence[float], rate: float, enough: float = 0.0) -> tuple[Record, float]:
     """What one replica makes of requests, each so many `gaps` (1 / rate) after the last, and when it is done.
 
     It ends early when the share of good ones must be below `enough`.
@@ -86,13 +81,13 @@ def _served(
     record, now = Record(scenario), 0.0
     engine = scenario.engine
     replica = Replica(engine.timing, engine.limits, scenario.edges, record.finished, counted=False)
-    for request, gap in zip(drawn, gaps, strict=True):
+    for request, gap in zip(scenario.requests, gaps, strict=True):
         now += gap / rate
         try:
             replica.submit(scenario.sequence(request, now))
         except RequestTooLongError:
             record.failed(now)
-        if (len(drawn) - record.missed) / len(drawn) < enough:
+        if record.attainable < enough:
             return record, now
     replica.run(inf)
     return record, replica.now
