@@ -89,6 +89,11 @@ class Reconciler:
         before, self._served = self._served, await served_of(client, (*OPTIONAL, *FOREIGN))
         return self._served != before
 
+    @property
+    def served(self) -> frozenset[str]:
+        """Optional kinds that the cluster serves."""
+        return self._served
+
     def wanted(self) -> Wanted:
         """What the next snapshot has to hold; a service that was not looked at yet may want anything."""
         known = wanted((key, one.objectives, one.dialects) for key, one in self._known.items())

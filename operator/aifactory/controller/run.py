@@ -30,6 +30,7 @@ from .factory import FactoryReader
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .tick import tick_forever, watch_downloads_forever
+from .watched import Insights, watch
 
 logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
@@ -54,6 +55,7 @@ class Operator:
         self.caches = CacheStore()
         self.cache_queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
+        self.insights = Insights()
         self.factory = FactoryReader()
         self.reconciler = Reconciler(
             self.store, self.caches, Writer(client, self.store), settings, metrics, time.time, self.factory
@@ -109,6 +111,7 @@ class Operator:
             kopf.operator(
                 registry=registry,
                 settings=handlers.settings(),
+                insights=self.insights,
                 identity=_NOBODY,
                 standalone=True,
                 clusterwide=not self.settings.namespaces,
@@ -162,6 +165,7 @@ class Operator:
         if await self.cache_reconciler.discover(self.client):
             for key in self.caches.owners():
                 self.cache_queue.add(key)
+        await watch(self.insights, self.reconciler.served)
 
     async def _read_factory_forever(self) -> None:
         """Not watched: kopf ends the process when it may not watch a kind, and this one can be done without."""
