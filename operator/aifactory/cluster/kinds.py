@@ -20,6 +20,11 @@ class Resource:
     plural: str
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """Group, version and plural, in kopf's order."""
+        return self.group, self.version, self.plural
+
+    @property
     def prefix(self) -> str:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 

@@ -37,8 +37,7 @@ class Feed:
         kopf.on.login(registry=registry, id="service-account")(kopf.login_with_service_account)
         kopf.on.login(registry=registry, id="kubeconfig")(kopf.login_with_kubeconfig)
         for kind, resource in KINDS.items():
-            selector = (resource.group, resource.version, resource.plural)
-            kopf.on.event(*selector, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
+            kopf.on.event(*resource.identity, registry=registry, id=f"event-{resource.plural}")(self._event(kind))
 
     def _event(self, kind: str) -> Callable[..., Awaitable[None]]:
         fed = [(store, enqueue) for store, enqueue in self._stores if kind in store.family.kinds]
@@ -91,5 +90,5 @@ def settings() -> kopf.OperatorSettings:
         wanted = {family.label for family in FAMILIES if kind in family.kinds}
         if kind not in {family.kind for family in FAMILIES}:
             selector = wanted.pop() if len(wanted) == 1 else MANAGED
-            result.watching.label_selectors[resource.group, resource.version, resource.plural] = selector
+            result.watching.label_selectors[resource.identity] = selector
     return result

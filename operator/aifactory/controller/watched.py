@@ -23,15 +23,11 @@ async def watch(insights: Insights, served: Iterable[str]) -> None:
         return
     async with insights.revised:
         watched = {(one.group, one.version, one.plural) for one in insights.watched_resources}
-        missed = {kind: KINDS[kind] for kind in served if kind in KINDS and _identity(KINDS[kind]) not in watched}
+        missed = {kind: KINDS[kind] for kind in served if kind in KINDS and KINDS[kind].identity not in watched}
         if missed:
             insights.watched_resources.update(_as_kopf_names(kind, one) for kind, one in missed.items())
             insights.revised.notify_all()
 
 
-def _identity(resource: Resource) -> tuple[str, str, str]:
-    return resource.group, resource.version, resource.plural
-
-
 def _as_kopf_names(kind: str, resource: Resource) -> kopf.Resource:
-    return kopf.Resource(*_identity(resource), kind=kind, namespaced=True, verbs=_VERBS)
+    return kopf.Resource(*resource.identity, kind=kind, namespaced=True, verbs=_VERBS)

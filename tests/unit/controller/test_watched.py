@@ -8,7 +8,7 @@ from aifactory.controller.watched import Insights, watch
 POOL = kopf.Resource("inference.networking.k8s.io", "v1", "inferencepools", kind="InferencePool", namespaced=True)
 
 
-async def observed(*watched: kopf.Resource) -> Insights:
+def observed(*watched: kopf.Resource) -> Insights:
     """What kopf knows after it has looked."""
     insights = Insights(watched_resources=set(watched))
     insights.ready_resources.set()
@@ -16,7 +16,7 @@ async def observed(*watched: kopf.Resource) -> Insights:
 
 
 async def test_a_kind_that_kopf_missed_is_watched_from_the_next_look_on() -> None:
-    insights = await observed()
+    insights = observed()
 
     async def revised() -> None:
         async with insights.revised:
@@ -32,13 +32,13 @@ async def test_a_kind_that_kopf_missed_is_watched_from_the_next_look_on() -> Non
 
 
 async def test_a_kind_that_kopf_watches_is_not_watched_twice() -> None:
-    insights = await observed(POOL)
+    insights = observed(POOL)
     await watch(insights, {"InferencePool"})
     assert insights.watched_resources == {POOL}
 
 
 async def test_kinds_that_are_only_read_are_not_watched() -> None:
-    insights = await observed()
+    insights = observed()
     await watch(insights, {"DynamoWorkerMetadata"})
     assert insights.watched_resources == set()
 
