@@ -112,6 +112,11 @@ class Group:
         return tuple(pod for pod in self.pods if pod.ready and not pod.terminating)
 
     @property
+    def emptying(self) -> bool:
+        """A replica serves although none is wanted: it is about to go, unless one is wanted again soon enough."""
+        return self.workload is not None and self.workload.replicas == 0 and bool(self.serving_pods)
+
+    @property
     def pending_pods(self) -> tuple[Pod, ...]:
         """Pods that are starting or waiting for a node."""
         return tuple(pod for pod in self.pods if pod.pending)

@@ -178,6 +178,20 @@ def test_a_request_brings_a_replica_back_and_is_held_until_it_serves(
     sleeper.wait("switched", lambda: (sleeper.answers(), sleeper.answers("-direct")) == (MODEL, MODEL))
 
 
+def test_a_request_that_comes_while_the_last_replica_is_about_to_go_is_held_for_the_next(
+    sleeper: Sleeper, watched: OperatorProcess
+) -> None:
+    sleeper.serve()
+    (last,) = sleeper.of(MODEL)
+    with sleeper.api.slow_controllers():
+        sleeper.fall_asleep()
+        assert wake(watched, sleeper.name) == 202
+        assert sleeper.answers() == ACTIVATOR
+    sleeper.wait_for("Ready", "Unknown", "ColdStarting")
+    assert sleeper.answers() == ACTIVATOR
+    assert [pod["metadata"]["uid"] for pod in sleeper.of(MODEL)] != [last["metadata"]["uid"]]
+
+
 def test_nobody_but_its_own_activator_wakes_a_service(sleeper: Sleeper, watched: OperatorProcess) -> None:
     sleeper.serve()
     sleeper.start(ACTIVATOR, ELSEWHERE)

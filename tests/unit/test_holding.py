@@ -147,6 +147,17 @@ def test_a_lost_workload_comes_back_awake(before, after):
     assert wanted_replicas(service(**SLEEPS).spec, Group(), remembered, None) == after
 
 
+@pytest.mark.parametrize(("pods", "after"), [(READY, 0), (LEAVING, 1), ((), 1)])
+def test_a_replica_that_is_about_to_go_is_gone_before_the_next(pods, after):
+    leaving = Group(Workload(replicas=0), pods, activator=True)
+    assert wanted_replicas(service(**STAYS).spec, leaving, ReplicasStatus(), None) == after
+
+
+def test_a_replica_that_nobody_stands_in_for_is_kept_if_it_still_can_be():
+    leaving = Group(Workload(replicas=0), READY)
+    assert wanted_replicas(service(**STAYS).spec, leaving, ReplicasStatus(), None) == 1
+
+
 def test_a_sleeping_service_sleeps_on_without_a_decision():
     asleep = Group(Workload(replicas=0))
     assert wanted_replicas(service(**SLEEPS).spec, asleep, ReplicasStatus(), None) == 0

@@ -104,13 +104,19 @@ class Known:
         for one in self.roles:
             one.decide(snapshot, whole(one.role.name, observed, self.status), now)
 
-    def activate(self, observed: Observed) -> None:
-        """Requests wait for the first replica: it is made at once, whatever signals there are."""
+    def activate(self, observed: Observed) -> bool:
+        """Requests wait for the first replica: it is made at once, whatever signals there are.
+
+        False where it has to wait until the last replica of before is gone.
+        """
         one = self.roles[0]
         group = observed.group(one.role.name)
+        if group.emptying:
+            return False
         if one.role.spec.scales and group.workload is not None and group.workload.replicas == 0:
             one.decision = activated()
             one.memory = replace(one.memory, asked=one.decision.to, rest=Rest())
+        return True
 
     def replicas(self, observed: Observed, now: float) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""

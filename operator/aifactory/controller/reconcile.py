@@ -126,11 +126,10 @@ class Reconciler:
         return await self._metrics.reconciled(self._reconcile(key))
 
     async def _reconcile(self, key: Key) -> tuple[str, float | None]:
-        asked_for = key in self._asked_for
-        self._asked_for.discard(key)
         raw = self._store.service(key)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._known.pop(key, None)
+            self._asked_for.discard(key)
             return "gone", None
         try:
             known = self._recall(key, raw)
@@ -144,8 +143,8 @@ class Reconciler:
         observed = self._store.observe(key)
         self._find_weights(known, observed)
         known.decide(self.snapshot, observed, self._clock())
-        if asked_for:
-            known.activate(observed)
+        if key in self._asked_for and known.activate(observed):
+            self._asked_for.discard(key)
         replicas = known.replicas(observed, self._clock())
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)

@@ -7,7 +7,7 @@ from aifactory.api.role import RoleName
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.memory import Memory
 from aifactory.controller.known import Known
-from aifactory.observed import Group, Observed, Workload
+from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.runtimes.dynamo import DISCOVERY
 from aifactory.signals.objectives import Signal
 
@@ -79,6 +79,14 @@ def woken(replicas: int, **spec: Any) -> int:
 
 def test_a_request_wakes_a_sleeping_service_whatever_signals_say() -> None:
     assert woken(0) == 1
+
+
+def test_a_request_waits_for_the_last_replica_of_before_to_be_gone() -> None:
+    service = known("vllm", **SLEEPS)
+    leaving = Pod("chat-1", 0.0, ready=True)
+    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=0), (leaving,))})
+    assert not service.activate(observed)
+    assert service.roles[0].decision is None
 
 
 def test_a_request_changes_nothing_of_a_service_that_is_awake_or_not_to_be_scaled() -> None:
