@@ -224,6 +224,7 @@ def test_a_paused_service_is_not_woken(sleeper: Sleeper, watched: OperatorProces
 def test_a_service_that_is_to_stay_awake_keeps_its_activator_until_replicas_serve(sleeper: Sleeper) -> None:
     sleeper.serve()
     sleeper.fall_asleep()
+    sleeper.wait("the last replica is gone", lambda: not sleeper.of(MODEL))
     sleeper.apply({"scaling": {"minReplicas": 1, "maxReplicas": 2}})
     sleeper.wait("a replica", lambda: sleeper.of(MODEL))
     assert (sleeper.answers(), len(sleeper.of(ACTIVATOR))) == (ACTIVATOR, 1)
