@@ -13,7 +13,7 @@ def test_a_backlog_adds_a_replica_and_says_that_it_will_be_late_and_nothing_is_l
     slow = runtime(MODELSERVER_MAX_NUM_SEQS=4)  # four requests a second
     service = serve(slo=OFFLINE, scaling=scaling(1, 2), runtime=slow)
     service.wait_ready()
-    load = service.load("16@40s", "--max-in-flight", "5000")
+    load = service.load("16@40s", "--max-in-flight", "5000", "--timeout", "300")
 
     service.wait("a replica is added", lambda: service.replicas == 2, 90)
     history = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 30)
