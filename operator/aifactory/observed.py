@@ -113,8 +113,12 @@ class Group:
 
     @property
     def emptying(self) -> bool:
-        """A replica serves although none is wanted: it is about to go, unless one is wanted again soon enough."""
-        return self.workload is not None and self.workload.replicas == 0 and bool(self.serving_pods)
+        """A replica serves although none is wanted: it is about to go, unless one is wanted again soon enough.
+
+        Pods and what the workload says of them are heard of one after the other.
+        """
+        one = self.workload
+        return one is not None and one.replicas == 0 and bool(one.available or self.serving_pods)
 
     @property
     def pending_pods(self) -> tuple[Pod, ...]:

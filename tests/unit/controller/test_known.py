@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.api.status import InferenceServiceStatus
@@ -66,6 +67,7 @@ def test_only_pods_that_look_for_each_other_need_a_kind_for_it() -> None:
     assert "manifests/dynamo" in lacking.message
 
 
+SERVING = Pod("chat-1", 0.0, ready=True)
 SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 4}}
 
 
@@ -81,10 +83,10 @@ def test_a_request_wakes_a_sleeping_service_whatever_signals_say() -> None:
     assert woken(0) == 1
 
 
-def test_a_request_waits_for_the_last_replica_of_before_to_be_gone() -> None:
+@pytest.mark.parametrize(("available", "pods"), [(1, (SERVING,)), (0, (SERVING,)), (1, ())])
+def test_a_request_waits_for_the_last_replica_of_before_to_be_gone(available: int, pods: tuple[Pod, ...]) -> None:
     service = known("vllm", **SLEEPS)
-    leaving = Pod("chat-1", 0.0, ready=True)
-    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=0), (leaving,))})
+    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=0, available=available), pods)})
     assert not service.activate(observed)
     assert service.roles[0].decision is None
 
