@@ -13,7 +13,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -127,11 +127,9 @@ class ControlPlane:
         self._start_apiserver(*self._ports)
         self._processes.wait_until("the API server", self._answers, _START_SECONDS)
 
-    @contextmanager
-    def slow_controllers(self) -> Iterator[None]:
+    def slow_controllers(self) -> AbstractContextManager[None]:
         """Meanwhile, nobody acts on what the API server is told; controllers then see only the newest state."""
-        with self._processes.paused("kube-controller-manager"):
-            yield
+        return self._processes.paused("kube-controller-manager")
 
     def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
         """Runs kubectl as `admin` and returns what it prints.
