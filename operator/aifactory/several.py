@@ -1,5 +1,6 @@
 """What becomes of replicas of several pods: which are had, which stay a while, and which start anew."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from aifactory.render.nodes import replica_of, template_hash
 from aifactory.runtimes import Role
 from aifactory.together import deadlocked, left_behind
 
+# LeaderWorkerSet takes less when it sees a pod leave. It does not see one that is gone at once, as those of a lost node
+# are, nor any while it is not running (handleRestartPolicy of its pod controller).
+UNSEEN_SECONDS = 20.0
 _Id = tuple[str, str]
 _NONE = Exchange(())
 
@@ -65,12 +69,12 @@ def _former(role: Role, observed: Observed, wanted: int) -> Iterable[_Id]:
 
 
 def restarted(parts: Iterable[Role], observed: Observed, now: float) -> Iterator[Pod]:
-    """Pods to be deleted because their replica has failed, which LeaderWorkerSet sees to itself, or cannot start."""
+    """Pods to be deleted because their replica has failed, which LeaderWorkerSet may not have seen, or cannot start."""
     for role in parts:
         group, domains = observed.group(role.name), role.spec.accelerator.topology is not None
         yield from deadlocked(group.members, now, domains=domains)
-        if ("LeaderWorkerSet", naming.nodes(role.service.metadata.name, role.name)) not in observed.children:
-            yield from left_behind((*group.members, *group.departed))
+        kept = ("LeaderWorkerSet", naming.nodes(role.service.metadata.name, role.name)) in observed.children
+        yield from left_behind((*group.members, *group.departed), now - UNSEEN_SECONDS if kept else math.inf)
 
 
 def _several(role: Role) -> bool:

@@ -1,5 +1,6 @@
 """Replicas of several pods: they serve together, and fail together."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -28,14 +29,16 @@ def by_replica(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
     return {replica: tuple(members) for replica, members in groupby(grouped, key=lambda pod: pod.replica)}
 
 
-def left_behind(pods: Iterable[Pod]) -> Iterator[Pod]:
-    """Pods whose replica has failed in another place: they hold a part of a model that is gone, and must start anew.
+def left_behind(pods: Iterable[Pod], until: float = math.inf) -> Iterator[Pod]:
+    """Pods whose replica failed elsewhere by `until`: they hold a part of a model that is gone, and must start anew.
 
     `pods` may hold some that are gone. A pod whose own container has just failed is not left behind: the kubelet starts
     it again, later each time.
     """
     for members in by_replica(pods).values():
         broken = max((_broken_at(pod, members) for pod in members), default=0.0)
+        if broken > until:
+            continue
         yield from (pod for pod in members if not pod.terminating and (pod.began_at or broken) < broken)
 
 

@@ -42,8 +42,14 @@ def plane(form: str) -> Iterator[ControlPlane]:
         for node in NODES:
             plane.add_fake_node(node, {"nvidia.com/gpu": "1"}, {RACK: node.rpartition("-")[0]})
         plane.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests"))
-        with LeaderWorkerSets(plane) if form == GROUPS else nullcontext():
-            yield plane
+        yield plane
+
+
+@pytest.fixture(scope="module", autouse=True)
+def controller(form: str, plane: ControlPlane) -> Iterator[LeaderWorkerSets | None]:
+    """What keeps the groups, if anything does."""
+    with LeaderWorkerSets(plane) if form == GROUPS else nullcontext() as controller:
+        yield controller
 
 
 @pytest.fixture
@@ -180,6 +186,27 @@ def test_the_loss_of_one_pod_starts_its_whole_replica_anew_and_no_other(service:
     service.wait("both pods are new", renewed, PATIENCE)
     serves(service, 2)
     assert others <= uids(service)
+
+
+@pytest.mark.parametrize("form", [GROUPS], indirect=True)
+def test_a_loss_that_its_controller_did_not_see_starts_the_whole_replica_anew(
+    service: Service, controller: LeaderWorkerSets
+) -> None:
+    """It overlooks pods that are gone before it looks, as those of a lost node may be."""
+    service.apply(pair(1))
+    serves(service, 1)
+    run_for_a_while(service)
+    before = uids(service)
+    (lost,) = (pod for pod in service.pods() if not is_leader(pod))
+    where = path(service.namespace, "pods", lost["metadata"]["name"])
+    with controller.absent():
+        service.kube.delete(where)
+        service.wait(
+            "the pod is gone",
+            lambda: lost["metadata"]["uid"] not in {one["metadata"]["uid"] for one in all_pods(service)},
+        )
+    service.wait("both pods are new", lambda: len(uids(service)) == 2 and not before & uids(service), PATIENCE)
+    serves(service, 1)
 
 
 def test_a_container_that_fails_takes_the_other_pods_with_it(service: Service, form: str) -> None:

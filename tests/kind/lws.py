@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,18 +27,16 @@ class LeaderWorkerSets:
         self._processes = ProcessGroup(plane.logs)
 
     def __enter__(self) -> Self:
-        webhook, health = free_ports(2)
-        manager, folder = binaries.ensure_lws(), self._plane.folder / "lws"
+        self._webhook, health = free_ports(2)
+        self._manager, folder = binaries.ensure_lws(), self._plane.folder / "lws"
         folder.mkdir()
         for name in ("tls.crt", "tls.key"):
             shutil.copy(self._plane.folder / name, folder / name)
-        config = folder / "config.json"
-        config.write_text(json.dumps(_configuration(folder, webhook, health)))
-        environment = {"KUBECONFIG": str(self._plane.kubeconfig), "PATH": os.environ["PATH"]}
+        self._config = folder / "config.json"
+        self._config.write_text(json.dumps(_configuration(folder, self._webhook, health)))
         try:
-            self._processes.start(manager, f"--config={config}", environment=environment)
-            self._processes.wait_until("the webhooks of LeaderWorkerSet", lambda: _listens(webhook), _START_SECONDS)
-            for configuration in _webhooks(self._plane.ca_file, webhook):
+            self._start()
+            for configuration in _webhooks(self._plane.ca_file, self._webhook):
                 self._plane.kubectl("apply", "-f", "-", stdin=json.dumps(configuration))
         except BaseException:
             self._processes.stop()
@@ -46,6 +45,18 @@ class LeaderWorkerSets:
 
     def __exit__(self, *_: object) -> None:
         self._processes.stop()
+
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """Meanwhile it does not run; what began and ended within that time it never hears of."""
+        self._processes.stop()
+        yield
+        self._start()
+
+    def _start(self) -> None:
+        environment = {"KUBECONFIG": str(self._plane.kubeconfig), "PATH": os.environ["PATH"]}
+        self._processes.start(self._manager, f"--config={self._config}", environment=environment)
+        self._processes.wait_until("the webhooks of LeaderWorkerSet", lambda: _listens(self._webhook), _START_SECONDS)
 
 
 def _configuration(folder: Path, webhook: int, health: int) -> dict[str, Any]:

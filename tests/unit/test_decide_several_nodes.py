@@ -11,6 +11,7 @@ from aifactory.cluster.workloads import workload
 from aifactory.decide import Plan, plan
 from aifactory.observed import Group, Observed, Pod
 from aifactory.preview import preview
+from aifactory.several import UNSEEN_SECONDS
 from aifactory.together import DEADLOCK_SECONDS, folded
 
 SERVERS = RoleName.MODEL_SERVER
@@ -171,8 +172,14 @@ def test_when_one_pod_fails_the_others_of_its_replica_start_anew() -> None:
     pods = (member(0, 0), member(0, 1, ended_at=200.0, began_at=201.0), *pairs(1))
     there = applied(Observed(), decide(service(), Observed()), *pods)
     assert decide(service(), there).restart == {"llama-0-0": "llama-0-0"}
-    groups = applied(Observed(), decide(service(), Observed(), served=GROUPS), *pods)
-    assert decide(service(), groups, served=GROUPS).restart == {}, "LeaderWorkerSet sees to it"
+
+
+def test_leader_worker_set_restarts_a_replica_unless_it_did_not_see_it_fail() -> None:
+    pods = (member(0, 0), member(0, 1, ended_at=200.0, began_at=201.0), *pairs(1))
+    there = applied(Observed(), decide(service(), Observed(), served=GROUPS), *pods)
+    unseen = 200.0 + UNSEEN_SECONDS
+    assert decide(service(), there, served=GROUPS, now=unseen - 1).restart == {}
+    assert decide(service(), there, served=GROUPS, now=unseen).restart == {"llama-0-0": "llama-0-0"}
 
 
 def halfway(replica: int) -> tuple[Pod, ...]:
