@@ -22,7 +22,7 @@ _HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
 _LEAST_SHORTFALLS = 0.8
 _HORIZON_PER_SHORTFALL = 350.0
-_SHORTFALLS_PER_BUDGET = 2.0
+_SHORTFALLS_PER_BUDGET = 2.5
 _MOST_SHORTFALLS = 3.0
 # Whatever was once short, more than so many times the highest load is not provided for.
 _MOST_TIMES = 2.0
@@ -31,7 +31,7 @@ _PEAK_WINDOWS = 8.0
 _HOUR = 3600.0
 # The error budget is short from this share on. When it is gone, load is expected to come back after so many windows,
 # and this share of it is added, as what replicas carry between bursts is less than what they carry in them.
-_SHORT_FROM = 0.5
+_SHORT_FROM = 0.4
 _MOST_WINDOWS = 24.0
 _MOST_MARGIN = 0.1
 # To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of

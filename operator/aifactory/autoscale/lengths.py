@@ -32,8 +32,12 @@ class Lengths:
         return Lengths(now, keep * self.tokens + (1 - keep) * tokens, keep * self.completed + (1 - keep) * completed)
 
     def asked(self, readings: ServiceReadings) -> float | None:
-        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait."""
+        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait.
+
+        By the usual length of those that come, but no more than piles up: the usual length is that of minutes ago.
+        """
         tokens, offered = readings.tokens, readings.offered.usable
         if not tokens or not offered or not self.completed or not readings.waiting.usable:
             return tokens
-        return min(_MOST_GROWTH * tokens, max(tokens, offered * self.tokens / self.completed))
+        each, piling = self.tokens / self.completed, max(0.0, offered - (readings.completed.usable or 0.0))
+        return min(_MOST_GROWTH * tokens, max(tokens, min(offered * each, tokens + piling * each)))

@@ -47,6 +47,11 @@ def test_longer_requests_are_learned_within_minutes() -> None:
     assert lengths.asked(readings(offered=12.0, waiting=50.0, **long)) == pytest.approx(12 * 2 * EACH, rel=0.1)
 
 
+def test_requests_that_got_shorter_do_not_count_as_long_ones_while_one_waits() -> None:
+    short = readings(offered=10.0, waiting=1.0, completed=10.0, tokens=10 * 150.0, prompts=10 * 50.0)
+    assert used().asked(short) == pytest.approx(10 * 200.0)
+
+
 def test_no_queue_grows_tenfold_within_a_window() -> None:
     assert used().asked(readings(offered=1e9, waiting=1e9, **STEADY)) == pytest.approx(10 * 5 * EACH)
 
