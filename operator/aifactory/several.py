@@ -1,15 +1,14 @@
 """What becomes of replicas of several pods: which are had, which stay a while, and which start anew."""
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from aifactory.exchange import Exchange, Replica, exchange, makes_way
-from aifactory.observed import Observed, Pod
+from aifactory.observed import Group, Observed, Pod
 from aifactory.render import labels, naming
 from aifactory.render.nodes import replica_of, template_hash
 from aifactory.runtimes import Role
-from aifactory.together import deadlocked, left_behind
+from aifactory.together import by_replica, deadlocked, left_behind
 
 # LeaderWorkerSet takes less when it sees a pod leave. It does not see one that is gone at once, as those of a lost node
 # are, nor any while it is not running (handleRestartPolicy of its pod controller).
@@ -73,8 +72,22 @@ def restarted(parts: Iterable[Role], observed: Observed, now: float) -> Iterator
     for role in parts:
         group, domains = observed.group(role.name), role.spec.accelerator.topology is not None
         yield from deadlocked(group.members, now, domains=domains)
-        kept = ("LeaderWorkerSet", naming.nodes(role.service.metadata.name, role.name)) in observed.children
-        yield from left_behind((*group.members, *group.departed), now - UNSEEN_SECONDS if kept else math.inf)
+        if ("LeaderWorkerSet", naming.nodes(role.service.metadata.name, role.name)) in observed.children:
+            yield from _unseen(group, now)
+        else:
+            yield from left_behind((*group.members, *group.departed))
+
+
+def _unseen(group: Group, now: float) -> Iterator[Pod]:
+    """Left behind, and LeaderWorkerSet had time to see it. While some pods leave or are missing it is at work."""
+    replicas = by_replica(group.members)
+    whole = {
+        replica
+        for replica, pods in replicas.items()
+        if len(pods) == pods[0].nodes and not any(pod.terminating for pod in pods)
+    }
+    found = left_behind((*group.members, *group.departed), until=now - UNSEEN_SECONDS)
+    return (pod for pod in found if pod.replica in whole)
 
 
 def _several(role: Role) -> bool:

@@ -182,6 +182,12 @@ def test_leader_worker_set_restarts_a_replica_unless_it_did_not_see_it_fail() ->
     assert decide(service(), there, served=GROUPS, now=unseen).restart == {"llama-0-0": "llama-0-0"}
 
 
+def test_workers_of_a_leader_that_drains_for_long_stay_as_long_as_it_does() -> None:
+    draining = (member(0, 0, terminating=True, left_at=200.0), member(0, 1), *pairs(1))
+    there = applied(Observed(), decide(service(), Observed(), served=GROUPS), *draining)
+    assert decide(service(), there, served=GROUPS, now=200.0 + 10 * UNSEEN_SECONDS).restart == {}
+
+
 def halfway(replica: int) -> tuple[Pod, ...]:
     waits = {"ready": False, "unschedulable_since": 100.0, "unschedulable_message": LACK}
     return member(replica, 0, ready=False), replace(member(replica, 1, **waits), scheduled=False, began_at=None)
