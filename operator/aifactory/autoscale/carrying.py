@@ -13,6 +13,8 @@ from .ratios import Measure
 # below the second one while most of its slope is assumed.
 _FAR = 0.25
 _NEAR = 0.5
+# Below this share it tells nothing at all of what a replica carries while most of its slope is assumed.
+_NOTHING = 0.05
 
 
 def carried(
@@ -29,11 +31,12 @@ def carried(
         return None
     ahead = knowledge.horizon_seconds if expected.upper > now else None
     load = max(now, expected.upper)
-    foreseen = (one.ratio or 0.0) >= (_FAR if knowledge.curves[one.signal].known else _NEAR)
+    ratio, known = one.ratio or 0.0, knowledge.curves[one.signal].known
+    foreseen = ratio >= (_FAR if known else _NEAR)
     adding = Load(load, estimated, ahead) if foreseen else Load(now, estimated)
     keeping = Load(load, trusted, ahead)
     more, fewer = (sizing.fitting(found.tokens, found.each) for found in (adding, keeping))
-    if more > fleet.replicas:
+    if more > fleet.replicas and (known or ratio >= _NOTHING):
         return _answer(more, adding, fleet)
     if fewer > fleet.replicas:
         return _answer(fleet.replicas, keeping, fleet, Cause.UNPROVEN)

@@ -80,3 +80,11 @@ def test_what_one_request_alone_misses_asks_for_nothing_however_busy_it_is() -> 
 def test_signals_have_to_agree_for_longer_than_a_start_takes(start: float, asked: int, window: float) -> None:
     behavior = ScalingBehavior(scale_down=ScaleDown(stabilization_window=timedelta(seconds=asked)))
     assert Knowledge(startup_seconds=start).window(behavior) == window
+
+
+def test_a_latency_far_from_its_target_tells_nothing_of_what_a_replica_carries() -> None:
+    """One that answered a request now and then in a hundredth of its target is not full with a few at once."""
+    watch = Watch(steady(1))
+    watch.see(readings(ttft=0.005, running=0.1, completed=0.1, tokens=2.0, prompts=10.0), 90)
+    begun = readings(ttft=0.005, running=4.0, waiting=1.0, completed=1.0, offered=5.0, tokens=10.0, prompts=20.0)
+    assert watch.see(begun, 15).to == 1
