@@ -37,9 +37,7 @@ def left_behind(pods: Iterable[Pod], until: float = math.inf) -> Iterator[Pod]:
     """
     for members in by_replica(pods).values():
         broken = max((_broken_at(pod, members) for pod in members), default=0.0)
-        if broken > until:
-            continue
-        yield from (pod for pod in members if not pod.terminating and (pod.began_at or broken) < broken)
+        yield from (pod for pod in members if not pod.terminating and (pod.began_at or broken) < broken <= until)
 
 
 def deadlocked(pods: Iterable[Pod], now: float, *, domains: bool) -> Iterator[Pod]:
