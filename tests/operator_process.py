@@ -57,8 +57,8 @@ class OperatorProcess:
                 [sys.executable, "-m", "aifactory", "run"], env=self._environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if self._process.poll() is None and self._answers():
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._answers():
                 return
             time.sleep(0.1)
         self.kill()

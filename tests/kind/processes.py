@@ -1,5 +1,6 @@
 """Child processes that a test owns: logged, watched while they start, stopped by pid, swept up after a crash."""
 
+import itertools
 import os
 import re
 import shutil
@@ -9,13 +10,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.kind.paths import cache_dir
 from tests.kind.progress import StepFailedError, tail
 
 _POLL_SECONDS = 0.05
+_PORTS = range(10_000, 30_000)
+_PORTS_PER_PROCESS = 500
 
 
 class ProcessGroup:
@@ -80,10 +83,29 @@ class ProcessGroup:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports that nothing on loopback listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in sockets]
+    """Distinct TCP ports that nothing listens on.
+
+    No connection is given one before the caller listens on it, as they are below all that systems use for outgoing
+    connections (from 32768 on, Linux; from 49152 on, RFC 6335) and for NodePorts (from 30000 on). Nor does another
+    test process find the same one at the same time: each looks in a part of its own.
+    """
+    return list(itertools.islice(filter(_free, _candidates), count))
+
+
+def _candidates_of(process: int) -> Iterator[int]:
+    return (_PORTS[index % len(_PORTS)] for index in itertools.count(process * _PORTS_PER_PROCESS))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+_candidates = _candidates_of(os.getpid())
 
 
 def owned_folder(kind: str) -> Path:

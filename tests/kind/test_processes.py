@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kind import processes
 from tests.kind.processes import free_ports, owned_folder, sweep_leftovers
 
 Start = Callable[[int], "subprocess.Popen[bytes]"]
@@ -81,3 +83,15 @@ def test_folders_go_with_their_owner(dead_pid: int) -> None:
 
 def test_free_ports_are_distinct() -> None:
     assert len(set(free_ports(20))) == 20
+
+
+def test_a_port_in_use_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, free = free_ports(2)
+    monkeypatch.setattr(processes, "_candidates", iter([used, free]))
+    with socket.create_server(("127.0.0.1", used)):
+        assert free_ports(1) == [free]
+
+
+def test_no_outgoing_connection_is_given_a_free_port() -> None:
+    least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(free_ports(20)) < least
