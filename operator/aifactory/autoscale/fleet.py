@@ -1,6 +1,7 @@
 """The replicas of a role, sorted by what the control law may expect of them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from aifactory.observed import Group, Pod, Workload
@@ -17,9 +18,9 @@ class Fleet:
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
     longer than the startup timeout and are not counted on, as are those that are ready but `stuck`, holding requests
-    without making a token. `uncreated` do not exist yet. Of the pods that serve, the
-    slowest took `startup_seconds` from its node to readiness, None if none is known. While no replica serves, an
-    `activator` holds requests. `capability` is the fingerprint of what the replicas can do once they have been
+    without making a token. `uncreated` do not exist yet. `starts`: the seconds that each pod took from its node until
+    it became ready last, None if it is not or they are not known. While no replica serves, an `activator` holds
+    requests. `capability` is the fingerprint of what the replicas can do once they have been
     replaced, empty if not known; `mixed` says that others serve with them. `serial` ones serve one request after the
     other.
     """
@@ -33,7 +34,7 @@ class Fleet:
     stuck: int = 0
     uncreated: int = 0
     rolling_out: bool = False
-    startup_seconds: float | None = None
+    starts: Mapping[str, float | None] = field(default_factory=dict)
     activator: bool = False
     capability: str = ""
     mixed: bool = False
@@ -79,7 +80,7 @@ class Fleet:
             overdue=overdue,
             uncreated=max(0, workload.replicas - existing),
             rolling_out=group.workload is not None and workload.rolling_out,
-            startup_seconds=_slowest_start(group, startup_timeout),
+            starts={pod.name: _start(pod, startup_timeout) for pod in group.pods if not pod.terminating},
             activator=group.activator,
             capability=workload.capability,
             mixed=workload.mixed,
@@ -92,8 +93,9 @@ def _started_at(pod: Pod) -> float:
     return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)
 
 
-def _slowest_start(group: Group, timeout: timedelta) -> float | None:
-    """From a node to readiness; a pod that was not ready for a while in between does not tell."""
-    serving = ((pod, pod.ready_at) for pod in group.serving_pods if pod.ready_at is not None)
-    starts = (ready_at - max(pod.created_at, pod.scheduled_at or 0.0) for pod, ready_at in serving)
-    return max((start for start in starts if 0 < start <= timeout.total_seconds()), default=None)
+def _start(pod: Pod, timeout: timedelta) -> float | None:
+    """From its node to readiness; one of longer than a start may take is none."""
+    if not pod.ready or pod.ready_at is None:
+        return None
+    seconds = pod.ready_at - max(pod.created_at, pod.scheduled_at or 0.0)
+    return seconds if 0 < seconds <= timeout.total_seconds() else None

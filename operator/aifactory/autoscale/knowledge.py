@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from aifactory.api.scaling import ScalingBehavior
 from aifactory.signals.objectives import Signal
@@ -29,7 +30,8 @@ class Knowledge:
 
     `load` is asked for now (tokens per second), None if not known.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
-    are those of replicas with the fingerprint `capability`, empty if not known.
+    are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
+    that exist took to become ready for the first time, None as long as they did not.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Knowledge:
     budget: Budget = field(default_factory=Budget)
     startup_seconds: float = PRIOR_STARTUP_SECONDS
     horizon_seconds: float = PRIOR_STARTUP_SECONDS
+    starts: Mapping[str, float | None] = field(default_factory=dict)
     serving: int = 0
     serving_since: float = 0.0
     capability: str = ""
@@ -62,10 +65,12 @@ class Knowledge:
         """With what one tick says."""
         now, lengths = readings.time, self.lengths.seen(readings)
         load = lengths.asked(readings)
-        startup = self.startup_seconds if fleet.startup_seconds is None else fleet.startup_seconds
+        starts = self._starts(fleet)
+        startup = max((start for start in starts.values() if start is not None), default=self.startup_seconds)
         known = replace(
             self,
             startup_seconds=startup,
+            starts=starts,
             budget=self.budget.seen(readings.objectives, readings.window_seconds, now),
             curves=self._curves(measures, readings, fleet),
             lengths=lengths,
@@ -78,6 +83,16 @@ class Knowledge:
         horizon = startup + readings.window_seconds / 2
         demand = self.demand.seen(load, horizon, known.lookback, now)
         return replace(known, demand=demand, horizon_seconds=horizon)
+
+    def _starts(self, fleet: Fleet) -> Mapping[str, float | None]:
+        """With those of new pods. Later a pod may not be ready for a while, which makes its start no longer.
+
+        Of those that served before anything was seen nobody knows that: they took no longer than starts are known to.
+        """
+        known = bool(self.starts) or self.startup_seconds == PRIOR_STARTUP_SECONDS
+        longest = inf if known else self.startup_seconds
+        first = {pod: None if start is None else min(start, longest) for pod, start in fleet.starts.items()}
+        return {pod: start if (before := self.starts.get(pod)) is None else before for pod, start in first.items()}
 
     def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
         """With latencies under the load of a replica, if all are alike and have served for the whole window."""

@@ -91,7 +91,7 @@ class Watch:
         return decision
 
 
-def steady(replicas: int, **more: float) -> Fleet:
+def steady(replicas: int, **more: Any) -> Fleet:
     return Fleet(replicas, replicas, **more)
 
 

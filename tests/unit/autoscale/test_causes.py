@@ -96,7 +96,7 @@ def test_replicas_that_are_kept_for_want_of_proof_say_so() -> None:
 
 
 def test_near_its_target_load_is_expected_before_it_is_known_what_a_replica_carries() -> None:
-    watch = Watch(steady(4, startup_seconds=300.0), spec(max_replicas=20))
+    watch = Watch(steady(4, starts={"pod-0": 300.0}), spec(max_replicas=20))
     seen = readings(pods=4, ttft=0.38, completed=8.0, tokens=800.0, prompts=8000.0)
     watch.see(seen, 120.0)
     decision = watch.see(seen)

@@ -22,19 +22,45 @@ def started(name: str, after: float) -> Pod:
     return Pod(name, 0.0, ready=True, scheduled_at=100.0, ready_at=100.0 + after)
 
 
+def ready_again(name: str, after: float) -> Pod:
+    """The last time after it was not for a while."""
+    return started(name, after)
+
+
+def start_up(*fleets: tuple[Pod, ...], known: Knowledge | None = None) -> float:
+    """Seconds that a start is taken to need once these were seen one after the other."""
+    known = known or Knowledge()
+    for pods in fleets:
+        fleet = Fleet.of(Group(Workload(len(pods)), pods), TIMEOUT, now=1000.0)
+        known = known.taught((), readings(pods=len(pods)), fleet, ScalingBehavior())
+    return known.startup_seconds
+
+
 def test_the_slowest_start_of_those_that_serve_counts() -> None:
-    group = Group(Workload(3), (started("a", 60.0), started("b", 300.0), started("c", 90.0)))
-    assert Fleet.of(group, TIMEOUT, now=1000.0).startup_seconds == 300.0
+    assert start_up((started("a", 60.0), started("b", 300.0), started("c", 90.0))) == 300.0
+
+
+def test_a_pod_that_is_ready_again_does_not_take_its_age_to_start() -> None:
+    a, b = started("a", 60.0), started("b", 90.0)
+    assert start_up((a, b), (a, replace(b, ready=False)), (a, ready_again("b", 700.0))) == 90.0
+
+
+def test_nor_does_one_that_was_not_ready_while_the_operator_restarted() -> None:
+    assert start_up((ready_again("a", 700.0),), known=Knowledge(startup_seconds=90.0)) == 90.0
+
+
+def test_a_new_pod_that_takes_longer_than_any_before_counts() -> None:
+    a, b = started("a", 60.0), started("b", 300.0)
+    assert start_up((a,), (a, replace(b, ready=False)), (a, b), known=Knowledge(startup_seconds=60.0)) == 300.0
 
 
 def test_a_pod_that_was_ready_again_after_days_does_not_tell_how_long_a_start_takes() -> None:
-    group = Group(Workload(2), (started("a", 60.0), started("b", 200_000.0)))
-    assert Fleet.of(group, TIMEOUT, now=300_000.0).startup_seconds == 60.0
+    assert start_up((started("a", 60.0), ready_again("b", 200_000.0))) == 60.0
 
 
 @pytest.mark.parametrize("seconds", [20.0, 300.0])
 def test_load_is_foreseen_as_far_as_a_start_takes_and_half_a_window_more(seconds: float) -> None:
-    watch = Watch(steady(2, startup_seconds=seconds))
+    watch = Watch(steady(2, starts={"pod-0": seconds}))
     decision = watch.see(readings(pods=2, prompts=5000.0), 600)
     assert decision.forecast is not None
     assert decision.forecast.horizon_seconds == seconds + WINDOW / 2
