@@ -9,7 +9,9 @@ MOST_REPLICAS = 10_000
 
 
 def fitting(load: float, each: float) -> int:
-    """Replicas for a load when each carries `each`, in the same unit; at least 1."""
+    """Replicas for a load when each carries `each`, in the same unit; at least 1, which is enough for none."""
+    if load <= 0:
+        return 1
     return max(1, rounded_up(load / each)) if each > 0 else MOST_REPLICAS
 
 

@@ -19,6 +19,10 @@ from tests.unit.autoscale.service import SCALING, TTFT, Watch, readings, spec, s
 
 QUIET = {"ttft": 0.02, "waiting": 0.0, "running": 1.0, "kv": 0.01, "completed": 0.5}
 BUSY = {"ttft": 0.9, "waiting": 30.0, "running": 100.0, "kv": 0.5}
+IDLE = replace(
+    readings(pods=3, waiting=0.0, running=0.0, kv=0.0, completed=0.0, tokens=0.0, prompts=0.0),
+    objectives=(ObjectiveReading(TTFT, Reading(None, State.IDLE)),),
+)
 
 
 def with_state(state: State) -> ServiceReadings:
@@ -71,13 +75,17 @@ def test_rule_01_the_fallback_stays_below_a_maximum_that_a_schedule_or_a_budget_
 
 
 def test_rule_02_idle_latency_lets_replicas_go_one_at_a_time() -> None:
-    idle = replace(
-        readings(pods=3, waiting=0.0, running=0.0, kv=0.0, completed=0.0, tokens=0.0),
-        objectives=(ObjectiveReading(TTFT, Reading(None, State.IDLE)),),
-    )
     watch = Watch(steady(3))
-    decision = watch.see(idle, 600)
+    decision = watch.see(IDLE, 600)
     assert (decision.to, decision.reason) == (2, DecisionReason.IDLE)
+
+
+def test_rule_02_idle_replicas_go_although_no_load_explained_why_they_were_slow() -> None:
+    watch = Watch(steady(3))
+    for load in (300.0, 600.0) * 40:
+        watch.see(readings(pods=3, ttft=0.6 - load / 10_000, running=24.0, tokens=load / 3, prompts=load * 2 / 3))
+    assert watch.see(IDLE).to == 3
+    assert watch.see(IDLE, 600).to == 2
 
 
 def test_rule_03_with_an_unscraped_pod_only_up() -> None:
