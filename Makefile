@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
+# Seconds as for all the waits of a test together, so that the one that failed is named.
+E2E := $(BIN)/pytest --timeout=1200
 # Compiled tests are kept: each worker would take five seconds to compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -69,7 +71,7 @@ test-integration: install ## Tests against a real API server, without a kubelet
 
 .PHONY: test-outages
 test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up
-	$(BIN)/pytest tests/e2e/outages
+	$(E2E) tests/e2e/outages
 
 .PHONY: test
 test: install ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
@@ -78,11 +80,11 @@ test: install ## Everything: lint, unit, golden, simulated, integration, end-to-
 	$(MAKE) --no-print-directory kind-up
 	@# Outages mostly wait, while the others compute.
 	$(MAKE) --no-print-directory -j2 test-integration test-outages
-	$(BIN)/pytest tests/e2e/services -n 5 --dist load --maxschedchunk 1
+	$(E2E) tests/e2e/services -n 5 --dist load --maxschedchunk 1
 
 .PHONY: test-live
 test-live: kind-up ## Shapes of load on kind against what the simulator predicts; wants a machine with nothing else to do
-	$(BIN)/pytest tests/e2e/live
+	$(E2E) tests/e2e/live
 
 .PHONY: kind-up
 kind-up: install ## Bring up the kind cluster with all images

@@ -127,7 +127,7 @@ def _pod(name: str, command: Sequence[str], mounts: bool) -> Object:
         "metadata": {"name": name},
         "spec": {
             "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 60,
+            "terminationGracePeriodSeconds": 300,
             "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [container],

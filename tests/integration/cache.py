@@ -59,7 +59,7 @@ class Cache:
         found = self.kube.send("GET", where)["items"]
         return [one for one in found if "deletionTimestamp" not in one["metadata"]]
 
-    def wait(self, what: str, check: Callable[[], T], seconds: float = 20.0) -> T:
+    def wait(self, what: str, check: Callable[[], T], seconds: float = 60.0) -> T:
         """The first true answer of `check`.
 
         Raises:

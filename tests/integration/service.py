@@ -19,7 +19,7 @@ CHILDREN = {
     "serviceaccounts": "-server",
 }
 T = TypeVar("T")
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 class Service:

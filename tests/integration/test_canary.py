@@ -134,7 +134,7 @@ def test_a_changed_spec_is_tried_beside_what_serves_behind_the_same_address(chat
 def test_a_canary_that_holds_is_promoted_and_goes(chat: Service) -> None:
     edit(chat, NEW)
     measured(chat)
-    chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW, 40)
+    chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW)
     chat.wait_for("Ready", "Unknown", "CanaryPromoting")
     assert canary(chat)["spec"]["replicas"] == 1, "it serves until they are replaced"
 
@@ -142,7 +142,7 @@ def test_a_canary_that_holds_is_promoted_and_goes(chat: Service) -> None:
         chat.load_model()
         return rollout(chat).get("phase") == "Promoted"
 
-    chat.wait("it is promoted", promoted, 30)
+    chat.wait("it is promoted", promoted)
     chat.wait_for("Ready", "True", "Available")
     assert canary(chat) == {}
     assert chat.deployment()["spec"]["replicas"] == 3
@@ -153,7 +153,7 @@ def test_a_canary_that_misses_the_objective_is_taken_back_and_not_tried_again(ch
     tracks.seen = {"stable": (200, 200), "canary": (20, 100)}
     edit(chat, NEW)
     measured(chat)
-    said = chat.wait_for("Ready", "False", "CanaryRolledBack", 40)
+    said = chat.wait_for("Ready", "False", "CanaryRolledBack")
     assert "timeToFirstToken held for 20.0% of 100 requests on the canary and for 100.0% of 200" in said["message"]
     assert "change the spec to try again" in said["message"]
     assert chat.condition("Stalled")["reason"] == "CanaryRolledBack"
@@ -213,7 +213,7 @@ def test_a_new_operator_goes_on_where_the_last_one_was(chat: Service, operator_w
     measured(chat)
     operator_with_signals.kill()
     operator_with_signals.start()
-    chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW, 40)
+    chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW)
     assert events(chat).count("CanaryStarted") == 1
 
 

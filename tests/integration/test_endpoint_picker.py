@@ -159,10 +159,10 @@ def test_an_extension_that_is_installed_later_is_used_and_one_that_goes_is_done_
     service.apply({**LLMD, **GATEWAY})
     service.wait_for("RoutingReady", "False", "InferenceExtensionMissing")
     request.getfixturevalue("extension")
-    service.wait("a pool", lambda: pool(service), 30)
+    service.wait("a pool", lambda: pool(service))
     service.wait_for("RoutingReady", "Unknown", "EndpointPickerStarting")
     service.api.kubectl("delete", "crd", POOL_CRD)
-    service.wait("the picker is gone", lambda: not parts(service), 30)
+    service.wait("the picker is gone", lambda: not parts(service))
     service.wait_for("RoutingReady", "False", "InferenceExtensionMissing")
     assert service.deployment()["spec"]["replicas"] == 1
 

@@ -96,7 +96,7 @@ def test_deletion_takes_all_children_along(service: Service) -> None:
     service.wait_children()
     service.delete()
     assert service.kube.find(service.path) is None, "nothing holds the object back"
-    service.wait("children are collected", lambda: not any(map(service.child, CHILDREN)), 30)
+    service.wait("children are collected", lambda: not any(map(service.child, CHILDREN)))
 
 
 def test_deletion_does_not_need_the_operator(operator: OperatorProcess, own_service: Service) -> None:
@@ -105,7 +105,7 @@ def test_deletion_does_not_need_the_operator(operator: OperatorProcess, own_serv
     operator.stop()
     own_service.delete()
     assert own_service.kube.find(own_service.path) is None
-    own_service.wait("children are collected", lambda: not any(map(own_service.child, CHILDREN)), 30)
+    own_service.wait("children are collected", lambda: not any(map(own_service.child, CHILDREN)))
     operator.start()
     own_service.apply()
     own_service.wait_children()

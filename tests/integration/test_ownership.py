@@ -8,8 +8,6 @@ from tests.e2e.kube import Object
 
 from .service import CHILDREN, Service
 
-REPAIR_SECONDS = 5
-
 
 def test_what_others_add_to_a_child_survives_a_repair(service: Service) -> None:
     service.apply()
@@ -23,7 +21,7 @@ def test_what_others_add_to_a_child_survives_a_repair(service: Service) -> None:
     }
     service.kube.apply(service.child_path("deployments"), added)
     service.kube.merge(service.child_path("deployments"), {"spec": {"progressDeadlineSeconds": 7}})
-    service.wait("repaired", lambda: service.deployment()["spec"]["progressDeadlineSeconds"] != 7, REPAIR_SECONDS)
+    service.wait("repaired", lambda: service.deployment()["spec"]["progressDeadlineSeconds"] != 7)
     found = service.deployment()
     assert found["metadata"]["labels"]["team"] == "nlp"
     assert found["metadata"]["annotations"]["note"] == "mine"
@@ -36,7 +34,7 @@ def test_an_image_changed_by_hand_is_put_back(service: Service) -> None:
     image = service.container()["image"]
     containers = [{"name": "model-server", "image": "intruder:1"}]
     service.kube.merge(service.child_path("deployments"), {"spec": {"template": {"spec": {"containers": containers}}}})
-    service.wait("repaired", lambda: service.container()["image"] == image, REPAIR_SECONDS)
+    service.wait("repaired", lambda: service.container()["image"] == image)
 
 
 def test_a_label_removed_by_hand_is_put_back(service: Service) -> None:
@@ -49,7 +47,7 @@ def test_a_label_removed_by_hand_is_put_back(service: Service) -> None:
     def labels() -> object:
         return (service.child("services") or {})["metadata"]["labels"].get("aifactory.dev/inferenceservice")
 
-    service.wait("repaired", lambda: labels() == service.name, REPAIR_SECONDS)
+    service.wait("repaired", lambda: labels() == service.name)
 
 
 def test_a_field_dropped_from_the_spec_disappears_from_the_child(service: Service) -> None:
@@ -79,14 +77,14 @@ def test_a_child_deleted_by_hand_comes_back(service: Service, plural: str) -> No
         found = service.child(plural)
         return found is not None and found["metadata"]["uid"] != uid
 
-    service.wait("recreated", replaced, REPAIR_SECONDS)
+    service.wait("recreated", replaced)
 
 
 def test_replicas_changed_by_hand_are_put_back_on_a_fixed_service(service: Service) -> None:
     service.apply({"replicas": 2})
     service.wait_children()
     service.api.kubectl("scale", "deployment", service.name, "-n", service.namespace, "--replicas=5")
-    service.wait("put back", lambda: service.deployment()["spec"]["replicas"] == 2, REPAIR_SECONDS)
+    service.wait("put back", lambda: service.deployment()["spec"]["replicas"] == 2)
 
 
 def test_a_manifest_has_no_diff_after_convergence(service: Service) -> None:

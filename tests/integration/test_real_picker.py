@@ -88,7 +88,7 @@ def simulated(address: str, port: int) -> Iterator[None]:
         env=os.environ | {"PYTHONPATH": str(ROOT / "tests" / "modelserver")},
     )
     try:
-        wait_until(f"a server at {address}", lambda: healthy(address, port), 20, lambda: "")
+        wait_until(f"a server at {address}", lambda: healthy(address, port), 60, lambda: "")
         yield
     finally:
         server.kill()
@@ -119,7 +119,7 @@ def picker(service: Service, replicas: int, tmp_path_factory: pytest.TempPathFac
             stderr=log,
         )
     try:
-        wait_until("both replicas are known", lambda: knows_both(made), 30, made.log.read_text)
+        wait_until("both replicas are known", lambda: knows_both(made), 120, made.log.read_text)
         yield made
     finally:
         program.kill()
@@ -148,8 +148,8 @@ def test_a_replica_where_requests_wait_is_avoided(picker: Picker) -> None:
     sessions = [threading.Thread(target=hold, args=(url, body), daemon=True) for _ in range(4)]
     for session in sessions:
         session.start()
-    wait_until("requests wait", lambda: waiting(busy, picker.replicas_port) > 0, 10, lambda: "")
-    wait_until("the picker saw it", lambda: choices(picker) == {idle}, 20, picker.log.read_text)
+    wait_until("requests wait", lambda: waiting(busy, picker.replicas_port) > 0, 60, lambda: "")
+    wait_until("the picker saw it", lambda: choices(picker) == {idle}, 60, picker.log.read_text)
 
 
 def choices(picker: Picker) -> set[str]:

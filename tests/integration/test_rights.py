@@ -142,9 +142,9 @@ def test_a_crash_of_the_api_server_is_survived(plane: ControlPlane) -> None:
     service.wait_children()
     plane.crash_apiserver()
     service.apply({"replicas": 2})
-    service.wait("noticed", lambda: service.deployment()["spec"]["replicas"] == 2, 30)
+    service.wait("noticed", lambda: service.deployment()["spec"]["replicas"] == 2)
     service.kube.delete(service.child_path("services"))
-    service.wait("repaired", lambda: service.child("services"), 30)
+    service.wait("repaired", lambda: service.child("services"))
 
 
 def test_a_gateway_that_takes_the_route_is_told_and_a_restart_leaves_it_alone(

@@ -118,7 +118,7 @@ def sleeper(api: ControlPlane, kube: Kube, watched: OperatorProcess, prometheus:
     one = Sleeper(api, kube, "chat", prometheus)
     yield one
     one.delete()
-    one.wait("children are collected", lambda: not one.pods() and not one.child("services"), 30)
+    one.wait("children are collected", lambda: not one.pods() and not one.child("services"))
 
 
 def wake(operator: OperatorProcess, name: str) -> int:
@@ -173,6 +173,7 @@ def test_a_request_brings_a_replica_back_and_is_held_until_it_serves(
     assert sleeper.status()["scaling"]["history"][0]["reason"] == "Activated"
     assert sleeper.answers() == ACTIVATOR
     assert wake(watched, sleeper.name) == 200, "it is on its way"
+    sleeper.prometheus.busy = True
     sleeper.start(MODEL)
     sleeper.wait_for("Ready", "True", "Available")
     sleeper.wait("switched", lambda: (sleeper.answers(), sleeper.answers("-direct")) == (MODEL, MODEL))
@@ -231,5 +232,5 @@ def test_a_service_that_is_to_stay_awake_keeps_its_activator_until_replicas_serv
     sleeper.start(MODEL)
     sleeper.wait("switched", lambda: sleeper.answers() == MODEL)
     assert sleeper.of(ACTIVATOR), "what it holds is not forwarded yet"
-    sleeper.wait("the activator goes", lambda: not sleeper.of(ACTIVATOR), 60)
+    sleeper.wait("the activator goes", lambda: not sleeper.of(ACTIVATOR), 120)
     assert sleeper.kube.find(path(NAMESPACE, "services", "chat-direct")) is None

@@ -18,7 +18,8 @@ from tests.kind.progress import StepFailedError, tail
 
 _POLL_SECONDS = 0.05
 _PORTS = range(10_000, 30_000)
-_PORTS_PER_PROCESS = 500
+# By the golden ratio: processes that were started one after the other look far from each other.
+_PORTS_APART = 12_361
 
 
 class ProcessGroup:
@@ -87,13 +88,13 @@ def free_ports(count: int) -> list[int]:
 
     No connection is given one before the caller listens on it, as they are below all that systems use for outgoing
     connections (from 32768 on, Linux; from 49152 on, RFC 6335) and for NodePorts (from 30000 on). Nor does another
-    test process find the same one at the same time: each looks in a part of its own.
+    test process find the same one at the same time: each looks elsewhere.
     """
     return list(itertools.islice(filter(_free, _candidates), count))
 
 
 def _candidates_of(process: int) -> Iterator[int]:
-    return (_PORTS[index % len(_PORTS)] for index in itertools.count(process * _PORTS_PER_PROCESS))
+    return (_PORTS[index % len(_PORTS)] for index in itertools.count(process * _PORTS_APART))
 
 
 def _free(port: int) -> bool:

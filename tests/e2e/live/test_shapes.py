@@ -78,10 +78,6 @@ class Run:
         return [(round(at - began), after) for (_, before), (at, after) in pairwise(sizes) if before != after]
 
 
-# The longest shape, and what is before and after it.
-pytestmark = pytest.mark.timeout(600)
-
-
 @pytest.fixture
 def lives(kube: Kube, tmp_path: Path) -> Iterator[dict[str, Live]]:
     """Every shape on a service of its own, all at the same time."""

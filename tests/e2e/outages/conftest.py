@@ -44,7 +44,7 @@ def _scale(kube: Kube, where: str, replicas: int) -> None:
         status = kube.get(where)["status"]
         return {status.get("replicas", 0), status.get("readyReplicas", 0)} == {replicas}
 
-    wait_until(f"{where} has {replicas} replicas", done, 90, lambda: json.dumps(kube.get(where)["status"]))
+    wait_until(f"{where} has {replicas} replicas", done, 240, lambda: json.dumps(kube.get(where)["status"]))
 
 
 def holder(kube: Kube) -> str:

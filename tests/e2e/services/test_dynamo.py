@@ -13,9 +13,6 @@ from tests.e2e.kube import Object, path
 from tests.e2e.service import MODEL, SERVICE_LABEL, Service, scaling
 from tests.e2e.waiting import History
 
-# As long as all the waits of a test together.
-pytestmark = pytest.mark.timeout(600)
-
 IMAGE = "aifactory/dynamo:dev"
 # Five prompts of 64 tokens a second, one after the other.
 SLOW_PREFILL = ("--no-enable-prefix-caching", "--speedup-ratio", "0.08", "--max-num-seqs", "1")

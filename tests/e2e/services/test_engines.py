@@ -65,7 +65,7 @@ def test_an_engine_without_latencies_scales_on_its_requests(serve: Serve, engine
     service.wait_ready()
     load = service.load("9@200s", "--output-tokens", "96")
     service.wait("a replica is added", lambda: service.replicas == 2, 90)
-    first = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 20)[-1]
+    first = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 60)[-1]
     assert (first["from"], first["to"]) == (1, 2)
     assert first["signal"] in signals, service.explain()
     load.stop()

@@ -45,7 +45,7 @@ def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
 
     cluster.kubectl("delete", "crd", POOL_CRD)
     service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"), 60)
-    service.wait("the picker's pod is gone", lambda: len(service.pods) == 2, 30)
+    service.wait("the picker's pod is gone", lambda: len(service.pods) == 2, 60)
     assert service.completes(), service.explain()
     assert service.conditions("Ready")[-1] == ("True", "Available")
 

@@ -118,7 +118,7 @@ def test_weights_are_fetched_once_through_cuts_and_served(
     cluster: Cluster, kube: Kube, namespace: str, serve: Serve, spec: Object
 ) -> None:
     service = serve(model={"name": MODEL, "source": {"modelCache": {"name": "tiny"}}})
-    service.wait("it waits", lambda: service.is_("ModelReady", "False", "ModelCacheMissing"), 30)
+    service.wait("it waits", lambda: service.is_("ModelReady", "False", "ModelCacheMissing"), 60)
     cache = Cache(kube, namespace, spec)
     cache.wait("the download has begun", "Unknown", "Downloading", 90)
     assert service.child("deployments") is None, "no GPU waits for weights"
@@ -163,7 +163,7 @@ def test_a_repository_that_is_not_there_is_told_by_the_cache_and_its_service(
     cache = Cache(kube, namespace, {**spec, "endpoint": f"{spec['endpoint']}/nowhere"})
     cache.wait("it failed", "False", "SourceNotFound", 90)
     service = serve(model={"name": MODEL, "source": {"modelCache": {"name": "tiny"}}})
-    service.wait("so does the service", lambda: service.is_("Ready", "False", "ModelCacheFailed"), 30)
+    service.wait("so does the service", lambda: service.is_("Ready", "False", "ModelCacheFailed"), 60)
     assert "answers 404" in service.condition("Ready")["message"]
     cache.history.stop()
 

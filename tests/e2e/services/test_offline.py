@@ -16,7 +16,7 @@ def test_a_backlog_adds_a_replica_and_says_that_it_will_be_late_and_nothing_is_l
     load = service.load("16@40s", "--max-in-flight", "5000", "--timeout", "300")
 
     service.wait("a replica is added", lambda: service.replicas == 2, 90)
-    history = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 30)
+    history = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 60)
     added = history[-1]
     assert (added["from"], added["to"], added["signal"]) == (1, 2, "backlog"), service.explain()
     service.wait("requests will be late", lambda: service.is_("SLOMet", "False", "BacklogLate"), 90)

@@ -6,7 +6,7 @@ from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object
 from tests.e2e.service import CHILDREN, Service
 
-REPAIR_SECONDS = 5.0
+REPAIR_SECONDS = 30.0
 EDITS: dict[str, tuple[Object, Callable[[Object], object]]] = {
     "deployments": (
         {"spec": {"replicas": 2, "progressDeadlineSeconds": 77}},
