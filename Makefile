@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
-# Seconds as for all the waits of a test together, so that the one that failed is named.
+# Long enough for all the waits of a test together, so that the one that fails is named.
 E2E := $(BIN)/pytest --timeout=1200
 # Compiled tests are kept: each worker would take five seconds to compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
