@@ -12,7 +12,7 @@ class Pod:
     """A model-server pod. `last_exit` says how a container of it failed last, empty if none did.
 
     `template` is the fingerprint of the pod template of a canary's pod; pods that find each other serve with those of
-    their `generation`.
+    their `generation`. One that is not ready has not been `unready_since`.
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
     got its node at `scheduled_at` and `began_at` the start of its container, which ended last at `ended_at`; it was
@@ -25,6 +25,7 @@ class Pod:
     created_at: float
     ready: bool = False
     ready_at: float | None = None
+    unready_since: float | None = None
     terminating: bool = False
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
@@ -85,6 +86,12 @@ class Workload:
     replica_failure: str = ""
     capability: str = ""
     mixed: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """More pods are wanted than the cluster admits, as by a quota; those there are of the newest template."""
+        current = self.observed_generation >= self.generation and self.total <= self.updated
+        return current and bool(self.replica_failure)
 
     @property
     def rolling_out(self) -> bool:

@@ -91,6 +91,7 @@ def _fold(members: tuple[Pod, ...]) -> Pod:
         created_at=min(pod.created_at for pod in living),
         ready=ready,
         ready_at=max((pod.ready_at or 0.0 for pod in living), default=None) if ready else None,
+        unready_since=max((pod.unready_since or 0.0 for pod in living), default=None),
         unschedulable_since=min((pod.unschedulable_since or 0.0 for pod in waiting), default=None),
         unschedulable_message=_shortage(living, waiting[0]) if waiting else "",
         waiting_reason=worst.waiting_reason,

@@ -13,7 +13,7 @@ _REASONS = (
     "Budget, BoundsChanged, AdoptedReplicas, Fallback, NoData, MetricsError, PodsNotScraped, "
     "NoReplicaReady, ScalingInProgress, RolloutInProgress, StartupWindow, StabilizationWindow, "
     "ScaleDownPeriod, ScaleUpPeriod, ConsolidationRefused, RequestsQueued, PaceUnknown, BurstQueued, "
-    "Panic, GPUShortage, EngineStalled, ScaledToZero, LastReplica, Activated, ActivatorNotReady."
+    "Panic, GPUShortage, PodsNotStarting, EngineStalled, ScaledToZero, LastReplica, Activated, ActivatorNotReady."
 )
 
 

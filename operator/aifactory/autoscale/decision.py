@@ -38,6 +38,7 @@ class DecisionReason(StrEnum):
     BURST_QUEUED = "BurstQueued"  # in replicas that will be late with it, and nothing more for others comes
     PANIC = "Panic"
     GPU_SHORTAGE = "GPUShortage"
+    PODS_NOT_STARTING = "PodsNotStarting"  # the newest are refused or overdue, and more would be, too
     ENGINE_STALLED = "EngineStalled"
     SCALED_TO_ZERO = "ScaledToZero"  # the last replica goes, or has gone
     LAST_REPLICA = "LastReplica"  # it stays until nobody has asked for long enough

@@ -1,6 +1,6 @@
 """The replicas of a role, sorted by what the control law may expect of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -9,6 +9,8 @@ from aifactory.observed import Group, Pod, Workload
 # Requests in one batch hardly slow each other down; in turn, this share of them waits for another.
 _ALONE_TOGETHER = 0.5
 _ALONE_IN_TURN = 0.1
+# What a container waits for on every start.
+_SMOOTH = ("", "ContainerCreating", "PodInitializing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +20,12 @@ class Fleet:
     `replicas` is what the Deployment asks for. Of its pods, `ready` serve, `loading` will serve soon, `unschedulable`
     wait for a node (since epoch seconds `unschedulable_since`, the longest wait), and `overdue` have been loading for
     longer than the startup timeout and are not counted on, as are those that are ready but `stuck`, holding requests
-    without making a token. `uncreated` do not exist yet. `starts`: the seconds that each pod took from its node until
-    it became ready last, None if it is not or they are not known. While no replica serves, an `activator` holds
-    requests. `capability` is the fingerprint of what the replicas can do once they have been
-    replaced, empty if not known; `mixed` says that others serve with them. `serial` ones serve one request after the
-    other.
+    without making a token. `uncreated` do not exist yet, and `refused` ones are not admitted.
+    Starts are `futile` where those that stood in for overdue ones are overdue, too. `starts`: the seconds that each
+    pod took from its node until it became ready last, None if it is not yet, 0 if they say nothing of other pods.
+    While no replica serves, an `activator` holds requests. `capability` is the fingerprint of what the replicas can do
+    once they have been replaced, empty if not known; `mixed` says that others serve with them. `serial` ones serve one
+    request after the other.
     """
 
     replicas: int
@@ -33,6 +36,8 @@ class Fleet:
     overdue: int = 0
     stuck: int = 0
     uncreated: int = 0
+    refused: int = 0
+    futile: bool = False
     rolling_out: bool = False
     starts: Mapping[str, float | None] = field(default_factory=dict)
     activator: bool = False
@@ -66,21 +71,24 @@ class Fleet:
         """Sort the pods of a role at `now` (epoch seconds). Without a Deployment, replicas are 0."""
         waiting = [pod for pod in group.pending_pods if pod.unschedulable]
         starting = [pod for pod in group.pending_pods if not pod.unschedulable]
-        overdue = sum(now - _started_at(pod) > startup_timeout.total_seconds() for pod in starting)
+        timeout = startup_timeout.total_seconds()
+        overdue = [pod for pod in starting if now - _started_at(pod) > timeout]
         workload = group.workload or Workload(replicas=0)
-        existing = sum(not pod.terminating for pod in group.pods)
+        missing = max(0, workload.replicas - sum(not pod.terminating for pod in group.pods))
         return cls(
             replicas=workload.replicas,
             ready=len(group.serving_pods),
-            loading=len(starting) - overdue,
+            loading=len(starting) - len(overdue),
             unschedulable=len(waiting),
             unschedulable_since=min(
                 (pod.unschedulable_since for pod in waiting if pod.unschedulable_since is not None), default=None
             ),
-            overdue=overdue,
-            uncreated=max(0, workload.replicas - existing),
-            rolling_out=group.workload is not None and workload.rolling_out,
-            starts={pod.name: _start(pod, startup_timeout) for pod in group.pods if not pod.terminating},
+            overdue=len(overdue),
+            uncreated=0 if workload.refused else missing,
+            refused=missing if workload.refused else 0,
+            futile=_futile(overdue, group.serving_pods, timeout),
+            rolling_out=group.workload is not None and workload.rolling_out and not workload.refused,
+            starts={pod.name: _start(pod, timeout) for pod in group.pods if not pod.terminating},
             activator=group.activator,
             capability=workload.capability,
             mixed=workload.mixed,
@@ -89,13 +97,22 @@ class Fleet:
 
 
 def _started_at(pod: Pod) -> float:
-    """Loading begins on a node, and anew with each container."""
-    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)
+    """Loading begins on a node, and anew with each container and when a pod stops being ready."""
+    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0, pod.unready_since or 0.0)
 
 
-def _start(pod: Pod, timeout: timedelta) -> float | None:
-    """From its node to readiness; one of longer than a start may take is none."""
+def _futile(overdue: Sequence[Pod], serving: Sequence[Pod], timeout: float) -> bool:
+    """Those that stood in for others do not start either."""
+    newest = max((pod.created_at for pod in serving), default=0.0)
+    created = [pod.created_at for pod in overdue if pod.created_at > newest]
+    return bool(created) and max(created) - min(created) >= timeout
+
+
+def _start(pod: Pod, timeout: float) -> float | None:
+    """From its node to readiness; what takes longer than a start may, or did not go smoothly, says nothing."""
+    if pod.restarts or pod.waiting_reason not in _SMOOTH:
+        return 0.0
     if not pod.ready or pod.ready_at is None:
         return None
     seconds = pod.ready_at - max(pod.created_at, pod.scheduled_at or 0.0)
-    return seconds if 0 < seconds <= timeout.total_seconds() else None
+    return seconds if 0 < seconds <= timeout else 0.0

@@ -31,7 +31,7 @@ class Knowledge:
     `load` is asked for now (tokens per second), None if not known.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
     are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
-    that exist took to become ready for the first time, None as long as they did not.
+    that exist took to become ready for the first time, None as long as they did not, 0 if that says nothing of others.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Knowledge:
         now, lengths = readings.time, self.lengths.seen(readings)
         load = lengths.asked(readings)
         starts = self._starts(fleet)
-        startup = max((start for start in starts.values() if start is not None), default=self.startup_seconds)
+        startup = max(filter(None, starts.values()), default=self.startup_seconds)
         known = replace(
             self,
             startup_seconds=startup,

@@ -24,6 +24,8 @@ def _ceilings(scaling: ScalingSpec, fleet: Fleet, memory: Memory, now: float) ->
     yield max(current, scaling.max_replicas), DecisionReason.AT_MAXIMUM
     if gpu_shortage(scaling.behavior, memory, now):
         yield max(current, fleet.ready + fleet.loading + 1), DecisionReason.GPU_SHORTAGE
+    if fleet.refused or fleet.futile:
+        yield current, DecisionReason.PODS_NOT_STARTING
     if memory.stalled_since is not None:
         yield max(current, memory.stalled_replicas + 1), DecisionReason.ENGINE_STALLED
     added = memory.changed(up.period.total_seconds(), now, +1)

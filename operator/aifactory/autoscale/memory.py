@@ -190,7 +190,7 @@ class Memory:
         load = self.averages.in_flight or 0.0
         burst = offered is not None and completed is not None and offered > behavior.scale_up.panic_factor * completed
         hold = behavior.scale_up.panic_hold.total_seconds()
-        stuck = bool(waiting.usable) and tokens.usable == 0
+        stuck = readings.live_tokens and bool(waiting.usable) and tokens.usable == 0
         unsure = waiting.state.unknown or tokens.state.unknown
         begun = stuck and self.stalled_since is None
         return replace(

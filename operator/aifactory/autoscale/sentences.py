@@ -41,6 +41,7 @@ _WHY = {
     DecisionReason.BURST_QUEUED: "requests that wait will be late, but a further replica would get none of them",
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
+    DecisionReason.PODS_NOT_STARTING: "new pods are refused or do not start, and more would not help",
     DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",
     DecisionReason.SCALED_TO_ZERO: "nobody asks; the next request brings a replica back",
     DecisionReason.LAST_REPLICA: "one is enough, and stays until nobody has asked for scaleToZero.after",

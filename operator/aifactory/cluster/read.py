@@ -26,7 +26,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
     own = metadata.get("labels") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
-    unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+    unschedulable = scheduled.get("status") == "False"  # no node has room, or a queue such as Kueue's holds it back
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     waiting = _waiting(containers)
     return Pod(
@@ -34,6 +34,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         created_at=epoch(metadata.get("creationTimestamp")) or 0.0,
         ready=ready.get("status") == "True",
         ready_at=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
+        unready_since=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "False" else None,
         terminating=metadata.get("deletionTimestamp") is not None or status.get("phase") in _ENDED,
         unschedulable_since=epoch(scheduled.get("lastTransitionTime")) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",

@@ -21,7 +21,7 @@ class MetricDialect:
     base names without `_bucket`, in seconds. Gauges count requests, except `kv_cache_usage`, 0 to 1. Counters carry
     their `_total`. Where a service has pods that are its `entry`, their histograms and counters are about all of it and
     come before those of the pods behind them. With `live_tokens`, `generation_tokens` moves with every token, and not
-    only when a request ends.
+    only when a request ends. With `lazy_requests`, nothing is said of requests before one has ended.
     """
 
     running: str
@@ -35,6 +35,7 @@ class MetricDialect:
     generation_tokens: str | None = None
     entry: bool = False
     live_tokens: bool = False
+    lazy_requests: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ DIALECT = MetricDialect(
     completed="trtllm_request_success_total",
     prompt_tokens="trtllm_prompt_tokens_total",
     generation_tokens="trtllm_generation_tokens_total",
+    lazy_requests=True,
 )
 """Inter-token latency is the mean of each request; this engine does not time single tokens."""
 

@@ -89,6 +89,7 @@ class ServiceReadings:
     The `silent` ones have held requests for the whole window and made no token, though the service has made some.
     `completions` is what was completed of what an offline service promises, which decides nothing.
     Rates are per second over `window_seconds`. `offered` is completions plus growth of the requests in the system.
+    With `live_tokens` a token counts when it is made, and not only when its request ends.
     `error` says what Prometheus answered if nothing could be read.
     """
 
@@ -105,6 +106,7 @@ class ServiceReadings:
     generation_tokens: Reading = Reading()
     pods: Mapping[str, PodReading] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
+    live_tokens: bool = True
     error: str = ""
     completions: tuple[ObjectiveReading, ...] = ()
 

@@ -109,6 +109,7 @@ class _View:
             generation_tokens=self._rate("generation_tokens"),
             pods=self._pods(),
             silent=frozenset(self._by_pod(SILENT).keys() & set(self.reporting)),
+            live_tokens=any(dialect.live_tokens for dialect in self.dialects),
             error=self.snapshot.error,
         )
 
@@ -121,7 +122,7 @@ class _View:
         return ObjectiveReading(
             objective=objective,
             observed=self._latency(name, histogram, objective.percentile / 100),
-            promised=self._estimate(name, histogram, _promised(objective, observations)),
+            promised=self._estimate(name, histogram, _promised(objective, observations), observations),
             missed=histogram.share_above(objective.target, observations) if histogram else None,
             observations=observations,
             attainment=_share(histogram, objective),
@@ -140,11 +141,11 @@ class _View:
             return Reading(None, State.IDLE)
         return self._absent(name, self.snapshot.histograms)
 
-    def _estimate(self, name: str, histogram: Histogram | None, q: float) -> float | None:
+    def _estimate(self, name: str, histogram: Histogram | None, q: float, observations: float) -> float | None:
         seconds = self.snapshot.rates.get(total(name), {}).get(self.service)
         if histogram is None or seconds is None or histogram.total <= 0:
             return histogram.quantile(q) if histogram else None
-        return histogram.quantile_with_mean(q, seconds / histogram.total)
+        return histogram.quantile_with_mean(q, seconds / histogram.total, observations)
 
     def _gauge(self, name: str, summary: Callable[[list[float]], float]) -> Reading:
         values = self._by_pod(name)
@@ -154,8 +155,16 @@ class _View:
 
     def _rate(self, name: str) -> Reading:
         value = self.snapshot.rates.get(name, {}).get(self.service)
+        if value is None and self._untouched and name in self.snapshot.rates and self._measured(name):
+            value = 0.0
         sensible = value is not None and value >= 0
         return Reading(value, State.OK) if sensible else self._absent(name, self.snapshot.rates)
+
+    @property
+    def _untouched(self) -> bool:
+        """Every pod reports that it holds no request, and nothing would be said of requests if none had ended yet."""
+        lazy, held = any(dialect.lazy_requests for dialect in self.dialects), self._pods().values()
+        return lazy and len(held) >= len(self.ready) > 0 and not any(pod.running or pod.waiting for pod in held)
 
     def _offered(self) -> Reading:
         completed = self._rate("completed")

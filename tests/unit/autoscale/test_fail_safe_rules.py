@@ -169,6 +169,22 @@ def test_rule_06_pending_pods_stay_when_metrics_are_quiet() -> None:
         assert watch.see(seen, 240).to == 6
 
 
+def refused(replicas: int, admitted: int) -> Fleet:
+    """A quota admits fewer pods than are wanted; the API server's numbers then are those of a rollout."""
+    workload = Workload(replicas, total=admitted, updated=admitted, replica_failure="exceeded quota: gpus")
+    pods = tuple(Pod(f"pod-{index}", 0.0, ready=True) for index in range(admitted))
+    return Fleet.of(Group(workload, pods), timedelta(minutes=30), 1000.0)
+
+
+def test_rule_06_no_more_are_asked_for_than_a_quota_admits() -> None:
+    decision = Watch(refused(5, 3)).see(readings(pods=3, **BUSY), 600)
+    assert (decision.to, decision.limited_by) == (5, DecisionReason.PODS_NOT_STARTING)
+
+
+def test_rule_06_a_quota_does_not_hold_replicas_that_nobody_needs() -> None:
+    assert Watch(refused(5, 3)).see(readings(pods=3, **QUIET), 600).to == 4
+
+
 def test_rule_06_a_shortage_does_not_hold_replicas_that_nobody_needs() -> None:
     watch = Watch(Fleet(5, 4, unschedulable=1, unschedulable_since=0.0))
     assert watch.see(readings(pods=4, **QUIET), 600).to == 4
@@ -203,6 +219,27 @@ def test_rule_08_a_pod_that_may_be_stuck_keeps_the_others_until_it_is_certain() 
     assert (decision.to, decision.reason, decision.stuck_pods) == (3, DecisionReason.ENGINE_STALLED, ())
 
 
+def broken_node(minutes: float) -> Fleet:
+    """Of four replicas one was lost long ago, and neither does its successor start nor, 31 minutes later, another."""
+    serving = tuple(Pod(f"pod-{index}", 0.0, ready=True) for index in range(3))
+    lost = tuple(Pod(f"lost-{at}", 60.0 * at) for at in (100, 131) if at < minutes)
+    workload = Workload(len(serving + lost), total=len(serving + lost), updated=len(serving + lost))
+    return Fleet.of(Group(workload, serving + lost), timedelta(minutes=30), 60.0 * minutes)
+
+
+def test_rule_07_what_does_not_start_is_stood_in_for_but_not_again_if_that_does_not_start_either() -> None:
+    busy = readings(pods=3, ttft=0.53)
+    assert Watch(broken_node(131)).see(busy, 600).to > 4
+    futile = Watch(broken_node(162)).see(busy, 600)
+    assert (futile.to, futile.limited_by) == (5, DecisionReason.PODS_NOT_STARTING)
+
+
+def test_rule_07_a_pod_that_is_not_ready_for_a_moment_is_not_one_that_does_not_start() -> None:
+    old = Pod("pod-1", 0.0, scheduled_at=0.0, began_at=10.0, unready_since=9990.0)
+    fleet = Fleet.of(Group(Workload(1, total=1, updated=1), (old,)), timedelta(minutes=30), 10_000.0)
+    assert (fleet.loading, fleet.overdue) == (1, 0)
+
+
 def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:
     stalled = readings(pods=2, ttft=None, waiting=80.0, running=50.0, completed=0.0, tokens=0.0)
     watch = Watch(steady(2))
@@ -212,6 +249,12 @@ def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:
     later = watch.see(stalled, 600)
     assert (later.to, later.engine_stalled, later.reason) == (3, True, DecisionReason.ENGINE_STALLED)
     assert not watch.see(readings(pods=3)).engine_stalled
+
+
+def test_rule_08_an_engine_that_counts_tokens_when_requests_end_is_not_stalled_by_long_answers() -> None:
+    long_answers = readings(pods=2, ttft=None, waiting=80.0, running=50.0, completed=0.0, tokens=0.0)
+    watch = Watch(steady(2))
+    assert not watch.see(replace(long_answers, live_tokens=False), 600).engine_stalled
 
 
 def test_rule_08_a_stalled_engine_keeps_its_replicas() -> None:

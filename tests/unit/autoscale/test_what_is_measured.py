@@ -54,6 +54,13 @@ def test_a_new_pod_that_takes_longer_than_any_before_counts() -> None:
     assert start_up((a,), (a, replace(b, ready=False)), (a, b), known=Knowledge(startup_seconds=60.0)) == 300.0
 
 
+def test_a_start_that_an_image_or_a_crash_held_up_says_nothing_of_others() -> None:
+    a, late = started("a", 60.0), started("b", 1200.0)
+    pulling = replace(late, ready=False, waiting_reason="ImagePullBackOff")
+    assert start_up((a, pulling), (a, late)) == 60.0
+    assert start_up((a, replace(late, restarts=3))) == 60.0
+
+
 def test_a_pod_that_was_ready_again_after_days_does_not_tell_how_long_a_start_takes() -> None:
     assert start_up((started("a", 60.0), ready_again("b", 200_000.0))) == 60.0
 

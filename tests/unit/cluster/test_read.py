@@ -58,9 +58,15 @@ def test_a_pod_that_no_node_can_take():
     assert seen.unschedulable_message == message
 
 
-def test_a_pod_that_waits_for_a_scheduling_gate_is_not_unschedulable():
+def test_a_pod_that_a_queue_holds_back_waits_for_a_node():
     seen = pod_of(pod(conditions=[condition("PodScheduled", "False", "SchedulingGated", "gated")]))
-    assert not seen.unschedulable
+    assert seen.unschedulable
+    assert seen.unschedulable_message == "gated"
+
+
+def test_a_pod_knows_since_when_it_is_not_ready():
+    seen = pod_of(pod(phase="Running", conditions=[condition("Ready", "False")]))
+    assert (seen.ready_at, seen.unready_since) == (None, MIDNIGHT + 120)
 
 
 def test_a_pod_that_serves():

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 RECORDINGS = Path(__file__).parents[2] / "dynamo" / "data"
 FRONTEND, PREFILL, DECODE, WHOLE = RoleName.FRONTEND, RoleName.PREFILL, RoleName.DECODE, RoleName.MODEL_SERVER
 # Fields of a dialect that name no series.
-_FLAGS = ("entry", "live_tokens")
+_FLAGS = ("entry", "live_tokens", "lazy_requests")
 BACKENDS = ["vllm", "sglang", "trtllm", "mocker"]
 
 

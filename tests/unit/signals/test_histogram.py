@@ -28,15 +28,31 @@ def test_a_quantile_is_a_straight_line_inside_its_bucket(q: float, expected: flo
 def test_the_mean_tells_where_in_a_wide_bucket_observations_lie() -> None:
     all_in_one = histogram(0, 100, 100, 100)  # between 0.1 and 0.25
     assert all_in_one.quantile(0.95) == pytest.approx(0.2425)
-    assert all_in_one.quantile_with_mean(0.95, 0.11) == pytest.approx(0.119)  # evenly from 0.10 to 0.12
-    assert all_in_one.quantile_with_mean(0.95, 0.24) == pytest.approx(0.249)  # evenly from 0.23 to 0.25
-    assert all_in_one.quantile_with_mean(0.95, 0.175) == pytest.approx(0.2425)
+    assert all_in_one.quantile_with_mean(0.95, 0.11, 100) == pytest.approx(0.119)  # evenly from 0.10 to 0.12
+    assert all_in_one.quantile_with_mean(0.95, 0.24, 100) == pytest.approx(0.249)  # evenly from 0.23 to 0.25
+    assert all_in_one.quantile_with_mean(0.95, 0.175, 100) == pytest.approx(0.2425)
+
+
+def test_the_few_above_an_edge_are_near_it_where_most_are_a_little_below() -> None:
+    """A p99 of 26 ms is no 48 ms because most are at 24 ms and the next edge after 25 is 50."""
+    most_below = histogram(0, 980, 1000, 1000)
+    assert most_below.quantile(0.99) == pytest.approx(0.375)
+    assert most_below.quantile_with_mean(0.99, 0.24, 1000) == pytest.approx(0.297, abs=0.001)
+
+
+@given(st.floats(0.93, 0.999), st.integers(1000, 100_000), st.floats(0, 20))
+def test_above_the_quantile_in_a_tail_is_the_share_above_it(q: float, observations: int, beyond: float) -> None:
+    tail = histogram(400, 920, 1000 - beyond, 1000)
+    value = tail.quantile_with_mean(q, 0.2, observations)
+    assert value is not None
+    if 0.25 < value < 0.5:
+        assert tail.share_above(value, observations) == pytest.approx(1 - q)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=4), st.floats(0.5, 0.99), st.floats(0, 10))
 def test_the_mean_never_changes_whether_a_target_on_an_edge_is_met(counts: list[float], q: float, mean: float) -> None:
     seen = histogram(*counts)
-    plain, refined = seen.quantile(q), seen.quantile_with_mean(q, mean)
+    plain, refined = seen.quantile(q), seen.quantile_with_mean(q, mean, 100)
     assert (plain is None) == (refined is None)
     if plain is not None and refined is not None:
         assert all((plain <= edge) == (refined <= edge) or refined == edge for edge in seen.edges)

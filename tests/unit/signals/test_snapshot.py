@@ -13,6 +13,7 @@ from aifactory.signals.snapshot import Snapshot
 from tests.unit.signals.vectors import buckets, sample
 
 VLLM = RUNTIMES[Engine.VLLM].dialects[0]
+TRTLLM = RUNTIMES[Engine.TRTLLM].dialects[0]
 TTFT = Objective(Signal.TTFT, 0.5, 95)
 THROUGHPUT = Objective(Signal.THROUGHPUT, 1000.0)
 
@@ -152,6 +153,21 @@ def test_an_absent_histogram_is_idle_only_if_nothing_was_completed() -> None:
     none_done = answers.numbers([sample("0")])
     assert read(snapshot(time_to_first_token={}, completed=none_done)).objectives[0].observed.state is State.IDLE
     assert read(snapshot(time_to_first_token={})).objectives[0].observed.state is State.MISSING
+
+
+def test_an_engine_that_says_nothing_of_requests_before_the_first_is_idle_until_then() -> None:
+    names = ("time_to_first_token", "completed", "prompt_tokens", "generation_tokens")
+    nothing: dict[str, Any] = {name: {} for name in names}
+    quiet = {"running": by_pod(a="0", b="0"), "waiting": by_pod(a="0", b="0")}
+    untouched = read(snapshot(**nothing, **quiet), dialect=TRTLLM)
+    assert untouched.idle
+    assert untouched.objectives[0].observed.state is State.IDLE
+    for reading in (
+        read(snapshot(**nothing, **quiet)),
+        read(snapshot(**nothing, **quiet), "a", "b", "c", dialect=TRTLLM),
+        read(snapshot(**nothing, **quiet | {"running": by_pod(a="0", b="1")}), dialect=TRTLLM),
+    ):
+        assert reading.completed.state is State.MISSING
 
 
 def test_not_a_number_everywhere_is_missing_and_not_idle() -> None:
