@@ -94,6 +94,11 @@ class Curve:
         """More of the slope was seen than is assumed."""
         return self.confidence >= _KNOWN
 
+    @property
+    def unloaded(self) -> float | None:
+        """Seconds without any load; None while more of the slope is assumed than was seen."""
+        return 1 / (self.speed + self.slope * self.load) if self.known else None
+
     def line(self, target: float) -> float | None:
         """Tokens per second of one replica at which the latency comes near `target` (seconds); infinite if at no load.
 

@@ -22,13 +22,17 @@ _STARTS_PER_WINDOW = 1.25
 # Seconds. No request is faster or slower, whatever a histogram says.
 _FASTEST = 1e-6
 _SLOWEST = 1e6
+# What misses its target without any load may take so many times as long: replicas are then half busy.
+_OUT_OF_REACH = 2.0
+# Load that is so many times what it was in the last reading rises steeply.
+_STEEP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    `load` is asked for now (tokens per second), None if not known.
+    `load` is asked for now (tokens per second), None if not known; a replica has just `carried` so much of it.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
     are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
     that exist took to become ready for the first time, None as long as they did not, 0 if that says nothing of others.
@@ -42,6 +46,7 @@ class Knowledge:
     startup_seconds: float = PRIOR_STARTUP_SECONDS
     horizon_seconds: float = PRIOR_STARTUP_SECONDS
     starts: Mapping[str, float | None] = field(default_factory=dict)
+    carried: float | None = None
     serving: int = 0
     serving_since: float = 0.0
     capability: str = ""
@@ -75,6 +80,7 @@ class Knowledge:
             curves=self._curves(measures, readings, fleet),
             lengths=lengths,
             load=load,
+            carried=(readings.tokens or 0.0) / fleet.ready,
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
@@ -95,14 +101,19 @@ class Knowledge:
         return {pod: start if (before := self.starts.get(pod)) is None else before for pod, start in first.items()}
 
     def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
-        """With latencies under the load of a replica, if all are alike and have served for the whole window."""
+        """With latencies under the load of a replica, if all are alike and have served for the whole window.
+
+        Where load rises steeply, latencies are already those of more than its mean over the window.
+        """
         now, tokens = readings.time, readings.tokens
         unlike = self.doubtful(fleet) or len(readings.silent) > fleet.stuck
         if not tokens or not self.settled(readings, fleet) or unlike:
             return self.curves
         curves, load = dict(self.curves), tokens / fleet.ready
+        if self.carried is not None and load > _STEEP * self.carried:
+            return self.curves
         for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):
-            known, latency, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), one.target or 0.0
+            known, latency, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), self.aim(one)
             curves[one.signal] = (
                 known.observed(load, latency, target, now) if known else Curve.begin(load, latency, now)
             )
@@ -122,6 +133,17 @@ class Knowledge:
         """Seconds from which load is expected to come back: a replica that it would have kept does not start sooner."""
         return _STARTS_PER_WINDOW * self.startup_seconds
 
+    def unreachable(self, one: Measure) -> bool:
+        """A latency that would miss its target without any load: no number of replicas keeps it."""
+        curve = self.curves.get(one.signal)
+        unloaded = curve.unloaded if curve else None
+        return unloaded is not None and bool(one.target) and unloaded > (one.target or 0.0)
+
+    def aim(self, one: Measure) -> float:
+        """The latency (seconds) to stay below: the target, or what replicas can do where it is out of their reach."""
+        curve, target = self.curves.get(one.signal), one.target or 0.0
+        return _OUT_OF_REACH * (curve.unloaded or 0.0) if curve and self.unreachable(one) else target
+
     def limit(self, one: Measure, carried: float = 0.0) -> float | None:
         """Tokens per second of one replica at which a latency comes near its target, as far as it is trusted.
 
@@ -138,8 +160,9 @@ class Knowledge:
         curve = self.curves.get(one.signal)
         if curve is None or not one.target:
             return None
-        limit = of(curve, one.target)
-        return max(limit or 0.0, carried) if (one.value or 0.0) <= STEERED_SHARE * one.target else limit
+        aim = self.aim(one)
+        limit = of(curve, aim)
+        return max(limit or 0.0, carried) if (one.value or 0.0) <= STEERED_SHARE * aim else limit
 
     def disproved(self, load: float) -> "Knowledge":
         """Without proof that a replica carries more than `load` (tokens per second)."""

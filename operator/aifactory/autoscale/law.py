@@ -198,7 +198,7 @@ class _Law:
             signal=choice.signal,
             limited_by=choice.limited_by,
             recommendations=recommendations,
-            infeasible=tuple(one.signal for one in tick.measures if tick.infeasible(one)),
+            infeasible=tuple(one.signal for one in tick.measures if memory.infeasible(one)),
             gpu_shortage=memory.shortage_at == tick.now,
             engine_stalled=limits.stalled(tick.scaling.behavior, memory, tick.now),
             overdue_pods=fleet.overdue,

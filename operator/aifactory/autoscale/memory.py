@@ -166,11 +166,25 @@ class Memory:
         settled = light_since is not None and now - light_since >= readings.window_seconds
         return replace(
             self,
-            knowledge=self.knowledge.taught(measures, readings, fleet, behavior),
+            knowledge=self.knowledge.taught(measures, self._judged(measures, readings), fleet, behavior),
             averages=averages,
             light_since=light_since,
             base=self._base(measures, settled, now - (self.averages.time or now)),
         )
+
+    def infeasible(self, one: Measure) -> bool:
+        """Replicas cannot keep it: one request alone already misses it, or what was learned says so of any load."""
+        return self.slow_alone(one) or self.knowledge.unreachable(one)
+
+    def slow_alone(self, one: Measure) -> bool:
+        """One request alone already misses it."""
+        return one.latency and self.base.get(one.signal, 0.0) >= (one.target or 1.0)
+
+    def _judged(self, measures: tuple[Measure, ...], readings: ServiceReadings) -> ServiceReadings:
+        """With the objectives that replicas can keep: others would spend a budget that nobody has."""
+        never = {one.signal for one in measures if self.infeasible(one)}
+        kept = tuple(one for one in readings.objectives if one.objective.signal not in never)
+        return replace(readings, objectives=kept) if never else readings
 
     def _base(self, measures: tuple[Measure, ...], settled: bool, seconds: float) -> Mapping[Signal, float]:
         base = dict(self.base)

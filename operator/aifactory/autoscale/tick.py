@@ -40,7 +40,7 @@ class Tick:
         return max((answer.replicas for answer in found if answer is not None), default=None)
 
     def _silent(self, one: Measure) -> bool:
-        return (one.ratio is None and one.state is not State.IDLE) or self.infeasible(one)
+        return (one.ratio is None and one.state is not State.IDLE) or self.memory.slow_alone(one)
 
     def _answer(self, one: Measure) -> Answer | None:
         if self._silent(one):
@@ -75,7 +75,7 @@ class Tick:
     def _carried(self, one: Measure) -> Answer | None:
         """By load; what misses its target all the same adds more, unless replicas that help are on their way."""
         found, rising = self._by_load(one), self.rising(one)
-        if found is None or self.readings is None or not one.missed or rising <= 1.0:
+        if found is None or self.readings is None or not one.missed or rising <= 1.0 or self.memory.infeasible(one):
             return found
         grown = sizing.grown(self.fleet, rising, 1.0)
         if grown <= found.replicas or carrying.awaited(one, self.readings, self.fleet, self.memory.knowledge):
@@ -132,10 +132,6 @@ class Tick:
         return (
             one.ratio if self.now < self.memory.panic_until else min(one.ratio, self.memory.averages.ratios[one.signal])
         )
-
-    def infeasible(self, one: Measure) -> bool:
-        """One request alone already misses it."""
-        return (self._base(one) or 0.0) >= 1.0
 
     def _base(self, one: Measure) -> float | None:
         """Share of its target that a latency takes unloaded, 0 if not known yet; None for the other signals."""

@@ -10,7 +10,7 @@ from aifactory.autoscale.knowledge import PRIOR_STARTUP_SECONDS, Knowledge
 from aifactory.autoscale.memory import Memory
 from aifactory.observed import Group, Pod, Workload
 from aifactory.signals.objectives import Signal
-from aifactory.signals.readings import PodReading
+from aifactory.signals.readings import PodReading, ServiceReadings
 
 from tests.unit.autoscale.service import WINDOW, Watch, readings, steady
 
@@ -107,6 +107,39 @@ def test_what_one_request_alone_misses_asks_for_nothing_however_busy_it_is() -> 
     assert decision.infeasible == (Signal.TTFT,)
     assert told[Signal.TTFT] is None
     assert decision.to == 2
+
+
+def slow(load: float) -> ServiceReadings:
+    """Three replicas with so much load each, which take 625 ms without any: more than the objective."""
+    return readings(pods=3, ttft=1 / (1.6 - load / 5000), running=24.0, tokens=3 * load / 3, prompts=3 * load * 2 / 3)
+
+
+def test_a_target_that_would_be_missed_without_load_is_named_and_asks_for_no_replica() -> None:
+    watch = Watch(steady(3))
+    for load in (600.0, 900.0, 1200.0) * 30:
+        watch.see(slow(load))
+    decision = watch.see(slow(1000.0))
+    assert decision.infeasible == (Signal.TTFT,)
+    assert decision.to <= 3
+
+
+def test_it_still_counts_that_replicas_make_it_much_slower() -> None:
+    """At twice of what it takes without load at the latest they are needed."""
+    watch = Watch(steady(3))
+    for load in (600.0, 900.0, 1200.0, 4500.0) * 30:
+        watch.see(slow(load))
+    assert watch.see(slow(4500.0), 60).to > 3
+
+
+def test_nothing_is_learned_from_a_window_in_which_load_rose_steeply() -> None:
+    """Its latencies are those of more load than its mean."""
+    watch = Watch(steady(1))
+    watch.see(readings(tokens=100.0, prompts=100.0), 300)
+    before = watch.memory.knowledge.curves
+    watch.see(readings(tokens=300.0, prompts=300.0))
+    assert watch.memory.knowledge.curves == before
+    watch.see(readings(tokens=320.0, prompts=320.0))
+    assert watch.memory.knowledge.curves != before
 
 
 @pytest.mark.parametrize(("start", "asked", "window"), [(400.0, 150, 500.0), (40.0, 150, 150.0), (400.0, 0, 0.0)])
