@@ -8,6 +8,7 @@ from aifactory.api.scaling import ScalingBehavior, ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ServiceReadings
 
+from .averages import Averages
 from .backlog import Backlog
 from .fleet import Fleet
 from .knowledge import Knowledge
@@ -54,28 +55,6 @@ class Regret:
 
 
 @dataclass(frozen=True, slots=True)
-class Averages:
-    """Exponential averages; those of signals with nothing to say are forgotten."""
-
-    time: float | None = None
-    ratios: Mapping[Signal, float] = field(default_factory=dict)
-    in_flight: float | None = None  # requests per ready replica
-
-    def at(self, now: float, window: float, ratios: Mapping[Signal, float], in_flight: float | None) -> "Averages":
-        """With the values of this tick; the time constant is half the window, as noisy as a plain mean over it."""
-        keep = 0.0 if self.time is None else exp(-max(0.0, now - self.time) / (window / 2))
-
-        def mixed(old: float | None, new: float) -> float:
-            return new if old is None else keep * old + (1 - keep) * new
-
-        return Averages(
-            now,
-            {signal: mixed(self.ratios.get(signal), ratio) for signal, ratio in ratios.items()},
-            None if in_flight is None else mixed(self.in_flight, in_flight),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Memory:
     """All of it, bounded in size.
 
@@ -94,7 +73,7 @@ class Memory:
     asked: int | None = None
     changes: tuple[Change, ...] = ()
     recommended: tuple[tuple[float, int], ...] = ()
-    averages: Averages = Averages()
+    averages: Averages = field(default_factory=Averages)
     base: Mapping[Signal, float] = field(default_factory=dict)
     knowledge: Knowledge = field(default_factory=Knowledge)
     regret: Regret | None = None
