@@ -134,7 +134,7 @@ def _incurable(decision: Decision) -> str:
     """What is missed although replicas stay as they are, so that nobody reads that all is well."""
     if not decision.infeasible or decision.changes:
         return ""
-    return f"; one request alone misses {', '.join(decision.infeasible)}, which replicas do not cure"
+    return f"; too many requests miss {', '.join(decision.infeasible)} even alone on a replica"
 
 
 def _limiting(decision: Decision) -> Signal | None:

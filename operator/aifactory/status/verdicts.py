@@ -162,8 +162,8 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
     if decision.infeasible:
         message = (
-            f"one request alone misses {', '.join(decision.infeasible)}: "
-            "more replicas do not help, another GPU or a higher target does"
+            f"too many requests miss {', '.join(decision.infeasible)} even alone on a replica: more replicas do not "
+            "help; another GPU, a higher target or a lower slo.attainment does"
         )
         yield Verdict(T.SLO_INFEASIBLE, True, Reason.BASE_LATENCY_ABOVE_OBJECTIVE, message)
     if decision.engine_stalled:

@@ -150,7 +150,7 @@ def test_a_decision_that_leaves_an_objective_missed_says_why():
     )
     shown = Life(**SCALING).look(workload(1), *serving(), decision=found).scaling.decision.message
     assert shown == (
-        "1 replica: minReplicas is enough; one request alone misses timeToFirstToken, which replicas do not cure"
+        "1 replica: minReplicas is enough; too many requests miss timeToFirstToken even alone on a replica"
     )
 
 
