@@ -74,6 +74,6 @@ def serve(kube: Kube, namespace: str) -> Iterator[Serve]:
 
 
 def _pods_refused(service: Service) -> bool:
-    """Whether the namespace's pod security, a quota or rights kept a pod from being created."""
+    """Whether the namespace's pod security kept a pod from being created."""
     events = service.kube.items(path(service.namespace, "events"))
-    return any(event["reason"] == "FailedCreate" and "forbidden" in event["message"] for event in events)
+    return any(event["reason"] == "FailedCreate" and "PodSecurity" in event["message"] for event in events)

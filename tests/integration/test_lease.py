@@ -13,8 +13,8 @@ from .conftest import new_operator
 from .service import CHILDREN, Service, operator_writes, target
 
 Pair = tuple[OperatorProcess, OperatorProcess]
-LEASE_SECONDS = 20
-HANDED_OVER_SECONDS = 12
+LEASE_SECONDS = 12
+HANDED_OVER_SECONDS = 7
 """Sooner than a lease that was not given up runs out."""
 
 

@@ -14,7 +14,7 @@ from . import rollout, slo
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
-from .pods import lacks_gpus, unschedulable
+from .pods import Trouble, lacks_gpus, trouble, unschedulable
 from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
 
@@ -160,6 +160,9 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         yield Verdict(T.SCALING_LIMITED, True, Reason.BUDGET_BELOW_MINIMUM, facts.about(one, message))
     elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
+    elif decision.limited_by is DecisionReason.PODS_NOT_STARTING:
+        cause = trouble(one.group) or Trouble(Reason.STARTUP_TIMEOUT, decision.message)
+        yield Verdict(T.SCALING_LIMITED, True, cause.reason, facts.about(one, cause.message))
     if decision.infeasible:
         message = (
             f"too many requests miss {', '.join(decision.infeasible)} even alone on a replica: more replicas do not "

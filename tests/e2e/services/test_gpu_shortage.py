@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Serve
-from tests.e2e.kube import Kube
-from tests.e2e.service import LENIENT, Service, scaling
+from tests.e2e.install import GPU
+from tests.e2e.kube import Kube, path
+from tests.e2e.service import LENIENT, PATIENT, Service, scaling
 from tests.kind.cluster import NODE
 
 SLICE = "nvidia.com/mig-1g.10gb"
@@ -42,6 +43,30 @@ def test_when_gpus_run_out_replicas_are_frozen_and_the_service_says_so(serve: Se
     assert service.is_("GPUShortage", "True")
     assert service.is_("Ready", "True"), service.explain()
     assert load.stop()["failed"] == 0
+
+
+def test_beyond_a_quota_no_more_are_asked_for_and_those_that_nobody_needs_go(
+    kube: Kube, namespace: str, serve: Serve
+) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "gpus"},
+        "spec": {"hard": {f"requests.{GPU}": "2"}},
+    }
+    kube.apply(path(namespace, "resourcequotas", "gpus"), quota)
+    service = serve(scaling=scaling(1, 6), slo=PATIENT)
+    service.wait_ready()
+    load = service.load("30@300s", "--timeout", "300", "--max-in-flight", "2000")
+    service.wait("a replica is refused", lambda: service.is_("ScalingLimited", "True", "PodRejected"), 120)
+    assert "exceeded quota" in service.condition("ScalingLimited")["message"]
+
+    asked = service.replicas
+    service.hold("no more are asked for", lambda: service.replicas == asked, 20)
+    assert load.stop()["failed"] == 0
+    service.wait("idle replicas are removed", lambda: service.replicas == 1, 240)
+    service.wait("nothing is refused", lambda: not service.condition("ScalingLimited"), 60)
+    assert service.is_("Ready", "True")
 
 
 def _names(service: Service) -> set[str]:

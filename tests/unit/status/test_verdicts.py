@@ -339,6 +339,14 @@ def test_a_budget_that_one_replica_is_too_much_for_is_said():
     assert found.message.endswith("too small for one replica, which runs all the same: raise the budget")
 
 
+def test_pods_that_a_quota_refuses_are_said_to_keep_replicas_away():
+    refused = workload(3, 2, replica_failure="exceeded quota: gpus")
+    limited = decision(3, 3, limited_by=DecisionReason.PODS_NOT_STARTING)
+    found = look("ScalingLimited", deployment=refused, decision=limited)
+    assert told(found) == ("True", "PodRejected")
+    assert "exceeded quota: gpus" in found.message
+
+
 def test_a_limit_that_only_paces_a_change_is_not_said():
     assert look("ScalingLimited", decision=decision(2, 3, limited_by=DecisionReason.SCALE_UP_PERIOD)) is None
 
