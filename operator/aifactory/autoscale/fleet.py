@@ -9,6 +9,8 @@ from aifactory.observed import Group, Pod, Workload
 # Requests in one batch hardly slow each other down; in turn, this share of them waits for another.
 _ALONE_TOGETHER = 0.5
 _ALONE_IN_TURN = 0.1
+# A pod that is not ready for a moment, as when a busy engine answers no probe, is back by then.
+_BACK_SECONDS = 60.0
 # What a container waits for on every start.
 _SMOOTH = ("", "ContainerCreating", "PodInitializing")
 
@@ -72,7 +74,7 @@ class Fleet:
         waiting = [pod for pod in group.pending_pods if pod.unschedulable]
         starting = [pod for pod in group.pending_pods if not pod.unschedulable]
         timeout = startup_timeout.total_seconds()
-        overdue = [pod for pod in starting if now - _started_at(pod) > timeout]
+        overdue = [pod for pod in starting if _overdue(pod, timeout, now)]
         workload = group.workload or Workload(replicas=0)
         missing = max(0, workload.replicas - sum(not pod.terminating for pod in group.pods))
         return cls(
@@ -97,8 +99,13 @@ class Fleet:
 
 
 def _started_at(pod: Pod) -> float:
-    """Loading begins on a node, and anew with each container and when a pod stops being ready."""
-    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0, pod.unready_since or 0.0)
+    """Loading begins on a node, and anew with each container."""
+    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)
+
+
+def _overdue(pod: Pod, timeout: float, now: float) -> bool:
+    """It should have started by now, or served before and has not come back."""
+    return now - _started_at(pod) > timeout and now - (pod.unready_since or 0.0) > _BACK_SECONDS
 
 
 def _futile(overdue: Sequence[Pod], serving: Sequence[Pod], timeout: float) -> bool:

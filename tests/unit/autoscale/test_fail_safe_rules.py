@@ -234,10 +234,14 @@ def test_rule_07_what_does_not_start_is_stood_in_for_but_not_again_if_that_does_
     assert (futile.to, futile.limited_by) == (5, DecisionReason.PODS_NOT_STARTING)
 
 
-def test_rule_07_a_pod_that_is_not_ready_for_a_moment_is_not_one_that_does_not_start() -> None:
-    old = Pod("pod-1", 0.0, scheduled_at=0.0, began_at=10.0, unready_since=9990.0)
+@pytest.mark.parametrize(("seconds", "loading", "overdue"), [(10.0, 1, 0), (90.0, 0, 1)])
+def test_rule_07_a_pod_that_is_not_ready_for_a_moment_needs_no_other_in_its_place(
+    seconds: float, loading: int, overdue: int
+) -> None:
+    """One on a node that was lost does."""
+    old = Pod("pod-1", 0.0, scheduled_at=0.0, began_at=10.0, unready_since=10_000.0 - seconds)
     fleet = Fleet.of(Group(Workload(1, total=1, updated=1), (old,)), timedelta(minutes=30), 10_000.0)
-    assert (fleet.loading, fleet.overdue) == (1, 0)
+    assert (fleet.loading, fleet.overdue) == (loading, overdue)
 
 
 def test_rule_08_a_stalled_engine_gets_one_more_replica_and_a_flag() -> None:
