@@ -57,12 +57,12 @@ def test_beyond_a_quota_no_more_are_asked_for_and_those_that_nobody_needs_go(
     kube.apply(path(namespace, "resourcequotas", "gpus"), quota)
     service = serve(scaling=scaling(1, 6), slo=PATIENT)
     service.wait_ready()
-    load = service.load("30@300s", "--timeout", "300", "--max-in-flight", "2000")
+    load = service.load("20@300s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("a replica is refused", lambda: service.is_("ScalingLimited", "True", "PodRejected"), 120)
     assert "exceeded quota" in service.condition("ScalingLimited")["message"]
 
     asked = service.replicas
-    service.hold("no more are asked for", lambda: service.replicas == asked, 20)
+    service.hold("no more are asked for", lambda: service.replicas == asked, 10)
     assert load.stop()["failed"] == 0
     service.wait("idle replicas are removed", lambda: service.replicas == 1, 240)
     service.wait("nothing is refused", lambda: not service.condition("ScalingLimited"), 60)
