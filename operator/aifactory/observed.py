@@ -6,6 +6,9 @@ from typing import Any
 
 from aifactory.api.role import RoleName
 
+STARTING = ("", "ContainerCreating", "PodInitializing")
+"""What a container waits for on every start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 
-from .observed import Pod
+from .observed import STARTING, Pod
 
 # Longer than a scheduler takes to find places for pods that fit, and a leaving pod to free its GPUs.
 DEADLOCK_SECONDS = 60.0
-_STARTING = ("", "ContainerCreating", "PodInitializing")
 
 
 def folded(pods: Iterable[Pod]) -> tuple[Pod, ...]:
@@ -84,7 +83,7 @@ def _fold(members: tuple[Pod, ...]) -> Pod:
     first, nodes = living[0], living[0].nodes
     waiting = [pod for pod in living if pod.unschedulable]
     ready = len(living) == nodes and all(pod.ready for pod in living)
-    worst = max(living, key=lambda pod: (pod.waiting_reason not in _STARTING, pod.restarts))
+    worst = max(living, key=lambda pod: (pod.waiting_reason not in STARTING, pod.restarts))
     return replace(
         first,
         name=members[0].name,

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from aifactory.observed import Group, Pod, Workload
+from aifactory.observed import STARTING, Group, Pod, Workload
 
 # Requests in one batch hardly slow each other down; in turn, this share of them waits for another.
 _ALONE_TOGETHER = 0.5
 _ALONE_IN_TURN = 0.1
 # A pod that is not ready for a moment, as when a busy engine answers no probe, is back by then.
 _BACK_SECONDS = 60.0
-# What a container waits for on every start.
-_SMOOTH = ("", "ContainerCreating", "PodInitializing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def _futile(overdue: Sequence[Pod], serving: Sequence[Pod], timeout: float) -> b
 
 def _start(pod: Pod, timeout: float) -> float | None:
     """From its node to readiness; what takes longer than a start may, or did not go smoothly, says nothing."""
-    if pod.restarts or pod.waiting_reason not in _SMOOTH:
+    if pod.restarts or pod.waiting_reason not in STARTING:
         return 0.0
     if not pod.ready or pod.ready_at is None:
         return None

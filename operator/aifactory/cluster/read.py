@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from aifactory.api.role import RoleName
-from aifactory.observed import Pod
+from aifactory.observed import STARTING, Pod
 from aifactory.render import labels, naming
 from aifactory.render.nodes import LWS_GROUP_INDEX, LWS_REVISION
 from aifactory.render.pod import PRODUCT_LABEL
@@ -15,7 +15,6 @@ from aifactory.status.numbers import epoch
 # Labels that tell pods of one template from those of another.
 _TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
 _ENDED = ("Succeeded", "Failed")
-_STARTING = ("ContainerCreating", "PodInitializing")
 # No node has more.
 _MOST_DEVICES = 1024
 
@@ -116,7 +115,7 @@ def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
 def _waiting(containers: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What a container waits for; one that cannot start says more than one that has not started yet."""
     waiting = [state["waiting"] for container in containers if "waiting" in (state := container.get("state") or {})]
-    return max(waiting, key=lambda state: state.get("reason") not in _STARTING, default={})
+    return max(waiting, key=lambda state: state.get("reason") not in STARTING, default={})
 
 
 def _exit(container: Mapping[str, Any]) -> str:
