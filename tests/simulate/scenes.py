@@ -66,18 +66,23 @@ def write_service(folder: Path, **scaling: int) -> Path:
     return path
 
 
-def sample(time: float, *, waiting: int = 0, kv: float = 0.0, first_tokens: dict[float, int] | None = None) -> Sample:
+def sample(
+    time: float,
+    *,
+    waiting: int = 0,
+    kv: float = 0.0,
+    first_tokens: dict[float, int] | None = None,
+    **others: dict[float, int],
+) -> Sample:
     """`first_tokens` maps an edge of the histogram to observations at or below it and above the one before.
 
-    As many tokens have been generated.
+    As many tokens have been generated. `others` are those of the other histograms, by name.
     """
-    edges = EDGES["time_to_first_token"]
-    counts = [0] * (len(edges) + 1)
-    for edge, count in (first_tokens or {}).items():
-        counts[edges.index(edge)] = count
-    empty = {name: ((0,) * (len(values) + 1), 0.0) for name, values in EDGES.items()}
-    histograms = {**empty, "time_to_first_token": (tuple(counts), 0.0)}
-    return Sample(time, histograms, 0, 0, sum(counts), 0, waiting, kv)
+    histograms = {name: ((0,) * (len(edges) + 1), 0.0) for name, edges in EDGES.items()}
+    for name, observed in {"time_to_first_token": first_tokens or {}, **others}.items():
+        counts = [observed.get(edge, 0) for edge in EDGES[name]]
+        histograms[name] = ((*counts, 0), 0.0)
+    return Sample(time, histograms, 0, 0, sum((first_tokens or {}).values()), 0, waiting, kv)
 
 
 def seen(

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from aifactory.signals.objectives import Signal
 from aifactory.simulate.engine.batching import Limits, Timing
+from aifactory.simulate.engine.counters import TOKENS
 from aifactory.simulate.engine.models import ENGINES
 from aifactory.simulate.policies import hpa, keda
 from aifactory.simulate.policies.base import Asked, EngineLoad
@@ -128,6 +129,46 @@ class TestKedaSLO:
         # p90 of 0.975 s is 1.95 of the objective: 1 + ceil(1.95 / 0.55 - 1), after 30 s.
         assert found == [1, 1, 4]
 
+    def test_the_time_between_tokens_is_that_of_requests_and_not_of_each_token(self) -> None:
+        def after(requests: float, tokens: float) -> int:
+            policy, prometheus = KedaSLO({Signal.ITL: 0.1}), Prometheus(EDGES)
+            for step in range(16):
+                found = {"inter_token_latency": {requests: 30 * step}, TOKENS: {tokens: 900 * step}}
+                prometheus.scraped("pod-0", sample(15.0 * step, **found))
+            return max(policy.decide(seen(now, 4, prometheus=prometheus)).replicas for now in (166, 181, 196, 211))
+
+        # P90 is 98 ms of 100: 4 + ceil(4 (0.98 / 0.55 - 1)), or 24 ms.
+        assert [after(requests=0.1, tokens=0.025), after(requests=0.025, tokens=0.1)] == [8, 4]
+
+    def test_reads_the_ninetieth_percentile(self) -> None:
+        prometheus = Prometheus(EDGES)
+        for step in range(12):
+            prometheus.scraped("pod-0", sample(15.0 * step, first_tokens={0.1: 92 * step, 2.5: 8 * step}))
+        # 8 of 100 are slow: at the 95th percentile 1.7 s of 1 s, at the 90th 0.1.
+        policy = KedaSLO({Signal.TTFT: 1.0})
+        assert [policy.decide(seen(now, 2, prometheus=prometheus)).replicas for now in (166.0, 181.0, 196.0)] == [2] * 3
+
+    def test_averages_over_45_seconds(self) -> None:
+        policy, prometheus, found = KedaSLO({Signal.TTFT: 1.0}), Prometheus(EDGES), []
+        for step in range(8):
+            slow = 100_000 * max(0, step - 4)
+            prometheus.scraped("pod-0", sample(15.0 * step, first_tokens={0.001: 30 * step, 1.0: slow}))
+            found.append(policy.decide(seen(15.0 * step + 1, 4, prometheus=prometheus)).replicas)
+        # 0.97 in one of three values is less than 0.55; in two it is 0.65, 4 + ceil(4 (0.65 / 0.55 - 1)) after 30 s.
+        assert found == [4, 4, 4, 4, 4, 4, 4, 5]
+
+    def test_the_tolerance_of_the_hpa_holds_a_tenth_back(self) -> None:
+        def after(replicas: int) -> int:
+            policy, prometheus = KedaSLO({Signal.TTFT: 1.7}), Prometheus(EDGES)
+            for step in range(16):
+                prometheus.scraped("pod-0", sample(15.0 * step, first_tokens={1.0: 30 * step}))
+            return max(
+                policy.decide(seen(now, replicas, prometheus=prometheus)).replicas for now in (166, 181, 196, 211)
+            )
+
+        # 0.975 s of 1.7 s, over 0.55: n + ceil(0.043 n).
+        assert [after(5), after(10), after(30)] == [6, 10, 30]
+
     def test_without_traffic_it_shrinks_by_one_in_two_minutes_after_three(self) -> None:
         policy, replicas, times = KedaSLO({Signal.TTFT: 0.5}), 4, []
         for step in range(60):
@@ -186,6 +227,30 @@ class TestDynamo:
         assert policy.decide(seen(180, 3, engines=light, asked=asked)).replicas == 2
         full = [EngineLoad(8, 0, 0, 640)] * 3
         assert policy.decide(seen(185, 3, engines=full, asked=asked)).replicas == 3
+
+    def fewer_of_two(self, engine: EngineLoad, timing: Timing, limits: Limits) -> bool:
+        """Whether one of two such engines is given up after 10 requests of 64 and 32 tokens."""
+        found = Dynamo(scene(poisson(3, 60)))
+        found._model.timing, found._model.limits = timing, limits
+        now = seen(THROUGHPUT_SECONDS, 2, engines=[engine] * 2, asked=Asked(10, 640, 320))
+        return found.decide(now).replicas == 1
+
+    def test_a_replica_is_given_up_within_80_percent_of_what_the_own_prefill_leaves_of_the_objective(self) -> None:
+        # 20 ms + 64 x 1 ms are its own, so that 333 ms of 416 may be waited: 333 tokens of others.
+        timing, limits = Timing(0.02, 0.0, 0.001, 0.0), Limits(100, 1000, 100_000)
+        assert self.fewer_of_two(EngineLoad(0, 2, 166, 0), timing, limits)
+        assert not self.fewer_of_two(EngineLoad(0, 3, 167, 0), timing, limits)
+
+    def test_a_replica_is_given_up_within_80_percent_of_the_objective_between_tokens(self) -> None:
+        # 10 ms + 1 ms a sequence of 80 tokens: 29 of them and the next one take 40 ms of 50.
+        timing, limits = Timing(0.01, 0.001, 0.0, 0.0), Limits(100, 1000, 100_000)
+        assert self.fewer_of_two(EngineLoad(14, 0, 0, 14 * 80), timing, limits)
+        assert not self.fewer_of_two(EngineLoad(15, 0, 0, 15 * 80), timing, limits)
+
+    def test_a_replica_is_kept_for_its_cache(self) -> None:
+        timing = Timing(0.001, 0.0, 0.0, 0.0)
+        assert self.fewer_of_two(EngineLoad(10, 0, 0, 800), timing, Limits(100, 1000, 1601))
+        assert not self.fewer_of_two(EngineLoad(10, 0, 0, 800), timing, Limits(100, 1000, 1600))
 
     def test_nothing_while_a_pod_starts(self) -> None:
         policy = self.policy()

@@ -151,14 +151,21 @@ def test_a_trace_begins_with_the_replicas_that_were_asked_for() -> None:
     assert run_policy("aifactory", scenario, capacity()).record.moments[0].replicas == 5
 
 
-def test_a_request_is_good_when_it_is_within_all_objectives() -> None:
-    scenario = scene([Request(0.0, 64, 32), Request(10.0, 6000, 32)])
-    record = World(scenario, Fixed([(0.0, 1)])).run(1)
+def test_a_request_with_a_late_first_token_is_not_good() -> None:
+    record = World(scene([Request(0.0, 64, 32), Request(10.0, 6000, 32)]), Fixed([(0.0, 1)])).run(1)
+    assert [answer.first_token and answer.first_token <= 0.5 for answer in record.answers] == [True, False]
+    assert [answer.between_tokens and answer.between_tokens <= 0.05 for answer in record.answers] == [True, True]
     assert [answer.good for answer in record.answers] == [True, False]
     found = figures(record)
     assert found.attainment == 0.5
     assert found.goodput_per_gpu_hour == pytest.approx(1 / found.gpu_hours)
-    assert found.first_token[99] > 0.5 > found.first_token[50] or found.first_token[50] > 0
+
+
+def test_nor_is_one_whose_tokens_come_too_slowly() -> None:
+    # 14 sequences at once: 20 ms and 2.2 ms for each is more than 50 ms.
+    record = World(scene([*[Request(0.0, 16, 64)] * 14, Request(60.0, 16, 64)]), Fixed([(0.0, 1)])).run(1)
+    assert all(answer.first_token and answer.first_token <= 0.5 for answer in record.answers)
+    assert [answer.good for answer in record.answers] == [False] * 14 + [True]
 
 
 def test_the_worst_five_minutes_are_found_wherever_they_begin() -> None:

@@ -1,8 +1,8 @@
 """What the law has learned about a service: what a replica carries, how load behaves, how long a start takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import ceil, inf
 
 from aifactory.api.scaling import ScalingBehavior
 from aifactory.signals.objectives import Signal
@@ -71,7 +71,7 @@ class Knowledge:
         now, lengths = readings.time, self.lengths.seen(readings)
         load = lengths.asked(readings)
         starts = self._starts(fleet)
-        startup = max(filter(None, starts.values()), default=self.startup_seconds)
+        startup = _ninetieth(filter(None, starts.values())) or self.startup_seconds
         known = replace(
             self,
             startup_seconds=startup,
@@ -172,3 +172,9 @@ class Knowledge:
     def expected(self, attainment: float, now: float) -> Expectation | None:
         """The load to provide for, if `attainment` (0 to 1) is promised; None before any load was seen."""
         return self.demand.expected(self.budget.spent(attainment), self.horizon_seconds, self.lookback, now)
+
+
+def _ninetieth(seconds: Iterable[float]) -> float | None:
+    """The 90th percentile of those that were seen, of fewer than ten the longest; None of none."""
+    ordered = sorted(seconds)
+    return ordered[ceil(0.9 * len(ordered)) - 1] if ordered else None

@@ -1,15 +1,14 @@
 """The event loop: requests, scrapes, decisions, starts and drains in the order of time.
 
-A heap of callbacks, and no kernel such as simpy: engines are computed lazily between events (`Replica.run`), so that
-few events are left, and none of them has to be interrupted.
+Engines are computed lazily between events (`Replica.run`), so that few events are left.
 """
 
-import heapq
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import count
 from random import Random
 from types import MappingProxyType
+
+import simpy
 
 from . import frontend
 from .cluster import Deployment, SimulatedPod
@@ -54,8 +53,7 @@ class World:
         routing = Random(f"{scenario.seed} routing")
         self._routes = {deployment: route(scenario, routing) for deployment in self.deployments}
         self._scraping = Random(f"{scenario.seed} scraping")
-        self._events: list[tuple[float, int, Event]] = []
-        self._order = count()
+        self._clock = simpy.Environment()
         self._asked = [0, 0, 0]
         self._prefilling: dict[Sequence, Request] = {}
         self._followed: set[Replica] = set()
@@ -80,14 +78,13 @@ class World:
         return self.record
 
     def _catch_up(self, until: float) -> None:
-        events = self._events
-        while events and events[0][0] <= until:
-            at, _, event = heapq.heappop(events)
-            event(at)
+        while self._clock.peek() <= until:
+            self._clock.step()
 
     def at(self, time: float, event: Event) -> None:
         """Call `event` at a time (seconds), with that time."""
-        heapq.heappush(self._events, (time, next(self._order), event))
+        due = self._clock.timeout(max(0.0, time - self._clock.now))
+        due.callbacks.append(lambda _: event(time))
 
     def _again(self, time: float, event: Event) -> None:
         """As `at`, for what is done again and again until the trace ends."""

@@ -36,8 +36,14 @@ def start_up(*fleets: tuple[Pod, ...], known: Knowledge | None = None) -> float:
     return known.startup_seconds
 
 
-def test_the_slowest_start_of_those_that_serve_counts() -> None:
+def test_the_slowest_start_of_a_few_that_serve_counts() -> None:
     assert start_up((started("a", 60.0), started("b", 300.0), started("c", 90.0))) == 300.0
+
+
+def test_of_ten_and_more_one_slow_start_is_not_waited_for() -> None:
+    starts = (*(started(f"{index}", 60.0 + index) for index in range(9)), started("slow", 600.0))
+    assert start_up(starts) == 68.0
+    assert start_up(starts[1:]) == 600.0
 
 
 def test_a_pod_that_is_ready_again_does_not_take_its_age_to_start() -> None:

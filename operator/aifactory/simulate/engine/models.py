@@ -58,7 +58,7 @@ _MODELS = (
     _fitted("llama-3.3-70b-4xh100", (12601.3, 76.423, 66.844), 320 * _KIB, _H100, 128_273, gpus=4),
     EngineModel(
         "vllm-cpu",
-        Timing(base=0.00685, per_decode=0.00025, per_prefill_token=4.28e-5, per_kv_token=8.2e-8),
+        Timing(base=0.0067, per_decode=0.00026, per_prefill_token=3.3e-5, per_kv_token=8e-8),
         Limits(max_num_seqs=256, max_num_batched_tokens=4096, kv_tokens=262_144),
         "fitted to a sweep of vLLM 0.32.0 with a model of two layers on two CPU cores",
     ),

@@ -34,6 +34,12 @@ class Asked:
             self.output_tokens - before.output_tokens,
         )
 
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """Mean tokens of a prompt and of an answer; 0 without requests."""
+        requests = max(1, self.requests)
+        return self.prompt_tokens / requests, self.output_tokens / requests
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

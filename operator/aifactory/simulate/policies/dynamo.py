@@ -111,10 +111,11 @@ class Dynamo:
     each engine's latencies are estimated from its queue: one replica more when all engines are above an objective, one
     fewer when for all of them the load x N/(N-1) is predicted within 80 % of the objective (of TTFT, of what the
     request's own prefill leaves). Prefill and decode apart have a floor and an answer each, from the one objective
-    that is theirs. Nothing while a replica starts, of either. Defaults of its PlannerConfig, but
-    for the predictor: the default, `arima`, chooses its order from the first five intervals and keeps it, and its
-    source says that `kalman`, which is used here, suits bursty load better. What the planner has to learn, the
-    iteration times, it knows exactly here, and it sees engines and frontend without delay.
+    that is theirs. Nothing while a replica starts, of either. Defaults of its PlannerConfig, but for the predictor: the
+    default, `arima`, chooses its order from the first five intervals and keeps it, and its source says that `kalman`,
+    which is used here, suits bursty load better. What the planner has to learn, the iteration times, it knows exactly
+    here, and it sees engines and frontend without delay. Until the first floor there is no reactive answer here either:
+    lengths of the first requests would only make it give replicas up sooner.
     """
 
     every = LOAD_SECONDS
@@ -143,11 +144,7 @@ class Dynamo:
 
     def _predict(self, asked: Asked) -> None:
         interval, self._before = asked.since(self._before), asked
-        if not interval.requests:
-            lengths = (0.0, 0.0)
-        else:
-            lengths = (interval.prompt_tokens / interval.requests, interval.output_tokens / interval.requests)
-        values = (float(interval.requests), *lengths)
+        values = (float(interval.requests), *interval.lengths)
         requests, prompt, answer = (one.next(value) for one, value in zip(self._predictors, values, strict=True))
         self._prompt, self._answer = prompt, answer
         if prompt <= 0 or answer <= 0:

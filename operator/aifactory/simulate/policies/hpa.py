@@ -15,6 +15,11 @@ TOLERANCE = 0.1
 """--horizontal-pod-autoscaler-tolerance."""
 
 
+def tolerated(ratio: float) -> bool:
+    """So near to 1 that nothing is done (pkg/controller/podautoscaler/replica_calculator.go, isWithin)."""
+    return 1 - TOLERANCE <= ratio <= 1 + TOLERANCE
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """`behavior.scaleUp` or `scaleDown`: at most so many percent or pods per period, after a window; seconds."""
@@ -95,11 +100,11 @@ class HPA:
             return current
         ratio = fmean(values) / self._target
         if not unready and not missing:
-            return current if abs(ratio - 1) <= TOLERANCE else ceil(ratio * len(values))
+            return current if tolerated(ratio) else ceil(ratio * len(values))
         filled = values + [self._target if ratio < 1 else 0.0] * missing + [0.0] * (unready if ratio > 1 else 0)
         corrected = fmean(filled) / self._target
         turned = (ratio < 1 < corrected) or (ratio > 1 > corrected)
-        if abs(corrected - 1) <= TOLERANCE or turned:
+        if tolerated(corrected) or turned:
             return current
         wanted = ceil(corrected * len(filled))
         turned = (corrected < 1 and wanted > current) or (corrected > 1 and wanted < current)

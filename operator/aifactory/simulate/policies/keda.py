@@ -7,10 +7,9 @@ from statistics import fmean
 
 from aifactory.signals.objectives import Signal
 from aifactory.signals.queries import HISTOGRAM_OF
-from aifactory.simulate.engine.counters import TOKENS
 
 from .base import Choice, Seen
-from .hpa import SYNC_SECONDS, Behavior, Rules
+from .hpa import SYNC_SECONDS, Behavior, Rules, tolerated
 
 WINDOW_SECONDS = 60.0
 AVERAGED_SECONDS = 45.0
@@ -25,10 +24,11 @@ DOWN = Rules(percent=0, pods=1, period=120.0, window=180.0)
 class KedaSLO:
     """The law of the guide "SLO-aware autoscaling with KEDA" of llm-d, as published, with its constants.
 
-    s is the larger of P90 TTFT and P90 time per output token over their objectives (rates over 1 minute, no traffic is
-    0), capped at 2 and averaged over 45 s. Above 0.55: n + ceil(n (s c / 0.55 - 1)) with c the ready share of the n
-    replicas; below 0.40: n - floor(n (1 - s / 0.40)). An HPA carries it out: up 100 % or 4 pods per 60 s after 30 s,
-    down 1 pod per 120 s after 180 s. The tolerance of the HPA, which would only hold back large fleets, is left out.
+    s is the larger of P90 TTFT and P90 time per output token over their objectives (of requests, as the endpoint picker
+    records them; rates over 1 minute, no traffic is 0), capped at 2 and averaged over 45 s. Above 0.55: n + ceil(n (s c
+    / 0.55 - 1)) with c the ready share of the n replicas; below 0.40: n - floor(n (1 - s / 0.40)). An HPA carries it
+    out: nothing within its tolerance of a tenth, up 100 % or 4 pods per 60 s after 30 s, down 1 pod per 120 s after
+    180 s. Histograms have the edges of the engine, and a first token is seen at once, not at the end of its request.
     """
 
     every = SYNC_SECONDS
@@ -46,13 +46,14 @@ class KedaSLO:
         while self._shares[0][0] <= now - AVERAGED_SECONDS:
             self._shares.popleft()
         share = fmean(value for _, value in self._shares)
-        return Choice(self._behavior.limited(current, wanted(current, seen.ready, share), now))
+        asked = wanted(current, seen.ready, share)
+        asked = current if current and tolerated(asked / current) else asked
+        return Choice(self._behavior.limited(current, asked, now))
 
     def _share(self, seen: Seen) -> float:
         shares = [0.0]
         for signal, target in self._targets.items():
-            name = TOKENS if signal is Signal.ITL else HISTOGRAM_OF[signal]
-            histogram = seen.prometheus.histogram(name, seen.now, WINDOW_SECONDS)
+            histogram = seen.prometheus.histogram(HISTOGRAM_OF[signal], seen.now, WINDOW_SECONDS)
             quantile = histogram.quantile(QUANTILE) if histogram else None
             shares.append((quantile or 0.0) / target)
         return max(shares)
