@@ -18,6 +18,7 @@ from aifactory.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from tests.robustness.loop import Tick
 
+_NOT_BY_SIGNALS = DecisionReason.BOUNDS_CHANGED, DecisionReason.ADOPTED_REPLICAS
 _NO_NUMBER = re.compile(r"\b(nan|inf)(?![a-z])", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def unsound(scenario: Scenario, ticks: Sequence["Tick"]) -> Iterator[str]:
             yield f"{at}: {decision.to} replicas are out of bounds"
         if any(not isfinite(value) for value in _numbers(decision)):
             yield f"{at}: not every number is finite: {decision}"
-        lower = decision.to < decision.from_ and decision.reason is not DecisionReason.BOUNDS_CHANGED
+        lower = decision.to < decision.from_ and decision.reason not in _NOT_BY_SIGNALS
         if lower and tick.unknown:
             yield f"{at}: a replica is removed although a signal is unknown"
         if decision.reason is not before:

@@ -16,6 +16,7 @@ from .backlog import Promise
 from .decision import Answer, Cause, Decision, DecisionReason
 from .fleet import Fleet
 from .memory import Memory
+from .moved import Moved
 from .offline import seen_offline
 from .ratios import measure
 from .tick import Tick
@@ -39,12 +40,12 @@ def decide_replicas(
     """
     basis = (zero.awake(given or scaling), objectives)
     if zero.asleep(scaling, fleet):
-        memory, _ = memory.opened(basis, fleet, now)
+        memory, _ = memory.opened(basis, fleet, scaling, now)
         rest = memory.rest.unattended(fleet, now)
         decision = zero.sleeping(rest, now)
         return decision, replace(memory, rest=rest, asked=decision.to)
-    memory, adopted = memory.opened(basis, fleet, now)
-    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, adopted, now, promise)
+    memory, moved = memory.opened(basis, fleet, zero.awake(scaling), now)
+    decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, moved, now, promise)
     rest = memory.rest.seen(fleet, readings, now)
     decision = zero.last_replica(scaling, fleet, decision, rest, now)
     return decision, replace(memory, rest=rest, asked=decision.to)
@@ -56,11 +57,11 @@ def _decide(
     fleet: Fleet,
     readings: ServiceReadings | None,
     memory: Memory,
-    adopted: bool,
+    moved: Moved | None,
     now: float,
     promise: Promise | None,
 ) -> tuple[Decision, Memory]:
-    """Of a service that has a replica, or should have one; `adopted` if someone else changed its replicas."""
+    """Of a service that has a replica, or should have one."""
     memory = memory.short(fleet, now, scaling.behavior)
     if readings is not None and now - readings.time > readings.window_seconds:
         readings = None
@@ -79,7 +80,7 @@ def _decide(
     expected = memory.knowledge.expected(attainment, now) if known else None
     tick = Tick(scaling, fleet, readings, measures, expected, memory, now, offline)
     law = _Law(tick, tick.answers())
-    choice, memory = law.choose(adopted)
+    choice, memory = law.choose(moved)
     if readings is not None and choice.to < fleet.replicas:
         memory = memory.left(tick.work)
     decision = law.decision(choice)
@@ -93,6 +94,7 @@ class _Choice:
     signal: Signal | None = None
     limited_by: DecisionReason | None = None
     answer: Answer | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,17 @@ class _Law:
     tick: Tick
     answers: Mapping[Signal, Answer]
 
-    def choose(self, adopted: bool) -> tuple[_Choice, Memory]:
-        """Bounds first, then the signals' answers, then what is kept when there are none."""
+    def choose(self, moved: Moved | None) -> tuple[_Choice, Memory]:
+        """Bounds first, then the signals' answers, then what is kept when there are none.
+
+        Replicas that have `moved` are told as a decision where nothing else changes them.
+        """
+        choice, memory = self._chosen()
+        if moved is not None and choice.to == self.tick.fleet.replicas:
+            choice = _Choice(choice.to, moved.reason, before=moved.before)
+        return choice, memory
+
+    def _chosen(self) -> tuple[_Choice, Memory]:
         tick, memory = self.tick, self.tick.memory
         current = tick.fleet.replicas
         bounded = min(max(current, tick.scaling.min_replicas), tick.scaling.max_replicas)
@@ -127,8 +138,6 @@ class _Law:
             choice = self._down(wanted, max(wanted, memory.highest_recommended()), found)
         else:
             choice = _Choice(current, self._steady(), answer=found)
-        if adopted and choice.to == current:
-            choice = _Choice(current, DecisionReason.ADOPTED_REPLICAS)
         return choice, memory
 
     def _up(self, answer: Answer, signal: Signal) -> _Choice:
@@ -188,13 +197,12 @@ class _Law:
         tick, fleet, memory = self.tick, self.tick.fleet, self.tick.memory
         recommendations = explained.recommendations(tick, self.answers)
         wanted = max((answer.replicas for answer in self.answers.values()), default=choice.to)
+        before = fleet.replicas if choice.before is None else choice.before
         return Decision(
-            from_=fleet.replicas,
+            from_=before,
             to=choice.to,
             reason=choice.reason,
-            message=sentences.message(
-                fleet.replicas, choice.to, choice.reason, choice.signal, recommendations, choice.answer
-            ),
+            message=sentences.message(before, choice.to, choice.reason, choice.signal, recommendations, choice.answer),
             signal=choice.signal,
             limited_by=choice.limited_by,
             recommendations=recommendations,

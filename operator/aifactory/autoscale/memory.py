@@ -12,6 +12,7 @@ from .averages import Averages
 from .backlog import Backlog
 from .fleet import Fleet
 from .knowledge import Knowledge
+from .moved import Moved
 from .ratios import Measure
 from .saved import restored, saved
 from .zero import Rest
@@ -87,16 +88,18 @@ class Memory:
     rest: Rest = field(default_factory=Rest)
     backlog: Backlog = field(default_factory=Backlog)
 
-    def opened(self, basis: Basis, fleet: Fleet, now: float) -> tuple["Memory", bool]:
-        """At the beginning of a tick: what changed since the last, and whether someone else changed the replicas."""
+    def opened(self, basis: Basis, fleet: Fleet, bounds: ScalingSpec, now: float) -> tuple["Memory", Moved | None]:
+        """At the beginning of a tick: what changed since the last; and whether replicas did, but not by a decision."""
         memory, other = self._about(fleet)
         window = self.knowledge.window(basis[0].behavior)
         stabilization = basis[0].behavior.scale_down.stabilization_window.total_seconds()
         kept = max(_longest_period(basis[0].behavior), _TAKEN_BACK_WINDOWS * window)
         changed = self.replicas is not None and fleet.replicas != self.replicas
-        adopted = changed and fleet.replicas != self.asked
+        moved = None
+        if self.replicas is not None and fleet.replicas not in (self.replicas, self.asked):
+            moved = Moved.to(fleet.replicas, self.replicas, bounds)
         asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
-        afresh = asleep or adopted or other or self.basis != basis
+        afresh = asleep or (moved is not None and moved.others) or other or self.basis != basis
         log = (*self.changes, Change(now, fleet.replicas - (self.replicas or 0))) if changed else self.changes
         memory = replace(
             memory,
@@ -108,7 +111,7 @@ class Memory:
             changes=_merged(tuple(change for change in log if now - change.time < kept)),
             recommended=tuple(entry for entry in self.recommended if now - entry[0] <= stabilization),
         )
-        return memory, adopted
+        return memory, moved
 
     def _about(self, fleet: Fleet) -> tuple["Memory", bool]:
         """Without what was learned of other replicas than there are now, and whether there was any."""

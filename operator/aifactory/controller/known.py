@@ -31,7 +31,7 @@ from aifactory.status.rollout import recalled, told
 
 @dataclass(slots=True)
 class KnownRole:
-    """One role, and what its replicas are decided by."""
+    """One role, and what its replicas are decided by; `left` is how many the last reconcile left behind."""
 
     role: Role
     memory: Memory = field(default_factory=Memory)
@@ -39,6 +39,7 @@ class KnownRole:
     resolved: ResolvedStatus = field(init=False)
     readings: ServiceReadings | None = None
     decision: Decision | None = None
+    left: int | None = None
     missed_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +53,13 @@ class KnownRole:
             self.role, self.objectives, snapshot, group, self.memory, now
         )
         self.missed_at = slo.last_missed(self.readings, self.missed_at)
+
+    def yield_to(self, group: Group) -> None:
+        """Somebody else changed the replicas since: they count from now on, and the next decision begins with them."""
+        if group.workload is None or self.left is None or self.decision is None:
+            return
+        if group.workload.replicas not in (self.left, self.decision.to):
+            self.decision = None
 
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
@@ -87,7 +95,8 @@ class Known:
         self.roles = tuple(map(KnownRole, roles(service)))
         for one in self.roles:
             if one.role.name in before:
-                one.memory, one.readings = before[one.role.name].memory, before[one.role.name].readings
+                former = before[one.role.name]
+                one.memory, one.readings, one.left = former.memory, former.readings, former.left
 
     def recall(self, now: float) -> None:
         """Learn from the status what an operator before this one has learned."""
@@ -120,6 +129,8 @@ class Known:
 
     def replicas(self, observed: Observed, now: float) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""
+        for one in self.roles:
+            one.yield_to(observed.group(one.role.name))
         return {
             one.role.name: self._replicas(one, whole(one.role.name, observed, self.status), now) for one in self.roles
         }
@@ -145,6 +156,12 @@ class Known:
         """Since when a canary is compared with the other replicas (epoch seconds); None without one."""
         before = recalled(self.status.rollout)
         return before.measured_since if before else None
+
+    def left(self, observed: Observed) -> None:
+        """What there is after a reconcile; other replicas than these are somebody else's, but for those of a canary."""
+        for one in self.roles:
+            workload = observed.group(one.role.name).workload
+            one.left = workload.replicas if workload and observed.canary.workload is None else None
 
     def _replicas(self, one: KnownRole, group: Group, now: float) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None

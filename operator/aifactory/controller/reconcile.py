@@ -148,9 +148,11 @@ class Reconciler:
         replicas = known.replicas(observed, self._clock())
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)
+        after = self._store.observe(key) if changed else observed
+        known.left(after)
         if not observed.exists and changed and known.refused is None:
             return "created", SETTLE_SECONDS
-        await self._report(known, self._store.observe(key) if changed else observed, replicas, raw, before)
+        await self._report(known, after, replicas, raw, before)
         if known.refused is not None:
             return "refused", RETRY_SECONDS
         return "changed" if changed else "unchanged", self._settings.resync

@@ -282,6 +282,24 @@ def test_rule_11_adopted_replicas_are_not_taken_back_before_a_whole_window() -> 
     assert watch.see(readings(pods=6, **QUIET), 60).to == 5
 
 
+def test_rule_11_what_someone_else_changed_is_told_as_a_change() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 600)
+    watch.fleet = steady(6)
+    decision = watch.see(readings(pods=6, ttft=0.22))
+    assert (decision.from_, decision.to) == (3, 6)
+    assert decision.message.startswith("3 -> 6 replicas: someone else changed the replicas")
+
+
+def test_rule_11_replicas_that_new_bounds_have_changed_are_nobody_elses() -> None:
+    watch = Watch(steady(1), spec(min_replicas=1, max_replicas=9))
+    watch.see(readings(pods=1, **QUIET), 600)
+    watch.fleet, watch.scaling = steady(2), spec(min_replicas=2, max_replicas=9)
+    decision = watch.see(readings(pods=2, ttft=0.22))
+    assert (decision.from_, decision.to, decision.reason) == (1, 2, DecisionReason.BOUNDS_CHANGED)
+    assert watch.see(readings(pods=2, ttft=0.22)).reason is not DecisionReason.BOUNDS_CHANGED
+
+
 def test_rule_11_its_own_change_is_nobody_elses() -> None:
     watch = Watch(steady(2))
     watch.fleet = steady(watch.see(readings(pods=2, **BUSY)).to)

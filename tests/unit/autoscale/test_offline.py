@@ -259,9 +259,10 @@ def test_arrivals_are_remembered_for_as_long_as_requests_may_take() -> None:
 def test_the_pace_of_other_replicas_is_forgotten() -> None:
     memory = Memory(backlog=Backlog(completed=RATE * 1e4, replica_seconds=1e4))
     old, new = (replace(steady(1), capability=of) for of in ("one", "two"))
-    memory, _ = memory.opened((spec(max_replicas=2), ()), old, 0.0)
+    scaling = spec(max_replicas=2)
+    memory, _ = memory.opened((scaling, ()), old, scaling, 0.0)
     assert memory.backlog.pace is not None
-    assert memory.opened((spec(max_replicas=2), ()), new, TICK)[0].backlog.pace is None
+    assert memory.opened((scaling, ()), new, scaling, TICK)[0].backlog.pace is None
 
 
 def test_an_engine_that_does_not_count_requests_scales_on_its_queue() -> None:

@@ -6,6 +6,7 @@ import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.api.status import InferenceServiceStatus
+from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.autoscale.memory import Memory
 from aifactory.controller.known import Known
 from aifactory.observed import Group, Observed, Pod, Workload
@@ -129,3 +130,25 @@ def test_each_role_recalls_its_own() -> None:
         RoleName.PREFILL: {},
         RoleName.DECODE: LEARNED,
     }
+
+
+def asked_for(*seen: int) -> list[int]:
+    """Replicas after each of these was seen in the Deployment, of a service for which 3 were decided."""
+    service = known("vllm", scaling={"minReplicas": 2, "maxReplicas": 6})
+    service.roles[0].decision = Decision(2, 3, DecisionReason.SCALE_UP, "")
+    found = []
+    for count in seen:
+        observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=count))})
+        found.append(service.replicas(observed, 0.0)[RoleName.MODEL_SERVER])
+        service.left(observed)
+    return found
+
+
+def test_replicas_that_were_decided_are_asked_for_until_they_are_there() -> None:
+    assert asked_for(2, 2, 3, 3) == [3, 3, 3, 3]
+
+
+def test_replicas_of_somebody_else_are_left_alone_within_the_bounds() -> None:
+    assert asked_for(3, 5, 5) == [3, 5, 5]
+    assert asked_for(3, 9, 9) == [3, 6, 6]
+    assert asked_for(3, 1, 1) == [3, 2, 2]
