@@ -75,8 +75,8 @@ class Backlog:
 
     `arrived`: requests by the start of the bin in which they came, newest last. Every replica has had requests waiting
     since `full_since`, and its pace has been `measured` since some time after that. `completed` requests and `tokens`,
-    0 where they are not counted, in `replica_seconds` of full replicas, all forgotten exponentially. `ready` replicas
-    served in the last tick.
+    0 where they are not counted, in `replica_seconds` of full replicas, all forgotten exponentially. A request has had
+    so many tokens `each` lately, 0 if that is not known. `ready` replicas served in the last tick.
     """
 
     time: float | None = None
@@ -87,12 +87,15 @@ class Backlog:
     completed: float = 0.0
     tokens: float = 0.0
     replica_seconds: float = 0.0
+    each: float = 0.0
     ready: int = 0
 
     @property
     def pace(self) -> float | None:
-        """Requests per second of a full replica; None before one was seen."""
+        """Requests per second of a full replica, as long as they are lately; None before one was seen."""
         found = self.completed / self.replica_seconds if self.replica_seconds else 0.0
+        if self.each and self.carries is not None:
+            found = self.carries / self.each
         return found if _LOWEST < found < _HIGHEST else None
 
     @property
@@ -106,8 +109,8 @@ class Backlog:
         """0 to 1: what was seen of the pace, against a few minutes of one replica."""
         return self.replica_seconds / (self.replica_seconds + _RECALLED_SECONDS)
 
-    def seen(self, readings: ServiceReadings, fleet: Fleet, promise: Promise) -> "Backlog":
-        """With what one tick says; nothing where something cannot be read."""
+    def seen(self, readings: ServiceReadings, fleet: Fleet, promise: Promise, each: float = 0.0) -> "Backlog":
+        """With what one tick says, and the tokens of a request; nothing where something cannot be read."""
         running, waiting, done, now = (
             readings.running.usable,
             readings.waiting.usable,
@@ -116,12 +119,13 @@ class Backlog:
         )
         if running is None or waiting is None or done is None:
             return self
+        known = replace(self, each=each)
         found, done, before = min(running + waiting, _HIGHEST), min(done, _HIGHEST), self.time
         if before is None or not 0 <= now - before <= readings.window_seconds:
-            return replace(self, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
+            return replace(known, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
         came = found - self.in_flight + done * (now - before)
         tokens = min(readings.tokens or 0.0, _HIGHEST)
-        watched = self._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, now - before)
+        watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, now - before)
         arrived = self._binned(came, before, now, promise)
         return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
 

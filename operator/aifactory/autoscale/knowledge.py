@@ -32,7 +32,8 @@ _STEEP = 2.0
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    `load` is asked for now (tokens per second), None if not known; a replica has just `carried` so much of it.
+    At `queued_at` requests got their first tokens that had waited for longer than that. `load` is asked for now (tokens
+    per second), None if not known; a replica has just `carried` so much of it.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
     are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
     that exist took to become ready for the first time, None as long as they did not, 0 if that says nothing of others.
@@ -49,6 +50,7 @@ class Knowledge:
     carried: float | None = None
     serving: int = 0
     serving_since: float = 0.0
+    queued_at: float = -inf
     capability: str = ""
 
     def about(self, fleet: Fleet) -> "Knowledge":
@@ -72,12 +74,13 @@ class Knowledge:
         load = lengths.asked(readings)
         starts = self._starts(fleet)
         startup = _ninetieth(filter(None, starts.values())) or self.startup_seconds
+        before = replace(self, queued_at=now) if self._queued(measures, fleet, now) else self
         known = replace(
-            self,
+            before,
             startup_seconds=startup,
             starts=starts,
             budget=self.budget.seen(readings.objectives, readings.window_seconds, now),
-            curves=self._curves(measures, readings, fleet),
+            curves=before._curves(measures, readings, fleet),
             lengths=lengths,
             load=load,
             carried=(readings.tokens or 0.0) / fleet.ready,
@@ -120,8 +123,14 @@ class Knowledge:
         return curves
 
     def settled(self, readings: ServiceReadings, fleet: Fleet) -> bool:
-        """The window of the readings is about the replicas that serve now."""
-        return fleet.ready == self.serving and readings.time - self.serving_since >= readings.window_seconds
+        """The window of the readings is about the replicas that serve now, and about requests that came to them."""
+        since = max(self.serving_since, self.queued_at + readings.window_seconds)
+        return fleet.ready == self.serving and readings.time - since >= readings.window_seconds
+
+    def _queued(self, measures: tuple[Measure, ...], fleet: Fleet, now: float) -> bool:
+        """Requests are late that came when fewer replicas served, and stayed in their queues."""
+        late = [one.value or 0.0 for one in measures if one.signal is Signal.TTFT and one.missed]
+        return fleet.ready == self.serving and now - self.serving_since < max(late, default=0.0)
 
     def window(self, behavior: ScalingBehavior) -> float:
         """Seconds for which all signals have to agree before replicas are removed."""

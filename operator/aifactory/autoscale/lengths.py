@@ -31,13 +31,18 @@ class Lengths:
         keep = exp(-max(0.0, now - self.time) / _SECONDS) if self.completed else 0.0
         return Lengths(now, keep * self.tokens + (1 - keep) * tokens, keep * self.completed + (1 - keep) * completed)
 
+    @property
+    def each(self) -> float:
+        """Tokens of a request; 0 as long as that is not known."""
+        return self.tokens / self.completed if self.completed else 0.0
+
     def asked(self, readings: ServiceReadings) -> float | None:
         """Tokens per second that are asked for: those that come out, and more while requests pile up and wait.
 
         By the usual length of those that come, but no more than piles up: the usual length is that of minutes ago.
         """
         tokens, offered = readings.tokens, readings.offered.usable
-        if not tokens or not offered or not self.completed or not readings.waiting.usable:
+        if not tokens or not offered or not self.each or not readings.waiting.usable:
             return tokens
-        each, piling = self.tokens / self.completed, max(0.0, offered - (readings.completed.usable or 0.0))
-        return min(_MOST_GROWTH * tokens, max(tokens, min(offered * each, tokens + piling * each)))
+        piling = max(0.0, offered - (readings.completed.usable or 0.0))
+        return min(_MOST_GROWTH * tokens, max(tokens, min(offered * self.each, tokens + piling * self.each)))

@@ -102,7 +102,10 @@ class Offline:
 
     @property
     def _wanted(self) -> int:
-        """While nobody knows what a full replica completes, one fewer is tried as long as nothing waits."""
+        """While nobody knows what a full replica completes, one fewer is tried as long as nothing waits.
+
+        With fewer, the one with the longest queue would get more of what comes.
+        """
         pace, there = self.backlog.pace, self._there
         if pace is None:
             return there if self.readings.waiting.usable else there - 1
@@ -111,6 +114,8 @@ class Offline:
             grown = max(rounded_up(needed_later(self._due, there, pace, self.startup, self.promise.least)), steady)
             if grown > there:
                 return grown
+        if self._longest(pace) > self.promise.aimed and self.backlog.coming() > 0:
+            return there
         busy = sum(pod.in_flight > 0 for pod in self.readings.pods.values())
         return min(there, max(min(rounded_up(needed), busy), steady))
 
@@ -201,5 +206,6 @@ def seen_offline(
     """
     if promise is None or readings is None or not fleet.ready or readings.completed.state is State.UNSUPPORTED:
         return None, memory
-    memory = replace(memory, backlog=memory.backlog.seen(readings, fleet, promise))
+    backlog = memory.backlog.seen(readings, fleet, promise, memory.knowledge.lengths.each)
+    memory = replace(memory, backlog=backlog)
     return Offline(promise, memory.backlog, readings, fleet, memory.knowledge.startup_seconds), memory

@@ -9,7 +9,9 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.autoscale.backlog import Backlog, Promise
 from aifactory.autoscale.decision import Alternative, Decision, DecisionReason, Recommendation
 from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.knowledge import Knowledge
 from aifactory.autoscale.law import decide_replicas
+from aifactory.autoscale.lengths import Lengths
 from aifactory.autoscale.memory import Memory
 from aifactory.autoscale.offline import Offline, needed_later, needed_now
 from aifactory.signals.objectives import Signal
@@ -212,6 +214,11 @@ def test_replicas_without_a_queue_leave_a_burst_to_those_that_have_it() -> None:
     assert unequal(0.0, 3000.0, 0.0, 0.0).replicas == 1
 
 
+def test_none_leaves_while_one_has_a_queue_that_is_too_long_and_would_get_more_of_what_comes() -> None:
+    assert unequal(2.0, 2400.0, 0.0, 0.0).replicas == 3
+    assert unequal(2.0, 1700.0, 0.0, 0.0).replicas == 1
+
+
 def test_a_replica_that_leaves_while_requests_will_be_late_is_explained_by_whose_they_are() -> None:
     late = unequal(0.0, 4000.0, 0.0, 0.0)
     answers = (Recommendation(Signal.BACKLOG, State.OK, 800.0, 600.0, 1.0, 2),)
@@ -247,6 +254,15 @@ def test_replicas_that_turn_out_to_be_faster_are_believed_though_nothing_waits()
     for tick in range(80):
         backlog = backlog.seen(readings(now=TICK * tick, completed=9.0), steady(1), PROMISE)
     assert backlog.pace == pytest.approx(9.0, rel=0.1)
+
+
+def test_the_pace_is_that_of_requests_as_long_as_they_are_lately() -> None:
+    """A full replica makes 1,000 tokens a second, of which a request had 200 and now has 500."""
+    learned = Memory(backlog=Backlog(completed=RATE * 1e4, tokens=1e7, replica_seconds=1e4))
+    assert learned.backlog.pace == RATE
+    longer = replace(learned, knowledge=Knowledge(lengths=Lengths(tokens=2500.0, completed=5.0)))
+    _, memory = decide_replicas(spec(max_replicas=4), (), steady(1), readings(), longer, 0.0, promise=PROMISE)
+    assert memory.backlog.pace == 2.0
 
 
 def test_arrivals_are_remembered_for_as_long_as_requests_may_take() -> None:

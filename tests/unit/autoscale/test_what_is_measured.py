@@ -12,7 +12,7 @@ from aifactory.observed import Group, Pod, Workload
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import PodReading, ServiceReadings
 
-from tests.unit.autoscale.service import WINDOW, Watch, readings, steady
+from tests.unit.autoscale.service import TICK, WINDOW, Watch, readings, steady
 
 TIMEOUT = timedelta(minutes=30)
 
@@ -160,3 +160,21 @@ def test_a_latency_far_from_its_target_tells_nothing_of_what_a_replica_carries()
     watch.see(readings(ttft=0.005, running=0.1, completed=0.1, tokens=2.0, prompts=10.0), 90)
     begun = readings(ttft=0.005, running=4.0, waiting=1.0, completed=1.0, offered=5.0, tokens=10.0, prompts=20.0)
     assert watch.see(begun, 15).to == 1
+
+
+def test_nothing_is_learned_from_requests_that_came_when_fewer_replicas_served() -> None:
+    """They stayed in the queues of those, while the load is shared by all."""
+    late = readings(pods=4, ttft=400.0, tokens=200.0, prompts=200.0)
+    grown, same = Watch(steady(1)), Watch(steady(4))
+    grown.see(readings(tokens=500.0, prompts=500.0), 600)
+    same.see(readings(pods=4, tokens=500.0, prompts=500.0), 600)
+    grown.fleet = steady(4)
+    for watch, learns in ((grown, False), (same, True)):
+        before = watch.memory.knowledge.curves
+        watch.see(late, 3 * WINDOW)
+        assert (watch.memory.knowledge.curves != before) == learns
+    before = grown.memory.knowledge.curves
+    grown.see(readings(pods=4, tokens=200.0, prompts=200.0), 2 * WINDOW - TICK)
+    assert grown.memory.knowledge.curves == before
+    grown.see(readings(pods=4, tokens=200.0, prompts=200.0), 2 * TICK)
+    assert grown.memory.knowledge.curves != before
