@@ -22,8 +22,10 @@ _STARTS_PER_WINDOW = 1.25
 # Seconds. No request is faster or slower, whatever a histogram says.
 _FASTEST = 1e-6
 _SLOWEST = 1e6
-# What misses its target without any load may take so many times as long: replicas are then half busy.
+# What misses its target without any load may take so many times as long: replicas are then half busy. It does until it
+# would take less than this share of the target.
 _OUT_OF_REACH = 2.0
+_IN_REACH = 0.75
 # Load that is so many times what it was in the last reading rises steeply.
 _STEEP = 2.0
 
@@ -32,8 +34,9 @@ _STEEP = 2.0
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    At `queued_at` requests got their first tokens that had waited for longer than that. `load` is asked for now (tokens
-    per second), None if not known; a replica has just `carried` so much of it.
+    No number of replicas keeps the targets of the signals `beyond`. At `queued_at` requests got their first tokens that
+    had waited for longer than that. `load` is asked for now (tokens per second), None if not known; a replica has just
+    `carried` so much of it.
     A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
     are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
     that exist took to become ready for the first time, None as long as they did not, 0 if that says nothing of others.
@@ -51,6 +54,7 @@ class Knowledge:
     serving: int = 0
     serving_since: float = 0.0
     queued_at: float = -inf
+    beyond: frozenset[Signal] = frozenset()
     capability: str = ""
 
     def about(self, fleet: Fleet) -> "Knowledge":
@@ -87,6 +91,7 @@ class Knowledge:
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
+        known = replace(known, beyond=frozenset(one.signal for one in measures if known._out_of_reach(one)))
         if load is None:
             return known
         horizon = startup + readings.window_seconds / 2
@@ -142,11 +147,15 @@ class Knowledge:
         """Seconds from which load is expected to come back: a replica that it would have kept does not start sooner."""
         return _STARTS_PER_WINDOW * self.startup_seconds
 
-    def unreachable(self, one: Measure) -> bool:
-        """A latency that would miss its target without any load: no number of replicas keeps it."""
+    def _out_of_reach(self, one: Measure) -> bool:
         curve = self.curves.get(one.signal)
         unloaded = curve.unloaded if curve else None
-        return unloaded is not None and bool(one.target) and unloaded > (one.target or 0.0)
+        share = _IN_REACH if one.signal in self.beyond else 1.0
+        return unloaded is not None and bool(one.target) and unloaded > share * (one.target or 0.0)
+
+    def unreachable(self, one: Measure) -> bool:
+        """A latency that would miss its target without any load: no number of replicas keeps it."""
+        return one.signal in self.beyond
 
     def aim(self, one: Measure) -> float:
         """The latency (seconds) to stay below: the target, or what replicas can do where it is out of their reach."""

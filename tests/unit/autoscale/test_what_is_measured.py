@@ -178,3 +178,16 @@ def test_nothing_is_learned_from_requests_that_came_when_fewer_replicas_served()
     assert grown.memory.knowledge.curves == before
     grown.see(readings(pods=4, tokens=200.0, prompts=200.0), 2 * TICK)
     assert grown.memory.knowledge.curves != before
+
+
+def test_what_cannot_be_kept_is_said_until_it_clearly_can() -> None:
+    """An objective of 500 ms, of which requests come to take 530 without load, then 450, then 300."""
+    watch = Watch(steady(3))
+
+    def infeasible(alone: float) -> bool:
+        for load in (600.0, 900.0, 1200.0) * 60:
+            speed = 1 / alone - load / 5000
+            decision = watch.see(readings(pods=3, ttft=1 / speed, running=24.0, tokens=load, prompts=load * 2))
+        return decision.infeasible == (Signal.TTFT,)
+
+    assert [infeasible(alone) for alone in (0.45, 0.53, 0.45, 0.3)] == [False, True, True, False]
