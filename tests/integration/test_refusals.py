@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kube import path
+from tests.e2e.kube import Object, path
 
 from .service import Service
 
@@ -63,3 +63,48 @@ def test_a_refused_child_is_explained_and_the_last_good_one_serves(service: Serv
     assert "still serving: 1" in ready["message"]
     service.apply()
     service.wait_for("Ready", "True", "Available")
+
+
+SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 2}}
+CANARY = {"rollout": {"canary": {"steps": ["50%"], "stepDuration": "15s", "minRequests": 50}}}
+
+
+def another(service: Service, suffix: str) -> Service:
+    """A service whose name is that of a child of the first."""
+    return Service(service.api, service.kube, service.namespace, service.name + suffix)
+
+
+def what_is_ours(live: Object | None) -> tuple[Object, Object]:
+    assert live is not None
+    return live["metadata"]["ownerReferences"], live["spec"]
+
+
+def test_a_child_of_another_service_is_left_alone_whoever_is_named_like_it(service: Service) -> None:
+    service.apply(SLEEPS)
+    late = another(service, "-direct")
+    before = what_is_ours(service.wait("the way to its replicas", lambda: late.child("services")))
+    late.apply()
+    stalled = late.wait_for("Stalled", "True", "NameTaken")
+    owner = f"InferenceService {service.name}"
+    assert f"Service {late.name} exists and belongs to {owner}; rename the service or {owner}" in stalled["message"]
+    assert what_is_ours(late.child("services")) == before
+    assert late.deployment() == {}, "nobody could reach its replicas"
+    assert service.condition("Stalled") == {}
+    service.delete()
+    late.wait_children()
+    late.delete()
+
+
+def test_a_canary_takes_nothing_from_a_service_that_is_named_like_it(service: Service) -> None:
+    first = another(service, "-canary")
+    first.apply()
+    first.wait_children()
+    service.become_ready()
+    plurals = ("networkpolicies", "deployments")
+    before = [what_is_ours(first.child(plural)) for plural in plurals]
+    service.apply({**CANARY, "runtime": {"args": ["--seed", "2"]}})
+    stalled = service.wait_for("Stalled", "True", "NameTaken")
+    assert f"NetworkPolicy {first.name} exists and belongs to InferenceService {first.name}" in stalled["message"]
+    assert [what_is_ours(first.child(plural)) for plural in plurals] == before
+    assert "still serving: 1" in service.condition("Ready")["message"]
+    first.delete()

@@ -1,10 +1,12 @@
 """One asynchronous connection to the API server: JSON in, JSON out, errors as `ApiError`."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -40,6 +42,7 @@ class Client:
     def __init__(self, api_client: client.ApiClient, observer: Observer) -> None:
         self.api_client = api_client
         self._observer = observer
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
     async def connect(cls, observer: Observer) -> "Client":
@@ -60,6 +63,10 @@ class Client:
 
     async def close(self) -> None:
         await self.api_client.close()
+
+    def turn(self, path: str) -> asyncio.Lock:
+        """To be held from a look at an object until what follows from it is written."""
+        return self._turns.setdefault(path, asyncio.Lock())
 
     async def request(
         self,

@@ -1,6 +1,7 @@
 """All writes of the operator: server-side apply of children and status, replicas, deletion costs, events."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from aifactory.api import API_VERSION
@@ -16,12 +17,14 @@ STATUS_MANAGER = "aifactory-status"
 SCALE_MANAGER = "aifactory-scaler"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
-# Without a field that two writers would fill differently, the API server lets the second one in.
-_NEVER_IN_CONFLICT = ("ServiceAccount", "Role", "RoleBinding")
 
 
 class NameTakenError(Exception):
-    """An object of the same kind and name exists and belongs to somebody else."""
+    """An object of the same kind and name exists and belongs to somebody else: to `owner`, if something controls it."""
+
+    def __init__(self, kind: str, name: str, owner: str = "") -> None:
+        super().__init__(f"{kind} {name} exists and belongs to {owner or 'something else'}")
+        self.owner = owner
 
 
 class Writer:
@@ -32,47 +35,73 @@ class Writer:
         self._store = store
         self._family = store.family
 
-    async def apply(self, child: Mapping[str, Any], *, exists: bool) -> dict[str, Any]:
-        """Server-side apply of a child. Fields of other managers survive; ours are taken back only on own objects.
+    async def apply(self, child: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Server-side apply of a child, which is `known` as last seen if it is there.
+
+        Fields of other managers survive; ours are taken back, but only on what the same owner controls. Two owners of
+        ours are one field manager to the API server, which therefore keeps neither from the children of the other.
 
         Raises:
-            NameTakenError: if `exists` is false and another object of that name has conflicting fields.
+            NameTakenError: if another object has that name.
             ApiError: if the API server refuses.
         """
+        if known is not None:
+            try:
+                return await self._take_back(child, known)
+            except ApiError as error:
+                if error.status != HTTPStatus.CONFLICT:
+                    raise
+        # Not there as far as is known, or not the same one any more.
         kind, name = child["kind"], child["metadata"]["name"]
-        resource = CHILDREN[kind]
-        if not exists and kind in _NEVER_IN_CONFLICT and await self._belongs_to_others(child):
-            raise NameTakenError(f"{kind} {name} exists and belongs to something else")
-        try:
-            answer = await self._client.request(
-                "PATCH",
-                resource.path(child["metadata"]["namespace"], name),
-                resource.plural,
-                body=child,
-                content_type=_APPLY,
-                fieldManager=FIELD_MANAGER,
-                force="true" if exists else "false",
-            )
-        except ApiError as error:
-            if error.status == 409 and not exists:
-                raise NameTakenError(f"{kind} {name} exists and belongs to something else") from error
-            raise
-        self._store.put(kind, answer)
+        async with self._client.turn(_path(child)):
+            live = await self._find(child)
+            if live is not None:
+                self._refuse_others(child, live)
+                if _controller(live).get("uid") == _controller(child).get("uid"):
+                    return await self._take_back(child, live)
+            try:
+                return await self._apply(child, force=False)
+            except ApiError as error:
+                if error.status == HTTPStatus.CONFLICT:
+                    raise NameTakenError(kind, name) from error
+                raise
+
+    async def _take_back(self, child: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a child that is ours, in spite of what others did to it, unless there is another one by now."""
+        uid = live["metadata"]["uid"]
+        very = {**child, "metadata": {**child["metadata"], "uid": uid}}
+        return await self._apply(very, force=True)
+
+    async def _apply(self, child: Mapping[str, Any], *, force: bool) -> dict[str, Any]:
+        return await self._patch(child, child, _APPLY, fieldManager=FIELD_MANAGER, force="true" if force else "false")
+
+    async def _patch(
+        self, child: Mapping[str, Any], body: Mapping[str, Any], content_type: str, **query: str
+    ) -> dict[str, Any]:
+        plural = CHILDREN[child["kind"]].plural
+        answer = await self._client.request(
+            "PATCH", _path(child), plural, body=body, content_type=content_type, **query
+        )
+        self._store.put(child["kind"], answer)
         return answer
 
-    async def _belongs_to_others(self, child: Mapping[str, Any]) -> bool:
-        """Somebody else made an object of this name."""
-        metadata, resource = child["metadata"], CHILDREN[child["kind"]]
+    async def _find(self, child: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The object of the name of a child, whoever has it."""
         try:
-            live = await self._client.request(
-                "GET", resource.path(metadata["namespace"], metadata["name"]), resource.plural
-            )
+            return await self._client.request("GET", _path(child), CHILDREN[child["kind"]].plural)
         except ApiError as error:
-            if error.status == 404:
-                return False
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
             raise
+
+    def _refuse_others(self, child: Mapping[str, Any], live: Mapping[str, Any]) -> None:
+        """What an owner of the same name left behind may be had; what has no owner says by its label whose it was."""
+        kind, name, controller = child["kind"], child["metadata"]["name"], _controller(live)
+        if controller and _identity(controller) != _identity(_controller(child)):
+            raise NameTakenError(kind, name, f"{controller['kind']} {controller['name']}")
         key = self._family.key
-        return key(child["kind"], live["metadata"]) != key(child["kind"], metadata)
+        if key(kind, live["metadata"]) != key(kind, child["metadata"]):
+            raise NameTakenError(kind, name)
 
     async def delete(self, child: Mapping[str, Any]) -> None:
         """Delete a child that is no longer wanted; one that is gone or was replaced already is fine."""
@@ -189,3 +218,19 @@ class Writer:
             "count": 1,
         }
         await self._client.request("POST", EVENT.collection(metadata.namespace), EVENT.plural, body=body)
+
+
+def _path(child: Mapping[str, Any]) -> str:
+    metadata = child["metadata"]
+    return CHILDREN[child["kind"]].path(metadata["namespace"], metadata["name"])
+
+
+def _controller(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner that controls an object, empty without one."""
+    owners = obj["metadata"].get("ownerReferences") or []
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
+def _identity(owner: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Group, kind and name."""
+    return owner.get("apiVersion", "").partition("/")[0], owner.get("kind"), owner.get("name")

@@ -127,8 +127,7 @@ class CacheReconciler:
             for child in todo.delete:
                 await self._writer.delete(child)
             for child in todo.apply:
-                exists = (child["kind"], child["metadata"]["name"]) in observed.children
-                await self._writer.apply(child, exists=exists)
+                await self._writer.apply(child, observed.children.get((child["kind"], child["metadata"]["name"])))
         except (NameTakenError, ApiError) as error:
             return refused(error, "cache")
         return None

@@ -231,8 +231,7 @@ class Reconciler:
         for pod, cost in todo.deletion_costs.items():
             await self._writer.set_deletion_cost(namespace, pod, cost)
         for child in todo.apply:
-            exists = (child["kind"], child["metadata"]["name"]) in observed.children
-            await self._writer.apply(child, exists=exists)
+            await self._writer.apply(child, observed.children.get((child["kind"], child["metadata"]["name"])))
         for child in todo.delete:
             await self._writer.delete(child)
         for (kind, name), count in todo.replicas.items():

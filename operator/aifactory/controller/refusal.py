@@ -15,7 +15,8 @@ def refused(error: NameTakenError | ApiError, owner: str) -> Trouble:
         ApiError: if the same write may succeed when it is tried again.
     """
     if isinstance(error, NameTakenError):
-        return Trouble(Reason.NAME_TAKEN, f"{error}; rename the {owner} or remove that object")
+        remedy = error.owner or "remove that object"
+        return Trouble(Reason.NAME_TAKEN, f"{error}; rename the {owner} or {remedy}")
     if not error.rejected:
         raise error
     return Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")

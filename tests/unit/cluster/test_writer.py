@@ -1,15 +1,19 @@
 """What the operator writes, as the API server receives it."""
 
+import asyncio
+
 import pytest
 from aifactory.api.inferenceservice import KIND
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.cluster.client import ApiError
+from aifactory.cluster.kinds import SERVICES
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import NameTakenError, Writer
+from aifactory.render import labels
 from aifactory.status.transitions import Event
 
-from tests.unit.cluster.objects import KEY, NAME, NAMESPACE, UID, child, service
+from tests.unit.cluster.objects import KEY, NAME, NAMESPACE, UID, child, owner, service
 
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
 STATUS = f"/apis/aifactory.dev/v1alpha1/namespaces/{NAMESPACE}/inferenceservices/{NAME}/status"
@@ -29,61 +33,140 @@ def writer(client, store) -> Writer:
     return Writer(client, store)
 
 
+@pytest.fixture
+def absent(server):
+    server.refuse("GET", DEPLOYMENT, 404, "NotFound")
+
+
 async def test_a_child_is_applied_under_the_operators_name(server, writer):
-    await writer.apply(child(), exists=True)
+    await writer.apply(child(version=2), known=child())
     (seen,) = server.seen
     assert (seen.method, seen.path) == ("PATCH", DEPLOYMENT)
     assert seen.query == {"fieldManager": "aifactory", "force": "true"}
     assert seen.content_type == "application/apply-patch+yaml"
-    assert seen.body == child()
+    assert seen.body == child(version=2)
 
 
+async def test_what_is_taken_back_is_the_very_child_that_was_seen(server, writer):
+    await writer.apply(child(uid=""), known=child(uid="child-7"))
+    assert server.seen[0].body["metadata"]["uid"] == "child-7"
+
+
+@pytest.mark.usefixtures("absent")
 async def test_a_child_that_was_not_there_takes_nothing_from_others(server, writer):
-    await writer.apply(child(), exists=False)
-    assert server.seen[0].query["force"] == "false"
+    await writer.apply(child(), known=None)
+    assert [seen.method for seen in server.seen] == ["GET", "PATCH"]
+    assert server.seen[1].query["force"] == "false"
 
 
+@pytest.mark.usefixtures("absent")
 async def test_the_stored_child_is_known_without_waiting_for_the_watch(server, writer, store):
     server.answers["PATCH", DEPLOYMENT] = (201, child(version=42))
-    answer = await writer.apply(child(), exists=False)
+    answer = await writer.apply(child(), known=None)
     assert answer["metadata"]["resourceVersion"] == "42"
     assert store.observe(KEY).children["Deployment", NAME]["metadata"]["resourceVersion"] == "42"
 
 
-async def test_an_object_of_somebody_else_is_left_alone_and_named(server, writer, store):
+@pytest.mark.usefixtures("absent")
+async def test_an_object_that_somebody_else_made_just_now_is_left_alone_and_named(server, writer, store):
     server.refuse("PATCH", DEPLOYMENT, 409, "Conflict")
     with pytest.raises(NameTakenError, match="Deployment llama exists and belongs to something else"):
-        await writer.apply(child(), exists=False)
+        await writer.apply(child(), known=None)
     assert store.observe(KEY).children == {}
 
 
-async def test_a_service_account_of_somebody_else_is_left_alone_although_nothing_conflicts(server, writer):
-    wanted = child("ServiceAccount")
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
-    server.answers["GET", path] = (200, {**wanted, "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "shop"}})
-    with pytest.raises(NameTakenError, match="ServiceAccount llama exists"):
-        await writer.apply(wanted, exists=False)
+PATHS = {kind: SERVICES.children[kind].path(NAMESPACE, NAME) for kind in SERVICES.children}
+CONTROLLERS = {
+    "InferenceService other": {**owner("other-1"), "name": "other"},
+    "InferenceService llama": {**owner("kserve-1"), "apiVersion": "serving.kserve.io/v1beta1"},
+    "ReplicaSet llama-5d4f": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "llama-5d4f", "controller": True},
+}
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize("controller", CONTROLLERS)
+async def test_no_child_of_another_owner_is_taken_although_the_api_server_would_let_it(
+    server, writer, kind, controller
+):
+    live = child(kind, uid="live-1")
+    live["metadata"]["ownerReferences"] = [CONTROLLERS[controller]]
+    server.answers["GET", PATHS[kind]] = (200, live)
+    with pytest.raises(NameTakenError, match=f"^{kind} llama exists and belongs to {controller}$") as caught:
+        await writer.apply(child(kind), known=None)
+    assert caught.value.owner == controller
     assert [seen.method for seen in server.seen] == ["GET"]
 
 
-async def test_a_service_account_left_by_an_earlier_service_of_the_name_is_used_again(server, writer):
-    orphan = child("ServiceAccount")
-    del orphan["metadata"]["ownerReferences"]
-    server.answers["GET", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"] = (200, orphan)
-    await writer.apply(child("ServiceAccount"), exists=False)
-    assert [seen.method for seen in server.seen] == ["GET", "PATCH"]
+@pytest.mark.parametrize("labelled", [{}, {labels.SERVICE: "other"}])
+async def test_an_object_that_nobody_controls_is_somebody_elses_unless_its_label_says_ours(server, writer, labelled):
+    live = child("ServiceAccount")
+    live["metadata"] |= {"labels": labelled, "ownerReferences": []}
+    server.answers["GET", PATHS["ServiceAccount"]] = (200, live)
+    with pytest.raises(NameTakenError, match="ServiceAccount llama exists and belongs to something else"):
+        await writer.apply(child("ServiceAccount"), known=None)
+    assert [seen.method for seen in server.seen] == ["GET"]
+
+
+@pytest.mark.parametrize("left", [{"ownerReferences": []}, {"ownerReferences": [owner("earlier-1")]}])
+async def test_what_an_earlier_service_of_the_name_left_is_used_again_without_force(server, writer, left):
+    live = child()
+    live["metadata"] |= left
+    server.answers["GET", DEPLOYMENT] = (200, live)
+    await writer.apply(child(), known=None)
+    assert [(seen.method, seen.query.get("force")) for seen in server.seen] == [("GET", None), ("PATCH", "false")]
+
+
+async def test_a_child_of_ours_that_was_lost_from_sight_is_taken_back(server, writer):
+    live = child()
+    del live["metadata"]["labels"]
+    server.answers["GET", DEPLOYMENT] = (200, live)
+    await writer.apply(child(), known=None)
+    assert server.seen[1].query["force"] == "true"
+
+
+async def test_a_child_that_was_replaced_by_one_of_another_owner_is_not_taken(server, writer):
+    server.refuse("PATCH", DEPLOYMENT, 409, "Conflict", "uid mismatch")
+    live = child(uid="live-1")
+    live["metadata"]["ownerReferences"] = [CONTROLLERS["InferenceService other"]]
+    server.answers["GET", DEPLOYMENT] = (200, live)
+    with pytest.raises(NameTakenError, match="InferenceService other"):
+        await writer.apply(child(), known=child())
+
+
+async def test_a_child_that_is_gone_although_it_was_known_is_made_anew(server, writer):
+    server.refuse("PATCH", DEPLOYMENT, 409, "Conflict", "uid mismatch")
+    server.after["PATCH", DEPLOYMENT] = (201, child(uid="child-2"))
+    server.refuse("GET", DEPLOYMENT, 404, "NotFound")
+    await writer.apply(child(), known=child())
+    assert [seen.method for seen in server.seen] == ["PATCH", "GET", "PATCH"]
 
 
 async def test_a_conflict_on_an_own_child_is_no_taken_name(server, writer):
     server.refuse("PATCH", DEPLOYMENT, 409, "Conflict")
+    server.answers["GET", DEPLOYMENT] = (200, child())
     with pytest.raises(ApiError):
-        await writer.apply(child(), exists=True)
+        await writer.apply(child(), known=child())
 
 
+async def test_of_two_services_that_want_a_name_at_once_one_gets_it(server, client, store):
+    """Each looks before the other has written, if nothing keeps it from that."""
+    server.refuse("GET", DEPLOYMENT, 404, "NotFound")
+    server.after["GET", DEPLOYMENT] = (200, child())
+    late = child()
+    late["metadata"]["ownerReferences"] = [CONTROLLERS["InferenceService other"]]
+    first = Writer(client, store).apply(child(), known=None)
+    second = Writer(client, Store()).apply(late, known=None)
+    made, taken = await asyncio.gather(first, second, return_exceptions=True)
+    assert isinstance(made, dict)
+    assert str(taken) == "Deployment llama exists and belongs to InferenceService llama"
+    assert [seen.method for seen in server.seen] == ["GET", "PATCH", "GET"]
+
+
+@pytest.mark.usefixtures("absent")
 async def test_a_refused_child_is_an_error(server, writer):
     server.refuse("PATCH", DEPLOYMENT, 422, "Invalid", "template is wrong")
     with pytest.raises(ApiError, match="template is wrong"):
-        await writer.apply(child(), exists=False)
+        await writer.apply(child(), known=None)
 
 
 async def test_only_the_very_child_is_deleted(server, writer):
@@ -100,7 +183,7 @@ async def test_a_child_that_is_gone_or_was_replaced_needs_no_deletion(server, wr
 
 
 async def test_a_child_whose_kind_is_gone_is_forgotten(server, writer, store):
-    await writer.apply(child(), exists=False)
+    await writer.apply(child(), known=child())
     assert store.observe(KEY).children
     server.refuse("DELETE", DEPLOYMENT, 404, "NotFound")
     await writer.delete(child())
@@ -172,30 +255,5 @@ async def test_an_event_is_about_the_service(server, writer):
 async def test_a_late_answer_about_a_deleted_child_is_ignored(server, writer, store):
     server.answers["PATCH", DEPLOYMENT] = (200, child(version=5))
     store.drop("Deployment", child(version=6))
-    await writer.apply(child(), exists=True)
+    await writer.apply(child(), known=child())
     assert store.observe(KEY).children == {}
-
-
-ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
-
-
-def account(**metadata) -> dict:
-    return child("ServiceAccount", uid="account")["metadata"] | metadata
-
-
-async def test_a_service_account_of_somebody_else_is_left_alone(server, writer):
-    server.answers["GET", ACCOUNT] = (200, {"metadata": account(labels={}, ownerReferences=[])})
-    with pytest.raises(NameTakenError, match="ServiceAccount llama exists"):
-        await writer.apply(child("ServiceAccount"), exists=False)
-    assert [seen.method for seen in server.seen] == ["GET"]
-
-
-async def test_a_service_account_that_nobody_has_is_made(server, writer):
-    server.refuse("GET", ACCOUNT, 404, "NotFound")
-    await writer.apply(child("ServiceAccount"), exists=False)
-    assert [seen.method for seen in server.seen] == ["GET", "PATCH"]
-
-
-async def test_a_service_account_that_is_ours_is_applied_without_a_look(server, writer):
-    await writer.apply(child("ServiceAccount"), exists=True)
-    assert [seen.method for seen in server.seen] == ["PATCH"]
