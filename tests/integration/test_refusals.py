@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kube import Object, path
+from tests.e2e.kube import MERGE, Object, path
+from tests.operator_process import OperatorProcess
 
 from .service import Service
 
@@ -67,6 +68,8 @@ def test_a_refused_child_is_explained_and_the_last_good_one_serves(service: Serv
 
 SLEEPS = {"scaling": {"minReplicas": 0, "maxReplicas": 2}}
 CANARY = {"rollout": {"canary": {"steps": ["50%"], "stepDuration": "15s", "minRequests": 50}}}
+THREE = {"scaling": {"minReplicas": 3, "maxReplicas": 4}}
+SCALES = {"scaling": {"minReplicas": 1, "maxReplicas": 4}}
 
 
 def another(service: Service, suffix: str) -> Service:
@@ -108,3 +111,79 @@ def test_a_canary_takes_nothing_from_a_service_that_is_named_like_it(service: Se
     assert [what_is_ours(first.child(plural)) for plural in plurals] == before
     assert "still serving: 1" in service.condition("Ready")["message"]
     first.delete()
+
+
+def test_one_child_that_is_refused_keeps_no_other_from_being_repaired(
+    operator: OperatorProcess, own_service: Service
+) -> None:
+    service = own_service
+    service.apply(THREE)
+    service.wait("reported", lambda: service.status().get("replicas", {}).get("desired") == 3)
+    service.apply(SCALES)
+    service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
+    operator.stop()
+    for plural in ("poddisruptionbudgets", "services", "deployments"):
+        service.kube.delete(service.child_path(plural))
+    service.wait("gone", lambda: not service.deployment())
+    foreign = {"metadata": {"name": service.name}, "spec": {"selector": {"matchLabels": {"app": "shop"}}}}
+    service.kube.send("POST", path(service.namespace, "poddisruptionbudgets"), foreign)
+    operator.start()
+    stalled = service.wait_for("Stalled", "True", "NameTaken")
+    assert "PodDisruptionBudget chat exists and belongs to something else" in stalled["message"]
+    assert service.child("services")
+    assert service.deployment()["spec"]["replicas"] == 3
+    assert service.status()["replicas"]["desired"] == 3
+
+
+def test_pods_wait_for_the_policy_that_says_who_may_reach_them(operator: OperatorProcess, own_service: Service) -> None:
+    service = own_service
+    service.apply(THREE)
+    service.wait("reported", lambda: service.status().get("replicas", {}).get("desired") == 3)
+    service.apply(SCALES)
+    service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
+    operator.stop()
+    for plural in ("networkpolicies", "poddisruptionbudgets", "deployments"):
+        service.kube.delete(service.child_path(plural))
+    service.wait("gone", lambda: not service.deployment())
+    foreign = {"metadata": {"name": service.name}, "spec": {"podSelector": {"matchLabels": {"app": "shop"}}}}
+    service.kube.send("POST", path(service.namespace, "networkpolicies"), foreign)
+    operator.start()
+    service.wait_for("Stalled", "True", "NameTaken")
+    assert service.child("poddisruptionbudgets")
+    assert service.deployment() == {}
+    assert service.status()["replicas"]["desired"] == 3, "as many as it will come back with"
+    service.kube.delete(service.child_path("networkpolicies"))
+    service.wait_children()
+    assert service.deployment()["spec"]["replicas"] == 3
+
+
+ADDED: dict[str, Object] = {
+    "services": {"selector": {"evil": "1"}, "ports": [{"port": 81, "targetPort": 9}]},
+    "poddisruptionbudgets": {"maxUnavailable": None, "minAvailable": 1},
+}
+
+
+@pytest.mark.parametrize("plural", ADDED)
+def test_a_child_that_what_others_added_made_invalid_is_repaired_and_stays_the_same_object(
+    service: Service, plural: str
+) -> None:
+    service.apply(THREE)
+    service.wait("reported", lambda: service.status().get("replicas", {}).get("desired") == 3)
+    service.apply(SCALES)
+    service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
+    before = service.child(plural)
+    assert before is not None
+    service.kube.send("PATCH", service.child_path(plural), {"spec": ADDED[plural]}, MERGE)
+    service.kube.delete(service.child_path("deployments"))
+
+    def repaired() -> bool:
+        live = service.child(plural)
+        return live is not None and (live["metadata"]["uid"], live["spec"]) == (
+            before["metadata"]["uid"],
+            before["spec"],
+        )
+
+    service.wait("repaired", repaired)
+    service.wait("recreated", service.deployment)
+    assert service.deployment()["spec"]["replicas"] == 3
+    service.wait("nothing to tell", lambda: service.condition("Stalled") == {})

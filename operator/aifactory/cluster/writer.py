@@ -6,6 +6,7 @@ from typing import Any
 
 from aifactory.api import API_VERSION
 from aifactory.api.owner import ObjectMeta
+from aifactory.render.drift import replacement
 from aifactory.status.transitions import Event
 
 from .client import ApiError, Client
@@ -15,8 +16,11 @@ from .objects import Objects
 FIELD_MANAGER = "aifactory"
 STATUS_MANAGER = "aifactory-status"
 SCALE_MANAGER = "aifactory-scaler"
+REPAIR_MANAGER = "aifactory-repairer"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+# Nobody who writes a service has a say in these, so that what makes them invalid is what others added to them.
+_OURS_ALONE = ("Service", "PodDisruptionBudget")
 
 
 class NameTakenError(Exception):
@@ -70,6 +74,17 @@ class Writer:
         """Apply a child that is ours, in spite of what others did to it, unless there is another one by now."""
         uid = live["metadata"]["uid"]
         very = {**child, "metadata": {**child["metadata"], "uid": uid}}
+        try:
+            return await self._apply(very, force=True)
+        except ApiError as error:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or child["kind"] not in _OURS_ALONE:
+                raise
+            # Together with what others added it is invalid. It stays the same object, with its address.
+            body = {"metadata": {"uid": uid}, "spec": replacement(live["spec"], child["spec"])}
+            try:
+                await self._patch(child, body, _MERGE, fieldManager=REPAIR_MANAGER)
+            except ApiError:
+                raise error from None
         return await self._apply(very, force=True)
 
     async def _apply(self, child: Mapping[str, Any], *, force: bool) -> dict[str, Any]:

@@ -15,20 +15,21 @@ from aifactory.cache.observed import CacheObserved
 from aifactory.cache.plan import RETRY_SECONDS, CachePlan, plan
 from aifactory.cache.service import folders
 from aifactory.cluster.caches import CacheStore
-from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.client import Client
 from aifactory.cluster.discovery import served_of
 from aifactory.cluster.kinds import Key
 from aifactory.cluster.store import Store
-from aifactory.cluster.writer import NameTakenError, Writer
+from aifactory.cluster.writer import Writer
 from aifactory.lint import explain
 from aifactory.settings import Settings
 from aifactory.status.pods import Trouble
 from aifactory.status.report import rejected
 from aifactory.telemetry.metrics import Metrics
 
+from .execute import Attempts
 from .factory import FactoryReader
 from .refusal import RETRY_SECONDS as REFUSED_RETRY_SECONDS
-from .refusal import refused
+from .refusal import trouble
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -123,14 +124,10 @@ class CacheReconciler:
 
     async def _apply(self, observed: CacheObserved, todo: CachePlan) -> Trouble | None:
         """Write what is to be written; the result is what kept it from happening."""
-        try:
-            for child in todo.delete:
-                await self._writer.delete(child)
-            for child in todo.apply:
-                await self._writer.apply(child, observed.children.get((child["kind"], child["metadata"]["name"])))
-        except (NameTakenError, ApiError) as error:
-            return refused(error, "cache")
-        return None
+        attempts = Attempts(self._writer)
+        await attempts.delete(todo.delete)
+        await attempts.apply(todo.apply, observed.children)
+        return trouble(attempts.refused, "cache")
 
     async def _report(self, key: Key, metadata: ObjectMeta, before: ModelCacheStatus, status: ModelCacheStatus) -> None:
         raw = self._store.owner(key) or {}

@@ -16,12 +16,12 @@ from aifactory.autoscale.decision import Decision
 from aifactory.cache.service import copy_for, held, reference, with_copy
 from aifactory.canary import Staged
 from aifactory.cluster.caches import CacheStore
-from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.client import Client
 from aifactory.cluster.discovery import served_of
 from aifactory.cluster.kinds import FOREIGN, Key
 from aifactory.cluster.store import Store
-from aifactory.cluster.writer import NameTakenError, Writer
-from aifactory.decide import Plan, plan
+from aifactory.cluster.writer import Writer
+from aifactory.decide import plan
 from aifactory.holding import holding
 from aifactory.lint import explain
 from aifactory.observed import Observed
@@ -38,9 +38,10 @@ from aifactory.status.transitions import Event
 from aifactory.succession import succession
 from aifactory.telemetry.metrics import Metrics
 
+from .execute import execute
 from .factory import FactoryReader
 from .known import Known
-from .refusal import RETRY_SECONDS, refused
+from .refusal import RETRY_SECONDS, trouble
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
 
 # A new service is reported on once the controllers of its children have made pods, with one write instead of several.
 SETTLE_SECONDS = 0.5
-# Pods of a replica that has failed hold no request that could still be finished; an engine frees GPU memory meanwhile.
-RESTART_GRACE_SECONDS = 30
 
 
 class Reconciler:
@@ -211,10 +210,8 @@ class Reconciler:
             known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
             return False
         known.converged = state if todo.empty else None
-        try:
-            await self._execute(known.service, observed, todo)
-        except (NameTakenError, ApiError) as error:
-            known.refused = refused(error, "service")
+        refused = await execute(self._writer, known.service.metadata.namespace, observed, todo)
+        known.refused = trouble(refused, "service")
         return not todo.empty
 
     def _state(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> object:
@@ -225,19 +222,6 @@ class Reconciler:
         restart = frozenset(pod.uid for pod in restarted(parts, observed, now))
         step = succession(parts, observed, replicas, now)
         return known.service.metadata.generation, self._served, versions, ready, restart, step
-
-    async def _execute(self, service: InferenceService, observed: Observed, todo: Plan) -> None:
-        namespace, _ = service.key
-        for pod, cost in todo.deletion_costs.items():
-            await self._writer.set_deletion_cost(namespace, pod, cost)
-        for child in todo.apply:
-            await self._writer.apply(child, observed.children.get((child["kind"], child["metadata"]["name"])))
-        for child in todo.delete:
-            await self._writer.delete(child)
-        for (kind, name), count in todo.replicas.items():
-            await self._writer.scale(kind, namespace, name, count)
-        for pod, uid in todo.restart.items():
-            await self._writer.delete_pod(namespace, pod, uid, RESTART_GRACE_SECONDS)
 
     async def _report(
         self,

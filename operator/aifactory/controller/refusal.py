@@ -1,22 +1,36 @@
 """Writes that are refused, as what a user has to change."""
 
+from collections.abc import Iterable
+
 from aifactory.api.conditions import Reason
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.writer import NameTakenError
+from aifactory.status.conditions import MESSAGE_LIMIT
 from aifactory.status.pods import Trouble
+
+from .execute import Refused
 
 RETRY_SECONDS = 30.0
 
 
-def refused(error: NameTakenError | ApiError, owner: str) -> Trouble:
-    """Why a child of an `owner`, such as service, cannot be written.
+def trouble(refused: Iterable[Refused], owner: str) -> Trouble | None:
+    """Why children of an `owner`, such as service, cannot be written, all of them in one message; None if all were.
 
     Raises:
         ApiError: if the same write may succeed when it is tried again.
     """
+    found = [_cause(*one, owner) for one in refused]
+    if not found:
+        return None
+    messages = dict.fromkeys(one.message for one in found)
+    share = MESSAGE_LIMIT // len(messages) - 2
+    return Trouble(found[0].reason, "; ".join(message[:share] for message in messages))
+
+
+def _cause(what: str, error: NameTakenError | ApiError, owner: str) -> Trouble:
     if isinstance(error, NameTakenError):
         remedy = error.owner or "remove that object"
         return Trouble(Reason.NAME_TAKEN, f"{error}; rename the {owner} or {remedy}")
     if not error.rejected:
         raise error
-    return Trouble(Reason.APPLY_REJECTED, f"the API server refuses a child object: {error.message}")
+    return Trouble(Reason.APPLY_REJECTED, f"the API server refuses {what}: {error.message}")

@@ -53,6 +53,14 @@ def differences(live: Any, rendered: Any) -> Iterator[Difference]:
     return _differences(live, rendered, _MERGED, "")
 
 
+def replacement(live: Any, rendered: Any) -> Any:
+    """A JSON merge patch after which the live object holds what was rendered and nothing that others added."""
+    if not isinstance(live, Mapping) or not isinstance(rendered, Mapping):
+        return rendered
+    kept = {name: replacement(live.get(name), value) for name, value in rendered.items()}
+    return dict.fromkeys(live.keys() - rendered.keys()) | kept
+
+
 def _differences(live: Any, rendered: Any, merged: Mapping[str, tuple[str, ...]], path: str) -> Iterator[Difference]:
     if live == rendered:
         return

@@ -127,8 +127,9 @@ class Facts:
         return None if self.trouble or self.frozen or not self.observed.exists else self.rollout
 
     def carried_out(self, one: RoleFacts) -> bool:
-        """The decision about a role is."""
-        return one.role.spec.scales and self.refused is None
+        """The decision about a role is, also if other writes were refused."""
+        done = one.decision is not None and one.workload.replicas == one.decision.to
+        return one.role.spec.scales and (self.refused is None or done)
 
     def rolling_out(self, one: RoleFacts) -> bool:
         """Replicas of an earlier spec are still there, or nobody looked at the Deployment since the spec changed.

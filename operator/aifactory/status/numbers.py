@@ -34,11 +34,12 @@ def epoch(text: str | None) -> float | None:
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
-def replicas(group: Group) -> ReplicasStatus:
-    """Counts of the pods of a role."""
+def replicas(group: Group, before: ReplicasStatus | None = None) -> ReplicasStatus:
+    """Counts of the pods of a role; a workload that is lost comes back with the replicas that were wanted `before`."""
     pods = [pod for pod in group.pods if not pod.terminating]
+    lost = before.desired if before else 0
     return ReplicasStatus(
-        desired=group.workload.replicas if group.workload else 0,
+        desired=group.workload.replicas if group.workload else lost,
         current=len(pods),
         ready=len(group.serving_pods),
         pending=sum(pod.pending and not pod.unschedulable for pod in pods),
@@ -46,9 +47,9 @@ def replicas(group: Group) -> ReplicasStatus:
     )
 
 
-def total(groups: Iterable[Group]) -> ReplicasStatus:
-    """Counts of the pods of some roles together."""
-    counts = [replicas(group).model_dump() for group in groups]
+def total(roles: Iterable[ReplicasStatus]) -> ReplicasStatus:
+    """Counts of some roles together."""
+    counts = [role.model_dump() for role in roles]
     return ReplicasStatus(**{name: sum(count[name] for count in counts) for name in ReplicasStatus.model_fields})
 
 

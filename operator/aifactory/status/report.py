@@ -7,7 +7,13 @@ from typing import Any, TypeVar
 from aifactory.api.cachestatus import ModelCacheStatus
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.meta import Model
-from aifactory.api.status import Condition, InferenceServiceStatus, RoleStatus
+from aifactory.api.status import (
+    Condition,
+    InferenceServiceStatus,
+    ReplicasStatus,
+    RoleStatus,
+    ThroughputStatus,
+)
 from aifactory.render import url
 
 from . import cost, energy, numbers
@@ -37,11 +43,11 @@ def report(facts: Facts) -> InferenceServiceStatus:
         url=url(service),
         engine=spec.runtime.engine,
         model=spec.model.name,
-        replicas=numbers.total(one.group for one in model),
+        replicas=numbers.total(_replicas(facts, one) for one in model),
         resolved=model[0].resolved,
         slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
         slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
-        throughput=numbers.throughput(readings) if readings else facts.before.throughput,
+        throughput=_throughput(facts),
         cost=cost.status(facts),
         energy=energy.status(facts),
         scaling=None if several else numbers.scaling(facts, facts.roles[0]),
@@ -51,10 +57,21 @@ def report(facts: Facts) -> InferenceServiceStatus:
     )
 
 
+def _throughput(facts: Facts) -> ThroughputStatus | None:
+    """None where nothing serves; until signals were read it stays as it was."""
+    if not facts.serving:
+        return None
+    return numbers.throughput(facts.readings) if facts.readings else facts.before.throughput
+
+
+def _replicas(facts: Facts, one: RoleFacts) -> ReplicasStatus:
+    return numbers.replicas(one.group, facts.before.replicas_of(one.role.name))
+
+
 def _role(facts: Facts, one: RoleFacts) -> RoleStatus:
     return RoleStatus(
         name=one.role.name,
-        replicas=numbers.replicas(one.group),
+        replicas=_replicas(facts, one),
         resolved=one.resolved,
         scaling=numbers.scaling(facts, one),
     )

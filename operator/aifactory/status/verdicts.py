@@ -33,7 +33,7 @@ _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBL
 
 def unread(facts: Facts) -> frozenset[ConditionType]:
     """Types that cannot be judged yet, as a process that has just started has read no signals: they stay as written."""
-    undecided = any(one.scales and one.decision is None for one in facts.roles)
+    undecided = any(one.scales and one.decision is None and one.group.workload is not None for one in facts.roles)
     readings = _FROM_READINGS if facts.readings is None and facts.serving else frozenset()
     return readings | (_FROM_DECISION if undecided else frozenset())
 

@@ -169,6 +169,37 @@ async def test_a_refused_child_is_an_error(server, writer):
         await writer.apply(child(), known=None)
 
 
+WANTED = {"selector": {"a": "1"}, "ports": [{"name": "http", "port": 80}]}
+DAMAGED = {"clusterIP": "10.96.0.7", "selector": {"a": "1", "evil": "1"}, "ports": [{"port": 81}]}
+
+
+@pytest.mark.parametrize("kind", ["Service", "PodDisruptionBudget"])
+async def test_what_others_added_leaves_a_child_that_it_made_invalid(server, writer, kind):
+    server.refuse("PATCH", PATHS[kind], 422, "Invalid", "spec.ports[0].name: Required value")
+    server.after["PATCH", PATHS[kind]] = (200, child(kind) | {"spec": WANTED})
+    await writer.apply(child(kind) | {"spec": WANTED}, known=child(kind) | {"spec": DAMAGED})
+    refused, repair, again = server.seen
+    assert repair.content_type == "application/merge-patch+json"
+    assert repair.query == {"fieldManager": "aifactory-repairer"}
+    assert repair.body["metadata"] == {"uid": "child-1"}
+    assert repair.body["spec"] == {**WANTED, "selector": {"a": "1", "evil": None}, "clusterIP": None}
+    assert again == refused
+
+
+async def test_a_child_that_is_invalid_by_itself_says_why(server, writer):
+    server.refuse("PATCH", PATHS["Service"], 422, "Invalid", "spec.ports: wrong")
+    with pytest.raises(ApiError, match=r"spec\.ports: wrong"):
+        await writer.apply(child("Service"), known=child("Service"))
+    assert len(server.seen) == 2
+
+
+async def test_replicas_are_not_replaced_because_others_made_their_workload_invalid(server, writer):
+    server.refuse("PATCH", DEPLOYMENT, 422, "Invalid", "volumes")
+    with pytest.raises(ApiError, match="volumes"):
+        await writer.apply(child(), known=child())
+    assert len(server.seen) == 1
+
+
 async def test_only_the_very_child_is_deleted(server, writer):
     await writer.delete(child())
     (seen,) = server.seen

@@ -1,13 +1,14 @@
 """What others changed on a child is undone when it is ours, and left alone when it is theirs."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.render import OPTIONAL, render
-from aifactory.render.drift import HASH_ANNOTATION, differences, holds, stamp
+from aifactory.render.drift import HASH_ANNOTATION, differences, holds, replacement, stamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -219,3 +220,27 @@ def test_differences_name_the_field_and_both_values(rendered, live):
     assert found.keys() == {f"{name}.image", f"{name}.readinessProbe", "spec.selector"}
     assert found[f"{name}.image"][0] == "old"
     assert found[f"{name}.readinessProbe"][0] is None
+
+
+def merged(value: Any, patch: Any) -> Any:
+    """A JSON merge patch as RFC 7386 has it."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for name, item in patch.items():
+        if item is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), item)
+    return result
+
+
+# A merge patch has no word for null, which nothing that is rendered contains.
+RENDERED = OBJECTS.filter(lambda value: "null" not in json.dumps(value))
+
+
+@given(st.data(), RENDERED, OBJECTS)
+def test_a_replacement_leaves_what_was_rendered_and_nothing_that_others_added(data, value, other):
+    live = with_additions(data, value)
+    assert merged(live, replacement(live, value)) == value
+    assert merged(other, replacement(other, value)) == value

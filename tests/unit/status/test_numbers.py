@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from aifactory.api.conditions import Reason
 from aifactory.api.scalingstatus import DecisionStatus
 from aifactory.autoscale.decision import Answer, Cause, DecisionReason, Recommendation
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
 from aifactory.status.numbers import HISTORY, timestamp
+from aifactory.status.pods import Trouble
 
 from tests.unit.status.scene import (
     NOON,
@@ -36,6 +38,16 @@ def test_replicas_are_counted_by_what_they_do():
     counts = Life(**SCALING).look(workload(4, 2), *serving("a", "b"), pod("c"), without_node("d"), gone).replicas
     assert (counts.desired, counts.current, counts.ready) == (4, 4, 2)
     assert (counts.pending, counts.unschedulable) == (1, 1)
+
+
+def test_a_lost_deployment_is_wanted_at_the_size_at_which_it_comes_back():
+    life = Life(**SCALING)
+    assert life.look().replicas.desired == 0, "there was none yet"
+    life.look(workload(3), *serving("a", "b", "c"))
+    life.look()
+    counts = life.look().replicas
+    assert (counts.desired, counts.current, counts.ready) == (3, 0, 0)
+    assert life.look(workload(2)).replicas.desired == 2
 
 
 def first_objective(item, **spec):
@@ -101,6 +113,13 @@ def test_throughput_shows_rates_that_are_known():
     assert shown.output_tokens_per_second is None
 
 
+def test_where_nothing_serves_there_is_no_throughput():
+    life, seen = Life(), readings(generation_tokens=Reading(12.2, State.OK))
+    assert life.look(workload(1), *serving(), readings=seen).throughput.output_tokens_per_second == "12.2"
+    assert life.look(workload(1), *serving()).throughput.output_tokens_per_second == "12.2", "not read yet"
+    assert life.look(workload(1, 0), pod(), readings=seen).throughput is None
+
+
 def test_recommendations_show_value_target_and_ratio():
     items = (
         Recommendation(Signal.TTFT, State.OK, 0.31, 0.5, 0.62, 2),
@@ -112,6 +131,13 @@ def test_recommendations_show_value_target_and_ratio():
     assert (ttft.value, ttft.target, ttft.ratio, ttft.replicas) == ("310ms", "500ms", "0.62", 2)
     assert (cache.value, cache.target, cache.ratio) == ("42.0%", "85.0%", "0.49")
     assert (waiting.state, waiting.value, waiting.ratio, waiting.replicas) == ("MISSING", None, None, None)
+
+
+@pytest.mark.parametrize(("there", "told"), [(2, False), (3, True)])
+def test_a_decision_that_was_carried_out_is_told_although_another_write_was_refused(there, told):
+    refused = Trouble(Reason.NAME_TAKEN, "NetworkPolicy llama exists")
+    found = Life(**SCALING).look(workload(there), *serving(), decision=decision(2, 3, UP), refused=refused).scaling
+    assert bool(found.history) is told
 
 
 def scale(life: Life, from_: int, to: int, reason: DecisionReason = UP):

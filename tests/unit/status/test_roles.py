@@ -160,3 +160,11 @@ def test_the_role_that_does_not_follow_its_signals_is_named():
     read = readings(error="timeout", pods=("p1", "p2"))
     found = condition(look(ALL_SERVE, decided=decision(2, 2), read=read), "ScalingActive")
     assert found.message == "prefill: signals are missing: replicas are held, never lowered"
+
+
+def test_each_lost_workload_keeps_its_own_number() -> None:
+    before = look(ALL_SERVE)
+    lost = look({FRONTEND: ALL_SERVE[FRONTEND], DECODE: ALL_SERVE[DECODE]}, before)
+    assert lost.replicas is not None
+    assert lost.replicas.desired == 3
+    assert [role.replicas.desired for role in lost.roles] == [1, 2, 1]

@@ -68,6 +68,13 @@ def test_a_service_that_cannot_be_created_is_stalled_and_not_under_way():
     assert condition(refused, "Reconciling") is None
 
 
+def test_nobody_says_that_a_lost_deployment_is_scaled():
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), readings=readings(objective(0.3)), decision=decision(1, 1))
+    assert told(condition(life.look(workload(1), *serving()), "ScalingActive")) == ("True", "FollowingObjectives")
+    assert condition(life.look(), "ScalingActive") is None
+
+
 def test_the_model_is_ready_as_soon_as_one_replica_serves():
     assert told(look("ModelReady", pod(), deployment=workload(2, 0))) == ("False", "ModelLoading")
     assert told(look("ModelReady", *serving("a"), pod("b"), deployment=workload(2, 1))) == ("True", "Available")

@@ -1,0 +1,87 @@
+"""A plan carried out as far as the API server lets it: one write that is refused keeps no other from being made."""
+
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from aifactory.cluster.client import ApiError
+from aifactory.cluster.writer import NameTakenError, Writer
+from aifactory.decide import Plan
+from aifactory.observed import Observed
+from aifactory.render.needs import waits
+
+Child = Mapping[str, Any]
+# Pods of a replica that has failed hold no request that could still be finished; an engine frees GPU memory meanwhile.
+RESTART_GRACE_SECONDS = 30
+
+
+class Refused(NamedTuple):
+    """A write that the API server, or the owner of the name, did not let happen."""
+
+    what: str
+    error: NameTakenError | ApiError
+
+
+class Attempts:
+    """Writes that are tried one after the other, and those that were refused."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.refused: list[Refused] = []
+
+    async def make(self, what: str, write: Awaitable[object]) -> bool:
+        """Whether it was made.
+
+        Raises:
+            ApiError: if no answer came, as none would to others.
+        """
+        try:
+            await write
+        except (NameTakenError, ApiError) as error:
+            if isinstance(error, ApiError) and not error.status:
+                raise
+            self.refused.append(Refused(what, error))
+            return False
+        return True
+
+    async def apply(self, children: Iterable[Child], there: Mapping[tuple[str, str], Child]) -> None:
+        """Apply children, some of which are `there`; others wait for what they build on."""
+        lacking: list[Child] = []
+        for child in children:
+            kind, name = child["kind"], child["metadata"]["name"]
+            known = there.get((kind, name))
+            if known is None and waits(child, lacking):
+                continue
+            wanted = _no_fewer(child, known) if self.refused and known else child
+            if not await self.make(f"{kind} {name}", self.writer.apply(wanted, known)) and known is None:
+                lacking.append(child)
+
+    async def delete(self, children: Iterable[Child]) -> None:
+        """Delete children."""
+        for child in children:
+            await self.make(f"{child['kind']} {child['metadata']['name']}", self.writer.delete(child))
+
+
+async def execute(writer: Writer, namespace: str, observed: Observed, todo: Plan) -> list[Refused]:
+    """Carry out a plan; the result is what was refused. Nothing is taken away as long as something is.
+
+    Raises:
+        ApiError: if no answer came.
+    """
+    attempts = Attempts(writer)
+    for pod, cost in todo.deletion_costs.items():
+        await attempts.make(f"Pod {pod}", writer.set_deletion_cost(namespace, pod, cost))
+    await attempts.apply(todo.apply, observed.children)
+    if not attempts.refused:
+        await attempts.delete(todo.delete)
+    for (kind, name), count in todo.replicas.items():
+        if not attempts.refused or count > observed.children[kind, name]["spec"].get("replicas", 1):
+            await attempts.make(f"{kind} {name}", writer.scale(kind, namespace, name, count))
+    for pod, uid in todo.restart.items():
+        await attempts.make(f"Pod {pod}", writer.delete_pod(namespace, pod, uid, RESTART_GRACE_SECONDS))
+    return attempts.refused
+
+
+def _no_fewer(child: Child, known: Child) -> Child:
+    """With the replicas that there are, if fewer are wanted: what was refused may be what was to stand in for them."""
+    count, live = child.get("spec", {}).get("replicas"), known.get("spec", {}).get("replicas", 1)
+    return child if count is None or count >= live else {**child, "spec": {**child["spec"], "replicas": live}}
