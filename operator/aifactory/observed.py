@@ -91,6 +91,11 @@ class Workload:
     mixed: bool = False
 
     @property
+    def lagging(self) -> bool:
+        """Its controller has not looked at what was changed last; a new workload has no earlier state."""
+        return 0 < self.observed_generation < self.generation
+
+    @property
     def refused(self) -> bool:
         """More pods are wanted than the cluster admits, as by a quota; those there are of the newest template."""
         current = self.observed_generation >= self.generation and self.total <= self.updated

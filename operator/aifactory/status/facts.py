@@ -137,9 +137,8 @@ class Facts:
         A change of replicas alone also makes the Deployment's controller lag for a moment, and so does a new
         Deployment, which has no earlier spec; neither is a rollout.
         """
-        lagging = 0 < one.workload.observed_generation < one.workload.generation
         was_rolling = any(condition.reason == Reason.ROLLING_OUT for condition in self.before.conditions)
-        return one.workload.total > one.workload.updated or (lagging and (self.changed or was_rolling))
+        return one.workload.total > one.workload.updated or (one.workload.lagging and (self.changed or was_rolling))
 
     @property
     def changed(self) -> bool:

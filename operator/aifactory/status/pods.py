@@ -46,10 +46,15 @@ def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | No
         reason = stuck(pod)
         if reason is not None:
             return _trouble(reason, f"pod {pod.culprit or pod.name}: {detail(pod)}", advice)
-    late = group.workload is not None and group.workload.progress_deadline_exceeded
-    if late and not any(pod.unschedulable for pod in starting):
+    if late(group):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
     return None
+
+
+def late(group: Group) -> bool:
+    """New replicas load for longer than they may; those that wait for a node do not load."""
+    exceeded = group.workload is not None and group.workload.progress_deadline_exceeded
+    return exceeded and not any(pod.unschedulable for pod in _starting(group))
 
 
 def failing(group: Group) -> Trouble | None:
@@ -61,14 +66,23 @@ def failing(group: Group) -> Trouble | None:
     return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {detail(crashed)}", ADVICE) if crashed else None
 
 
-def _starting(group: Group) -> list[Pod]:
-    """Pods of the template that came last which do not serve yet, newest first; earlier ones are being replaced."""
-    introduced: dict[str, float] = {}
+def current(group: Group) -> tuple[Pod, ...]:
+    """Pods of the template that is rolled out: those that are as many as the workload says, or that came last."""
+    templates: dict[str, tuple[Pod, ...]] = {}
     for pod in group.pods:
-        introduced[pod.template_hash] = min(pod.created_at, introduced.get(pod.template_hash, pod.created_at))
-    newest = max(introduced, key=introduced.__getitem__, default="")
-    pods = [pod for pod in group.pending_pods if pod.template_hash == newest]
-    return sorted(pods, key=lambda pod: -pod.created_at)
+        templates[pod.template_hash] = (*templates.get(pod.template_hash, ()), pod)
+    updated = group.workload.updated if group.workload else 0
+
+    def rank(pods: tuple[Pod, ...]) -> tuple[bool, float]:
+        count = sum(not pod.terminating for pod in pods)
+        return 0 < count == updated, min(pod.created_at for pod in pods)
+
+    return max(templates.values(), key=rank, default=())
+
+
+def _starting(group: Group) -> list[Pod]:
+    """Pods of the template that is rolled out which do not serve yet, newest first; others are being replaced."""
+    return sorted((pod for pod in current(group) if pod.pending), key=lambda pod: -pod.created_at)
 
 
 def unschedulable(pods: Iterable[Pod]) -> tuple[Pod, ...]:
@@ -90,6 +104,11 @@ def lacks_gpus(pod: Pod, accelerator: AcceleratorSpec) -> bool:
     Other resources, labels, taints and volumes may keep a pod away too, which more GPUs do not change.
     """
     return lack(accelerator) in pod.unschedulable_message
+
+
+def comes_free(pod: Pod, accelerator: AcceleratorSpec) -> bool:
+    """What the pod waits for is among what leaving pods give back, unlike labels, taints and volumes."""
+    return "Insufficient " in pod.unschedulable_message or lacks_gpus(pod, accelerator)
 
 
 def stuck(pod: Pod) -> Reason | None:

@@ -1,5 +1,7 @@
 """`Ready`, computed in this one place."""
 
+from collections.abc import Iterable
+
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod
@@ -8,10 +10,12 @@ from aifactory.render.pod import PRODUCT_LABEL
 from . import rollout
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
-from .pods import lacks_gpus, trouble, unschedulable
+from .pods import comes_free, current, lacks_gpus, trouble, unschedulable
 
 # Of the scheduler's plugin NodeAffinity.
 _OTHER_LABELS = "node affinity/selector"
+# Until the place of a pod that has ended is given to another one: the scheduler looks again within ten seconds.
+_PLACE_SECONDS = 30.0
 ASLEEP = "no replica runs; the next request is held until one serves"
 COLD_STARTING = "requests are held while the first replica loads the model"
 
@@ -43,8 +47,7 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     if one.group.workload is None:
         return _absent(facts)
     if facts.rolling_out(one):
-        updated = f"{one.workload.updated} of {one.workload.replicas} replicas run the current spec"
-        return None, Reason.ROLLING_OUT, f"{updated}; serving: {available}"
+        return _rolling_out(facts, one)
     if facts.frozen and available >= total:
         return True, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is changed; serving: {available}"
     if facts.asleep(one):
@@ -55,12 +58,32 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return True, Reason.AVAILABLE, "all required replicas serve"
     waiting = unschedulable(one.group.pods)
     if waiting:
-        return False, _shortage(one), f"{serving}; {_nowhere(one, waiting[0])}"
+        return False, _shortage(one, waiting), f"{serving}; {_nowhere(one, waiting[0])}"
     if facts.cold(one) and not any(pod.restarts for pod in one.group.pending_pods):
         return None, Reason.COLD_STARTING, f"{serving}; {COLD_STARTING}"
     if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
         return False, Reason.WAITING_FOR_REPLICAS, serving
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
+
+
+def _rolling_out(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
+    """On its way, unless a new pod waits for what no replica that leaves will give back."""
+    new = () if one.workload.lagging else current(one.group)
+    run = min(sum(pod.ready and not pod.terminating for pod in new), one.workload.replicas)
+    told = f"{run} of {one.workload.replicas} replicas run the current spec; serving: {one.workload.available}"
+    waiting = unschedulable(new)
+    if not waiting:
+        return None, Reason.ROLLING_OUT, told
+    nowhere = [pod for pod in waiting if not _soon(facts, one, pod)]
+    told = f"{told}; {_nowhere(one, next(iter(nowhere), waiting[0]))}"
+    return (False, _shortage(one, nowhere), told) if nowhere else (None, Reason.ROLLING_OUT, told)
+
+
+def _soon(facts: Facts, one: RoleFacts, pod: Pod) -> bool:
+    """The pod may get the place of a replica that finishes its requests."""
+    seconds = facts.now - (pod.unschedulable_since or facts.now)
+    patience = one.role.spec.drain.timeout.total_seconds() + _PLACE_SECONDS
+    return seconds < patience and comes_free(pod, one.role.spec.accelerator)
 
 
 def _asleep(facts: Facts) -> tuple[bool | None, Reason, str]:
@@ -79,8 +102,8 @@ def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:
     return None, Reason.CREATING, "the workload is being created"
 
 
-def _shortage(one: RoleFacts) -> Reason:
-    lacking = any(lacks_gpus(pod, one.role.spec.accelerator) for pod in unschedulable(one.group.pods))
+def _shortage(one: RoleFacts, waiting: Iterable[Pod]) -> Reason:
+    lacking = any(lacks_gpus(pod, one.role.spec.accelerator) for pod in waiting)
     return Reason.INSUFFICIENT_GPUS if lacking else Reason.UNSCHEDULABLE
 
 

@@ -14,7 +14,7 @@ from . import rollout, slo
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
-from .pods import Trouble, lacks_gpus, trouble, unschedulable
+from .pods import Trouble, lacks_gpus, late, trouble, unschedulable
 from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
 
@@ -64,7 +64,7 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
     if canary := list(rollout.verdicts(facts.canary)):
         yield from canary[1:]
         return
-    if any(one.workload.progress_deadline_exceeded for one in facts.roles):
+    if any(late(one.group) for one in facts.roles):
         message = "replicas take longer than spec.runtime.startupTimeout to load"
         yield Verdict(T.PROGRESSING, False, Reason.STARTUP_TIMEOUT, message)
         return

@@ -4,12 +4,14 @@ import dataclasses
 
 import pytest
 from aifactory.api.conditions import Reason
-from aifactory.observed import Workload
+from aifactory.explain import explain
+from aifactory.observed import Pod, Workload
 from aifactory.status.facts import Held
 from aifactory.status.pods import Trouble
 
 from tests.unit.status.scene import (
     NO_GPUS,
+    NOON,
     SCALING,
     Life,
     condition,
@@ -19,6 +21,7 @@ from tests.unit.status.scene import (
     without_node,
     workload,
 )
+from tests.unit.status.tools import kstatus
 
 REFUSED = Trouble(Reason.APPLY_REJECTED, "the API server refuses a child object: no")
 HELD = Held(None, Reason.MODEL_CACHE_NOT_READY, "ModelCache weights: 42% has arrived")
@@ -54,6 +57,14 @@ SITUATIONS = {
         {"replicas": 2},
         workload(2, total=3, updated=1),
         (*serving("a", "b"), pod("c", template_hash="two")),
+        "Unknown",
+        "RollingOut",
+        "0 of 2 replicas run the current spec; serving: 2",
+    ),
+    "rolling out, a new replica serves": (
+        {"replicas": 2},
+        workload(2, total=3, updated=2),
+        (*serving("a"), *serving("b", template_hash="two"), pod("c", template_hash="two")),
         "Unknown",
         "RollingOut",
         "1 of 2 replicas run the current spec; serving: 2",
@@ -283,6 +294,61 @@ def test_a_corrected_image_loads_although_the_failed_pod_is_still_there():
     life.look(workload(1, available=0, total=2, updated=1), failed, new)
     assert life.ready() == ("Unknown", "RollingOut")
     assert condition(life.status, "Stalled") is None
+
+
+def new(waits: float = 60, message: str = NO_GPUS) -> Pod:
+    """A pod of a changed spec that has waited so many seconds for a node when a life is looked at first."""
+    since = NOON + 60 - waits
+    pending = without_node("c", message)
+    return dataclasses.replace(pending, created_at=since, unschedulable_since=since, template_hash="two")
+
+
+def rolls(*pods: Pod, **spec: object) -> tuple[Life, str]:
+    """A rollout of three replicas and what `Ready` says of it."""
+    life = Life(replicas=3, **spec)
+    found = condition(life.look(workload(3, total=4, updated=1), *serving("a", "b", "d"), *pods), "Ready")
+    return life, found.message
+
+
+def test_a_rollout_to_nodes_that_are_not_there_says_so_at_once_and_what_serves():
+    life, message = rolls(new(waits=1, message=NO_ZONE), accelerator={"product": "NVIDIA-B200"})
+    assert life.ready() == ("False", "Unschedulable")
+    assert message.startswith("0 of 3 replicas run the current spec; serving: 3; 0/3 nodes are available")
+    assert message.endswith("accelerator.product asks for nodes with nvidia.com/gpu.product=NVIDIA-B200")
+    assert kstatus(life.stored) == "InProgress"
+    told = explain(life.stored, life.now)
+    assert "1 without a node" in told
+    assert f"In the way:\n  Ready is False (Unschedulable): {message}" in told
+
+
+def test_a_rollout_waits_for_the_gpus_of_replicas_that_finish_their_requests():
+    life, message = rolls(new(waits=60), drain={"timeout": "1m"})
+    assert life.ready() == ("Unknown", "RollingOut")
+    assert message.endswith(f"serving: 3; {NO_GPUS}")
+    life, _ = rolls(new(waits=95), drain={"timeout": "1m"})
+    assert life.ready() == ("False", "InsufficientGPUs")
+
+
+def test_a_rollout_without_a_node_is_none_that_loads_for_too_long():
+    life = Life(replicas=3)
+    late = workload(3, total=4, updated=1, progress_deadline_exceeded=True)
+    status = life.look(late, *serving("a", "b", "d"), new(message=NO_ZONE))
+    assert life.ready() == ("False", "Unschedulable")
+    assert condition(status, "Progressing").reason == "RollingOut"
+
+
+def test_pods_of_a_spec_that_was_taken_back_say_nothing_of_the_one_in_force():
+    life = Life(replicas=3)
+    life.look(workload(3, total=4, updated=3), *serving("a", "b", "d"), new(message=NO_ZONE))
+    assert life.ready() == ("Unknown", "RollingOut")
+    assert condition(life.status, "Ready").message.startswith("3 of 3 replicas run the current spec")
+
+
+def test_earlier_pods_that_were_made_again_are_not_taken_for_those_of_the_new_spec():
+    life = Life(replicas=3)
+    again = serving("a", "b", "d", created_at=NOON + 50)
+    life.look(workload(3, total=4, updated=1), *again, new(message=NO_ZONE))
+    assert life.ready() == ("False", "Unschedulable")
 
 
 def test_a_failing_rollout_is_said_though_an_earlier_pod_is_replaced_meanwhile():
