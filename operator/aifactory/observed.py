@@ -19,7 +19,8 @@ class Pod:
     Where a replica has several pods, `replica` names the one it belongs to and `nodes` says how many they are. Of the
     pods of a replica taken together the name is that of the `leader`, and `culprit` is the pod that waits or failed. It
     got its node at `scheduled_at` and `began_at` the start of its container, which ended last at `ended_at`; it was
-    told to leave at `left_at`. `addresses` are the IP addresses of an activator, from which it asks for a replica.
+    told to leave at `left_at`. It has been `unstarted_since` if its scheduler, or else its node, does not begin with
+    it. `addresses` are the IP addresses of an activator, from which it asks for a replica.
     While it has a node, it holds `devices`, pairs of an extended resource and its count, or `claims_gpus`; `product` is
     the kind of GPU that it asks its node for.
     """
@@ -44,6 +45,7 @@ class Pod:
     leader: bool = True
     scheduled: bool = False
     scheduled_at: float | None = None
+    unstarted_since: float | None = None
     culprit: str = ""
     uid: str = ""
     began_at: float | None = None

@@ -31,7 +31,7 @@ def stage(
     unused = (rollout.canary is None and before is None) or not deployed
     if role.spec.accelerator.nodes > 1 or (unused and observed.canary.workload is None):
         return Staged(Split(total, 0))
-    seen = _seen(role, observed, total, readings)
+    seen = _seen(role, observed, total, readings, now)
     after = advance(rollout.canary, before, seen, now)
     exists = seen.canary is not None
     if not exists and (after is None or after.phase is not RolloutPhase.PROGRESSING):
@@ -59,11 +59,11 @@ def spoken(role: Role, observed: Observed) -> tuple[MetricDialect, ...]:
     return tuple(dict.fromkeys((*role.dialects, *others)))
 
 
-def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None) -> Seen:
+def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None, now: float) -> Seen:
     wanted = fingerprint(pod_template(role))
     stable = _deployed(observed, naming.child(role), observed.group(role.name))
     canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
-    trouble = failing(_of_template(observed.canary, wanted)) if canary and canary.template == wanted else None
+    trouble = failing(_of_template(observed.canary, wanted), now) if canary and canary.template == wanted else None
     waiting = [pod.unschedulable_message for pod in unschedulable(observed.canary.pods)]
     refused = observed.canary.workload.replica_failure if observed.canary.workload else ""
     return Seen(

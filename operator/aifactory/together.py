@@ -83,7 +83,7 @@ def _fold(members: tuple[Pod, ...]) -> Pod:
     first, nodes = living[0], living[0].nodes
     waiting = [pod for pod in living if pod.unschedulable]
     ready = len(living) == nodes and all(pod.ready for pod in living)
-    worst = max(living, key=lambda pod: (pod.waiting_reason not in STARTING, pod.restarts))
+    worst = max(living, key=_trouble)
     return replace(
         first,
         name=members[0].name,
@@ -97,8 +97,16 @@ def _fold(members: tuple[Pod, ...]) -> Pod:
         waiting_message=worst.waiting_message,
         restarts=worst.restarts,
         last_exit=worst.last_exit,
+        scheduled=worst.scheduled,
+        unstarted_since=worst.unstarted_since,
         culprit=worst.name,
     )
+
+
+def _trouble(pod: Pod) -> tuple[bool, int, float]:
+    """Greater for a pod that is more to blame for its replica."""
+    since = math.inf if pod.unstarted_since is None else pod.unstarted_since
+    return pod.waiting_reason not in STARTING, pod.restarts, -since
 
 
 def _shortage(living: tuple[Pod, ...], waiting: Pod) -> str:

@@ -222,6 +222,25 @@ def test_pods_of_an_earlier_attempt_say_nothing_about_this_one() -> None:
     assert world.argument("llama-canary") == "--seed=3"
 
 
+def test_a_canary_that_its_node_cannot_start_is_taken_back() -> None:
+    world = World()
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve(canary=False)
+    group = world.observed.canary
+
+    def waits(seconds: float) -> Rollout | None:
+        pod = replace(group.pods[0], scheduled=True, unstarted_since=1000.0 - seconds)
+        world.observed = replace(world.observed, canary=replace(group, pods=(pod,)))
+        return world.stage().rollout
+
+    assert (early := waits(120.0)) is not None
+    assert early.phase is P.PROGRESSING
+    assert (late := waits(121.0)) is not None
+    assert late.phase is P.ROLLED_BACK
+    assert "kubectl describe pod" in late.message
+
+
 @pytest.mark.parametrize("refused", ["unschedulable", "quota"])
 def test_a_canary_for_which_there_is_no_room_waits(refused: str) -> None:
     world = World()

@@ -64,6 +64,14 @@ def test_the_pod_that_is_in_trouble_is_named() -> None:
     assert (one.waiting_reason, one.last_exit) == ("CrashLoopBackOff", "Error, exit code 1")
 
 
+def test_the_pod_that_has_waited_longest_for_its_node_to_start_it_is_named() -> None:
+    loads, late, later = (member(rank, ready=False, began_at=None) for rank in range(3))
+    waits = replace(late, unstarted_since=130.0), replace(later, unstarted_since=120.0, scheduled=False)
+    (one,) = folded((loads, *waits))
+    assert (one.culprit, one.unstarted_since, one.scheduled) == ("chat-0-2", 120.0, False)
+    assert folded((loads, late, later))[0].unstarted_since is None
+
+
 def test_a_replica_leaves_when_its_last_pod_does() -> None:
     leaving = [replace(pod, terminating=True) for pod in trio()]
     assert folded(leaving)[0].terminating

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     KIND_MISSING = "KindMissing"
     POD_REJECTED = "PodRejected"
+    POD_NOT_STARTING = "PodNotStarting"
     INSUFFICIENT_GPUS = "InsufficientGPUs"
     UNSCHEDULABLE = "Unschedulable"
     # MetricsAvailable, ScalingActive, SLO*

@@ -48,6 +48,7 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         uid=metadata.get("uid", ""),
         addresses=_addresses(status) if own.get(labels.ROLE) == RoleName.ACTIVATOR else (),
         scheduled_at=epoch(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
+        unstarted_since=_unstarted(metadata, conditions) if _began(containers) is None else None,
         **{"began_at": _began(containers)} | (_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
         **_held(obj.get("spec") or {}, status),
     )
@@ -63,6 +64,17 @@ def _held(spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
         "claims_gpus": any(claim["name"] == naming.GPU_CLAIM for claim in spec.get("resourceClaims") or ()),
         "product": (spec.get("nodeSelector") or {}).get(PRODUCT_LABEL, ""),
     }
+
+
+def _unstarted(metadata: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Since when the scheduler, or else the node, has not done its part of a pod's start.
+
+    A node's part are volumes, claims, network and sandbox; before Kubernetes 1.29 it does not tell.
+    """
+    if "PodScheduled" not in conditions:
+        return epoch(metadata.get("creationTimestamp"))
+    prepared = conditions.get("PodReadyToStartContainers", {})
+    return epoch(prepared.get("lastTransitionTime")) if prepared.get("status") == "False" else None
 
 
 def _count(quantity: Any) -> int:

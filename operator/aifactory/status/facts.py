@@ -96,7 +96,7 @@ class Facts:
     def trouble_of(self, one: RoleFacts) -> Trouble | None:
         """What keeps a role from being as asked for; a failing pod beyond the required ones does not."""
         short = one.workload.available < self.required(one) or self.rolling_out(one)
-        return trouble(self.observed.group(one.role.name)) if short else None
+        return trouble(self.observed.group(one.role.name), self.now) if short else None
 
     def required(self, one: RoleFacts) -> int:
         """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has.

@@ -23,10 +23,16 @@ ADVICE: Mapping[Reason, str] = {
     Reason.CONTAINER_CONFIG_INVALID: "check the names in spec.runtime.env and spec.podTemplate",
     Reason.SECRET_NOT_FOUND: "create the Secret in the service's namespace; the pods start by themselves then",
     Reason.POD_REJECTED: "check quotas and the pod security level of the namespace",
+    Reason.POD_NOT_STARTING: "kubectl describe pod shows why; usual causes are a ConfigMap of spec.podTemplate.volumes "
+    "or spec.accelerator.resourceClaimTemplate that is not there, and too little spec.podTemplate.resources.memory",
     Reason.STARTUP_TIMEOUT: "raise spec.runtime.startupTimeout, or read the log of a pod",
 }
 # A container that failed this often does so again; between two failures it looks as if it were loading.
 _CRASHES = 2
+# A scheduler looks at a pod at once, or when another one has taken over from it; it says when it finds no node. The
+# kubelet itself waits two minutes for volumes to be attached and mounted before it tries again.
+_SCHEDULER_SECONDS = 60.0
+_NODE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,11 @@ class Trouble:
     message: str
 
 
-def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | None:
-    """The first cause that keeps new pods from serving, and what to do; None without one, or while GPUs are short."""
+def trouble(group: Group, now: float, advice: Mapping[Reason, str] = ADVICE) -> Trouble | None:
+    """The first cause that keeps new pods from serving, and what to do; None without one, or while GPUs are short.
+
+    `now` is epoch seconds.
+    """
     if group.workload is not None and group.workload.replica_failure:
         return _trouble(Reason.POD_REJECTED, group.workload.replica_failure, advice)
     starting = _starting(group)
@@ -46,20 +55,22 @@ def trouble(group: Group, advice: Mapping[Reason, str] = ADVICE) -> Trouble | No
         reason = stuck(pod)
         if reason is not None:
             return _trouble(reason, f"pod {pod.culprit or pod.name}: {detail(pod)}", advice)
+    if (found := next(filter(None, (_unstarted(pod, now) for pod in starting)), None)) is not None:
+        return _trouble(Reason.POD_NOT_STARTING, found, advice)
     if late(group):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
     return None
 
 
 def late(group: Group) -> bool:
-    """New replicas load for longer than they may; those that wait for a node do not load."""
+    """New replicas load for longer than they may; those that have no node, or that it has not started, do not load."""
     exceeded = group.workload is not None and group.workload.progress_deadline_exceeded
-    return exceeded and not any(pod.unschedulable for pod in _starting(group))
+    return exceeded and not any(pod.unschedulable or pod.unstarted_since is not None for pod in _starting(group))
 
 
-def failing(group: Group) -> Trouble | None:
+def failing(group: Group, now: float) -> Trouble | None:
     """As `trouble`, but pods that crash again and again count though they serve in between, and a quota does not."""
-    found = trouble(group)
+    found = trouble(group, now)
     if found is not None and not (found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message):
         return found
     crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
@@ -117,6 +128,16 @@ def stuck(pod: Pod) -> Reason | None:
     if reason is Reason.CONTAINER_CONFIG_INVALID and pod.waiting_message.startswith('secret "'):
         return Reason.SECRET_NOT_FOUND
     return Reason.CONTAINER_CRASHING if reason is None and pod.restarts >= _CRASHES else reason
+
+
+def _unstarted(pod: Pod, now: float) -> str | None:
+    """Who has not begun with a pod for too long; None while it may just be about to."""
+    if pod.unstarted_since is None:
+        return None
+    waits, name = now - pod.unstarted_since, pod.culprit or pod.name
+    if not pod.scheduled:
+        return f"pod {name}: the scheduler has not looked at it" if waits > _SCHEDULER_SECONDS else None
+    return f"pod {name}: its node cannot start its containers" if waits > _NODE_SECONDS else None
 
 
 def detail(pod: Pod) -> str:

@@ -91,7 +91,7 @@ def _asleep(facts: Facts) -> tuple[bool | None, Reason, str]:
     activator = facts.observed.group(RoleName.ACTIVATOR)
     if activator.serving_pods:
         return True, Reason.SCALED_TO_ZERO, ASLEEP
-    cause = trouble(activator)
+    cause = trouble(activator, facts.now)
     why = f": {cause.message}" if cause else ""
     return False, Reason.ACTIVATOR_NOT_READY, f"no replica runs, and no activator holds requests{why}"
 

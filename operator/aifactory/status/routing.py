@@ -20,6 +20,7 @@ _ADVICE = {
     **ADVICE,
     Reason.IMAGE_PULL_FAILED: "check spec.runtime.endpointPicker.image and spec.runtime.imagePullSecrets",
     Reason.CONTAINER_CRASHING: "read the pod's log; a usual cause is spec.runtime.endpointPicker.args",
+    Reason.POD_NOT_STARTING: "kubectl describe pod shows why",
 }
 _MISSING = (
     f"the cluster serves no {POOL} of {GROUP}/v1: install the Gateway API inference extension; "
@@ -39,7 +40,7 @@ def _judge(facts: Facts) -> tuple[bool | None, Reason, str]:
     if pool is None:
         return False, Reason.INFERENCE_EXTENSION_MISSING, _MISSING
     picker = facts.observed.group(RoleName.ENDPOINT_PICKER)
-    cause = None if picker.serving_pods else trouble(picker, _ADVICE)
+    cause = None if picker.serving_pods else trouble(picker, facts.now, _ADVICE)
     if cause is not None:
         return False, cause.reason, f"endpoint picker: {cause.message}"
     if not picker.serving_pods:

@@ -161,7 +161,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
     elif decision.limited_by is DecisionReason.PODS_NOT_STARTING:
-        cause = trouble(one.group) or Trouble(Reason.STARTUP_TIMEOUT, decision.message)
+        cause = trouble(one.group, facts.now) or Trouble(Reason.STARTUP_TIMEOUT, decision.message)
         yield Verdict(T.SCALING_LIMITED, True, cause.reason, facts.about(one, cause.message))
     if decision.infeasible:
         message = (

@@ -85,6 +85,24 @@ def test_a_pod_knows_when_it_got_its_node_and_when_its_container_began_last():
     assert pod_of(pod(containerStatuses=[crashing])).began_at is None
 
 
+def test_a_pod_knows_since_when_its_scheduler_or_its_node_has_not_begun_with_it():
+    assert pod_of(pod(phase="Pending")).unstarted_since == MIDNIGHT
+    scheduled, creating = condition("PodScheduled", "True"), container(**CREATING)
+    waits = [scheduled, condition("PodReadyToStartContainers", "False")]
+    seen = pod_of(pod(phase="Pending", conditions=waits, containerStatuses=[creating]))
+    assert (seen.scheduled, seen.unstarted_since) == (True, MIDNIGHT + 120)
+
+
+def test_a_pod_that_pulls_its_image_or_finds_no_node_or_runs_is_begun_with():
+    scheduled, nowhere = condition("PodScheduled", "True"), condition("PodScheduled", "False")
+    pulls = [scheduled, condition("PodReadyToStartContainers", "True")]
+    assert pod_of(pod(conditions=pulls, containerStatuses=[container(**CREATING)])).unstarted_since is None
+    assert pod_of(pod(conditions=[scheduled])).unstarted_since is None, "an earlier Kubernetes does not tell"
+    assert pod_of(pod(conditions=[nowhere])).unstarted_since is None
+    runs = container(running={"startedAt": "2026-01-01T00:05:00Z"})
+    assert pod_of(pod(containerStatuses=[runs])).unstarted_since is None
+
+
 def test_a_pod_that_loads_is_not_ready():
     seen = pod_of(pod(conditions=[condition("Ready", "False")], containerStatuses=[container(running={})]))
     assert not seen.ready

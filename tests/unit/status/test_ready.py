@@ -286,6 +286,43 @@ def test_gpus_that_come_free_let_the_model_load():
     assert life.ready() == ("Unknown", "ModelLoading")
 
 
+@pytest.mark.parametrize(
+    ("waits", "patience", "says"),
+    [
+        ({}, 60, "the scheduler has not looked at it"),
+        ({"scheduled": True}, 120, "its node cannot start its containers"),
+    ],
+)
+def test_a_pod_that_nobody_starts_does_not_load(waits, patience, says):
+    life = Life()
+    waiting = pod("llama-7", unstarted_since=NOON, **waits)
+    while life.now < NOON + patience:
+        life.look(workload(1, available=0), waiting)
+        assert life.ready() == ("Unknown", "ModelLoading")
+    late = workload(1, available=0, progress_deadline_exceeded=True)
+    for deployment in (workload(1, available=0), late):
+        status = life.look(deployment, waiting)
+        assert life.ready() == ("False", "PodNotStarting")
+        assert condition(status, "Ready").message.startswith(f"pod llama-7: {says}; kubectl describe pod shows why")
+        assert condition(status, "Progressing").reason == "WaitingForReplicas"
+        assert condition(status, "Stalled").reason == "PodNotStarting"
+    life.look(workload(1, available=0), pod("llama-7", scheduled=True))
+    assert life.ready() == ("Unknown", "ModelLoading")
+
+
+def test_of_a_replica_of_several_pods_the_one_that_is_not_started_is_named():
+    life = Life(accelerator={"nodes": 2})
+    replica = pod(replica="0", culprit="llama-0-1", scheduled=True, unstarted_since=NOON - 120)
+    message = condition(life.look(workload(1, available=0), replica), "Ready").message
+    assert message.startswith("pod llama-0-1: its node cannot start")
+
+
+def test_a_container_that_cannot_be_made_is_told_before_one_that_is_not_started():
+    life = Life(replicas=2)
+    life.look(workload(2, available=0), dataclasses.replace(SECRET, name="b"), pod(unstarted_since=NOON - 600))
+    assert life.ready() == ("False", "SecretNotFound")
+
+
 def test_a_corrected_image_loads_although_the_failed_pod_is_still_there():
     life = Life()
     life.look(workload(1, available=0), PULL)
