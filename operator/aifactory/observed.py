@@ -76,8 +76,8 @@ class Pod:
 class Workload:
     """The Deployment of a role, or what keeps its replicas of several pods, counted in replicas.
 
-    `capability` is the fingerprint of what decides how much a replica of its template can do, empty if not known; it
-    is `mixed` if others, of another template, serve beside these for a while.
+    `template` is the fingerprint of the pod template it was given, `capability` that of what decides how much a replica
+    of it can do, each empty if not known; it is `mixed` if others, of another template, serve beside these for a while.
     """
 
     replicas: int
@@ -89,6 +89,7 @@ class Workload:
     total: int = 0
     progress_deadline_exceeded: bool = False
     replica_failure: str = ""
+    template: str = ""
     capability: str = ""
     mixed: bool = False
 

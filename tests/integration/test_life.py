@@ -2,7 +2,7 @@
 
 from tests.operator_process import OperatorProcess
 
-from .service import CHILDREN, Service
+from .service import CHILDREN, Service, operator_writes, target
 
 UNSCHEDULABLE = {
     "type": "PodScheduled",
@@ -72,6 +72,27 @@ def test_an_edit_of_the_spec_rolls_out_and_ends_ready(service: Service) -> None:
     ready = service.wait_for("Ready", "True", "Available")
     assert ready["observedGeneration"] == 2
     assert "4096" in service.container()["args"]
+
+
+def test_a_change_of_replicas_alone_is_never_told_as_a_rollout(service: Service) -> None:
+    service.apply({"replicas": 2})
+    service.wait("both pods exist", lambda: len(service.pods()) == 2)
+    service.become_ready()
+    service.apply({"replicas": 1})
+    service.wait("one is left", lambda: service.deployment()["status"].get("replicas") == 1)
+    assert service.wait_for("Ready", "True", "Available")["observedGeneration"] == 2
+    assert "Available" in (told := reasons(service, "Ready"))
+    assert "RollingOut" not in told
+
+
+def reasons(service: Service, kind: str) -> set[str]:
+    """All that the operator has ever given for a condition of the service."""
+    written = (
+        event["requestObject"]["status"].get("conditions", ())
+        for event in operator_writes(service.api, service.namespace)
+        if target(event) == "patch inferenceservices/status" and event["objectRef"]["name"] == service.name
+    )
+    return {one["reason"] for conditions in written for one in conditions if one["type"] == kind}
 
 
 def test_a_paused_service_is_left_as_it_is(service: Service) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod, Workload
 from aifactory.render import labels, naming
+from aifactory.render.drift import HASH_ANNOTATION
 from aifactory.render.nodes import replica_of
-from aifactory.render.template import capability
+from aifactory.render.template import capability, given
 
 _Children = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -59,6 +60,8 @@ def _of_groups(groups: Mapping[str, Any]) -> Workload:
         ready=status.get("readyReplicas", 0),
         available=status.get("readyReplicas", 0),
         total=status.get("replicas", 0),
+        # Of all but the number of replicas, which is as good: hardly anything else of it changes.
+        template=(groups["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""),
         capability=capability(leader) if leader else "",
     )
 
@@ -106,5 +109,6 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
         total=status.get("replicas", 0),
         progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
         replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
+        template=given(deployment),
         capability=capability(template) if template else "",
     )

@@ -41,6 +41,7 @@ class KnownRole:
     decision: Decision | None = None
     left: int | None = None
     missed_at: float | None = None
+    template: str = ""
 
     def __post_init__(self) -> None:
         found, follows = resolve(self.role.spec.slo), self.role.follows
@@ -61,10 +62,17 @@ class KnownRole:
         if group.workload.replicas not in (self.left, self.decision.to):
             self.decision = None
 
+    def settle(self, group: Group) -> None:
+        """Remember the template that the workload's controller has seen, which a change of replicas leaves as it is."""
+        if group.workload is not None and not group.workload.lagging:
+            self.template = group.workload.template
+
     def facts(self, group: Group) -> RoleFacts:
         """For the status."""
         known, of = self.memory.learned(), self.memory.knowledge.capability
-        return RoleFacts(self.role, self.resolved, group, self.decision, self.readings, known, of, self.missed_at)
+        return RoleFacts(
+            self.role, self.resolved, group, self.decision, self.readings, known, of, self.missed_at, self.template
+        )
 
 
 @dataclass(slots=True)
@@ -97,6 +105,7 @@ class Known:
             if one.role.name in before:
                 former = before[one.role.name]
                 one.memory, one.readings, one.left = former.memory, former.readings, former.left
+                one.template = former.template
 
     def recall(self, now: float) -> None:
         """Learn from the status what an operator before this one has learned."""
@@ -104,6 +113,11 @@ class Known:
             before = self.status.scaling_of(one.role.name)
             of = (before.learned_of if before else None) or ""
             one.memory = one.memory.restored(learned.recalled(before), now, of)
+
+    def settle(self, observed: Observed) -> None:
+        """Remember what is rolled out, before anything is changed."""
+        for one in self.roles:
+            one.settle(observed.group(one.role.name))
 
     def decide(self, snapshot: Snapshot | None, observed: Observed, now: float) -> None:
         """Decide once for each new snapshot."""

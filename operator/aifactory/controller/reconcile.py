@@ -141,6 +141,7 @@ class Reconciler:
         before = known.status
         observed = self._store.observe(key)
         self._find_weights(known, observed)
+        known.settle(observed)
         known.decide(self.snapshot, observed, self._clock())
         if key in self._asked_for and known.activate(observed):
             self._asked_for.discard(key)

@@ -32,7 +32,8 @@ class RoleFacts:
     """One role of a service, and what the operator derived from its spec.
 
     `decision` and `readings` are None until signals were read once; `learned` is what a restart should not lose, of
-    replicas with the fingerprint `learned_of`. An objective was last missed at `missed_at` (epoch seconds).
+    replicas with the fingerprint `learned_of`. An objective was last missed at `missed_at` (epoch seconds). `template`
+    is that of the pods when the workload's controller last had nothing left to look at, empty if not known.
     """
 
     role: Role
@@ -43,6 +44,7 @@ class RoleFacts:
     learned: Mapping[str, float] = field(default_factory=dict)
     learned_of: str = ""
     missed_at: float | None = None
+    template: str = ""
 
     @property
     def workload(self) -> Workload:
@@ -132,13 +134,18 @@ class Facts:
         return one.role.spec.scales and (self.refused is None or done)
 
     def rolling_out(self, one: RoleFacts) -> bool:
-        """Replicas of an earlier spec are still there, or nobody looked at the Deployment since the spec changed.
+        """Replicas of an earlier spec are still there, or nobody looked at the Deployment since its template changed.
 
         A change of replicas alone also makes the Deployment's controller lag for a moment, and so does a new
-        Deployment, which has no earlier spec; neither is a rollout.
+        Deployment, which has no earlier spec; neither is a rollout. Where the earlier template is not known, as after a
+        restart, any change of the spec counts.
         """
+        if one.workload.total > one.workload.updated or not one.workload.lagging:
+            return one.workload.total > one.workload.updated
+        if one.template and one.workload.template:
+            return one.template != one.workload.template
         was_rolling = any(condition.reason == Reason.ROLLING_OUT for condition in self.before.conditions)
-        return one.workload.total > one.workload.updated or (one.workload.lagging and (self.changed or was_rolling))
+        return self.changed or was_rolling
 
     @property
     def changed(self) -> bool:

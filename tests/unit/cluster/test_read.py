@@ -8,6 +8,7 @@ from aifactory.cluster.read import pod_of
 from aifactory.cluster.workloads import workload, workload_of
 from aifactory.observed import Workload
 from aifactory.render import labels
+from aifactory.render.drift import HASH_ANNOTATION
 from aifactory.status.numbers import epoch
 
 from tests.unit.cluster.objects import pod
@@ -196,6 +197,16 @@ def test_a_deployment_that_exceeded_its_deadline():
     assert workload_of(deployment({"conditions": [late]})).progress_deadline_exceeded
     on_time = condition("Progressing", "True", "NewReplicaSetAvailable")
     assert not workload_of(deployment({"conditions": [on_time]})).progress_deadline_exceeded
+
+
+def test_what_keeps_pods_knows_the_template_that_it_was_given():
+    kept = deployment({})
+    kept["metadata"]["annotations"] = {labels.TEMPLATE: "abc"}
+    assert workload_of(kept).template == "abc"
+    groups = {"metadata": {"annotations": {HASH_ANNOTATION: "def"}}, "spec": {"replicas": 3}}
+    seen = workload("llama", RoleName.MODEL_SERVER, {("LeaderWorkerSet", "llama-nodes"): groups}, ())
+    assert seen is not None
+    assert seen.template == "def"
 
 
 def member(**metadata: Any) -> dict[str, Any]:

@@ -107,6 +107,19 @@ def test_a_replica_that_was_asked_for_by_a_request_is_nobody_elses_change() -> N
     assert one.memory.asked == one.decision.to
 
 
+def test_the_template_in_force_is_remembered_until_the_controller_has_seen_another_and_across_edits() -> None:
+    service = known("vllm")
+
+    def settled(generation: int, template: str) -> str:
+        workload = Workload(1, generation=generation, observed_generation=generation - 1, template=template)
+        service.settle(Observed({}, {RoleName.MODEL_SERVER: Group(workload)}))
+        service.follow(known("vllm", replicas=2).service)
+        return service.roles[0].facts(Group(workload)).template
+
+    assert settled(1, "one") == "one", "a new workload has no earlier template"
+    assert settled(2, "two") == "one"
+
+
 LEARNED = Memory(base={Signal.TTFT: 0.123}).learned()
 
 

@@ -101,6 +101,7 @@ class Life:
         self.status = InferenceServiceStatus()
         self.now = NOON
         self.missed_at: float | None = None
+        self.template = ""
         self.events: list[Event] = []
         self.told: list[Event] = []
 
@@ -116,7 +117,10 @@ class Life:
         group = Group(deployment, pods)
         decided, read = more.pop("decision", None), more.pop("readings", None)
         self.missed_at = last_missed(read, self.missed_at) if read else self.missed_at
-        seen = RoleFacts(role, derived, group, decided, read, more.pop("learned", {}), missed_at=self.missed_at)
+        if deployment is not None and not deployment.lagging:
+            self.template = deployment.template
+        learned, template = more.pop("learned", {}), self.template
+        seen = RoleFacts(role, derived, group, decided, read, learned, missed_at=self.missed_at, template=template)
         groups = {role.name: group, RoleName.ACTIVATOR: more.pop("activator", Group())}
         observed = Observed({}, groups, more.pop("canary", Group()))
         facts = Facts(self.service, (seen,), observed, self.status, self.now, **more)

@@ -260,6 +260,28 @@ def test_scaling_up_never_makes_a_service_unready():
         assert life.ready() == ("True", "Available")
 
 
+@pytest.mark.parametrize(("replicas", "reason"), [(0, "ScaledToZero"), (1, "Available")])
+def test_fewer_replicas_are_no_rollout_though_nobody_looked_at_the_deployment_yet(replicas, reason):
+    life = Life(replicas=2)
+    life.look(workload(2, template="one"), *serving("a", "b"))
+    life.edit(replicas=replicas)
+    lagging = workload(replicas, available=2, updated=2, total=2, generation=2, observed_generation=1, template="one")
+    for _ in range(2):
+        life.look(lagging, *serving("a", "b"))
+        assert life.ready() == ("True", reason)
+
+
+def test_another_template_is_a_rollout_before_anybody_looked_at_it():
+    life = Life(replicas=2)
+    life.look(workload(2, template="one"), *serving("a", "b"))
+    life.edit(replicas=1)
+    lagging = workload(1, available=2, updated=2, total=2, generation=2, observed_generation=1, template="two")
+    for _ in range(2):
+        status = life.look(lagging, *serving("a", "b"))
+        assert life.ready() == ("Unknown", "RollingOut")
+        assert condition(status, "Ready").message == "0 of 1 replicas run the current spec; serving: 2"
+
+
 def test_a_lost_replica_is_missed_until_it_is_back():
     life = Life(replicas=2)
     life.look(workload(2), *serving("a", "b"))
