@@ -23,6 +23,7 @@ from aifactory.succession import freed, paced, succession
 Child = dict[str, Any]
 _Id = tuple[str, str]
 _ACTIVATION = Activation()
+_WORKLOADS = ("Deployment", "LeaderWorkerSet", "StatefulSet")
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
 _LEAVES_FIRST = -1_000_000
 
@@ -121,6 +122,13 @@ def plan(
         deletion_costs=_costs(service, observed, resized, in_flight),
         restart={pod.name: pod.uid for pod in restarted(parts, observed, now)},
     )
+
+
+def missing(service: InferenceService, observed: Observed, todo: Plan) -> tuple[str, ...]:
+    """Kind and name of children that a plan would add, but for those that come and go with replicas."""
+    passing, wanted = naming.canary(service.metadata.name), map(_id, todo.apply)
+    lacking = ((kind, name) for kind, name in wanted if (kind, name) not in observed.children)
+    return tuple(f"{kind}/{name}" for kind, name in lacking if kind not in _WORKLOADS and name != passing)
 
 
 def _held(role: Role, staged: Staged) -> Collection[tuple[str, str]]:

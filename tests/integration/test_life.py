@@ -101,8 +101,13 @@ def test_a_paused_service_is_left_as_it_is(service: Service) -> None:
     service.apply({"mode": "Paused", "replicas": 3})
     assert service.wait_for("Ready", "True", "Paused")["observedGeneration"] == 2
     assert service.deployment()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    service.kube.delete(service.child_path("services"))
+    unready = service.wait_for("Ready", "False", "Paused")
+    assert unready["message"].endswith(f"missing: Service/{service.name}")
+    assert service.child("services") is None
     service.apply({"replicas": 3})
     service.wait("resumed", lambda: service.deployment()["spec"]["replicas"] == 3)
+    service.wait("reached again", lambda: service.child("services"))
 
 
 def test_a_planned_service_has_a_status_and_no_children(service: Service) -> None:

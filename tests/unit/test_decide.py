@@ -7,7 +7,9 @@ import pytest
 from aifactory.api.engine import Engine
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
-from aifactory.decide import Plan, plan
+from aifactory.api.rollout import RolloutPhase
+from aifactory.canary import Rollout, Split, Staged
+from aifactory.decide import Plan, missing, plan
 from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.render import OPTIONAL
 
@@ -47,6 +49,20 @@ def test_a_new_service_gets_all_its_children():
     assert [child["kind"] for child in todo.apply] == KINDS
     assert todo.apply[-1]["spec"]["replicas"] == 2
     assert (todo.delete, todo.replicas, todo.deletion_costs) == ((), {}, {})
+
+
+def test_what_is_missing_are_children_that_do_not_come_with_replicas():
+    there = cluster()
+    assert missing(service(), there, decide(there)) == ()
+    for kind in ("Service", "PodDisruptionBudget"):
+        del there.children[kind, "llama"]
+    changed = decide(there, runtime={"engine": "vllm", "image": "other:1"})
+    assert missing(service(), there, changed) == ("Service/llama", "PodDisruptionBudget/llama")
+    asked = service(rollout={"canary": {}}, runtime={"engine": "vllm", "image": "other:1"})
+    tried = Staged(Split(stable=2, canary=1), Rollout(RolloutPhase.PROGRESSING, "0123"))
+    todo = plan(asked, there, {SERVERS: 3}, {}, served=(), staged=tried)
+    assert "NetworkPolicy/llama-canary" in {f"{child['kind']}/{child['metadata']['name']}" for child in todo.apply}
+    assert missing(asked, there, todo) == ("Service/llama", "PodDisruptionBudget/llama")
 
 
 def test_a_cluster_with_prometheus_operator_gets_a_pod_monitor_too():

@@ -77,13 +77,17 @@ class KnownRole:
 
 @dataclass(slots=True)
 class Known:
-    """One service; `copy` is the claim and folder of the cache that it reads, `held` why nothing is written for it."""
+    """One service; `copy` is the claim and folder of the cache that it reads, `held` why nothing is written for it.
+
+    `missing` are kind and name of children that are not made again, as the service is frozen.
+    """
 
     service: InferenceService
     roles: tuple[KnownRole, ...] = ()
     snapshot: Snapshot | None = None
     converged: object = None
     plan: PlanStatus | None = None
+    missing: tuple[str, ...] = ()
     held: Held | None = None
     copy: tuple[str, str] | None = None
     refused: Trouble | None = None
@@ -99,7 +103,7 @@ class Known:
     def follow(self, service: InferenceService) -> None:
         """Take a new spec, and what follows from it; roles that stay remember, and are read until the next snapshot."""
         before = {one.role.name: one for one in self.roles}
-        self.service, self.plan, self.copy = service, None, None
+        self.service, self.plan, self.missing, self.copy = service, None, (), None
         self.roles = tuple(map(KnownRole, roles(service)))
         for one in self.roles:
             if one.role.name in before:

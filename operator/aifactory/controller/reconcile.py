@@ -21,7 +21,7 @@ from aifactory.cluster.discovery import served_of
 from aifactory.cluster.kinds import FOREIGN, Key
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import Writer
-from aifactory.decide import plan
+from aifactory.decide import missing, plan
 from aifactory.holding import holding
 from aifactory.lint import explain
 from aifactory.observed import Observed
@@ -186,9 +186,10 @@ class Reconciler:
     async def _apply(self, known: Known, observed: Observed, replicas: Mapping[RoleName, int], staged: Staged) -> bool:
         """Whether anything was written. What was compared and found in place is not compared again until it changes."""
         known.refused = None
-        if known.service.spec.mode is Mode.PAUSED or known.held is not None:
+        mode = known.service.spec.mode
+        if known.held is not None:
             return False
-        known.refused = known.lacking(self._served) if known.service.spec.mode is Mode.ACTIVE else None
+        known.refused = known.lacking(self._served) if mode is Mode.ACTIVE else None
         if known.refused is not None:
             return False
         now = self._clock()
@@ -207,8 +208,9 @@ class Reconciler:
             monitor_labels=self._settings.monitor_labels,
             activation=self._settings.activation,
         )
-        if known.service.spec.mode is Mode.PLAN:
-            known.converged, known.plan = state, preview(known.service, observed, todo, replicas)
+        if mode is not Mode.ACTIVE:
+            known.converged, known.missing = state, missing(known.service, observed, todo)
+            known.plan = preview(known.service, observed, todo, replicas) if mode is Mode.PLAN else None
             return False
         known.converged = state if todo.empty else None
         refused = await execute(self._writer, known.service.metadata.namespace, observed, todo)
@@ -245,6 +247,7 @@ class Reconciler:
             known.plan,
             known.rollout(),
             known.held,
+            known.missing,
             self._factory.spec,
             self.snapshot.watts.get(known.service.metadata.namespace, {}) if self.snapshot else {},
         )

@@ -62,9 +62,9 @@ class Facts:
     """One service at `now` (epoch seconds); clients talk to the first of its `roles`.
 
     `refused` is what kept the last writes from happening; `plan` what would be written in another mode; `rollout` where
-    the canary is, which belongs to the group of its role; `held` why nothing is written. `before` is the status that
-    was written last. `factory` has the prices of GPUs, `watts` the measured power of pods by
-    name.
+    the canary is, which belongs to the group of its role; `held` why nothing is written; `missing` are kind and name of
+    children that are not made again, as the service is frozen. `before` is the status that was written last. `factory`
+    has the prices of GPUs, `watts` the measured power of pods by name.
     """
 
     service: InferenceService
@@ -76,6 +76,7 @@ class Facts:
     plan: PlanStatus | None = None
     rollout: RolloutStatus | None = None
     held: Held | None = None
+    missing: tuple[str, ...] = ()
     factory: AIFactorySpec = NOTHING
     watts: Mapping[str, float] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from .pods import comes_free, current, lacks_gpus, trouble, unschedulable
 _OTHER_LABELS = "node affinity/selector"
 # Until the place of a pod that has ended is given to another one: the scheduler looks again within ten seconds.
 _PLACE_SECONDS = 30.0
+_MOST_NAMES = 5
 ASLEEP = "no replica runs; the next request is held until one serves"
 COLD_STARTING = "requests are held while the first replica loads the model"
 
@@ -49,7 +50,7 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     if facts.rolling_out(one):
         return _rolling_out(facts, one)
     if facts.frozen and available >= total:
-        return True, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is changed; serving: {available}"
+        return _frozen(facts, facts.frozen, available)
     if facts.asleep(one):
         return _asleep(facts)
     if total == 0 and one.workload.replicas == 0:
@@ -64,6 +65,14 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
         return False, Reason.WAITING_FOR_REPLICAS, serving
     return None, Reason.MODEL_LOADING, f"{serving}; the model is loading"
+
+
+def _frozen(facts: Facts, reason: Reason, available: int) -> tuple[bool | None, Reason, str]:
+    """As it should be, unless clients do not find what serves; what else is missing has no part in that."""
+    told, names = f"spec.mode is {facts.service.spec.mode}: nothing is changed", ", ".join(facts.missing[:_MOST_NAMES])
+    if f"Service/{facts.service.metadata.name}" in facts.missing:
+        return False, reason, f"{told}, though without its Service no request is answered; missing: {names}"
+    return True, reason, f"{told}; serving: {available}" + (f"; missing: {names}" if names else "")
 
 
 def _rolling_out(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:

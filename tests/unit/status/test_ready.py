@@ -234,6 +234,18 @@ def test_a_refused_write_is_said_and_what_serves_is_counted():
     assert condition(status, "Ready").message == f"{REFUSED.message}; still serving: 2 of 2"
 
 
+@pytest.mark.parametrize(("mode", "reason"), [("Paused", "Paused"), ("Plan", "PlanOnly")])
+def test_a_frozen_service_says_what_is_missing_and_is_not_ready_where_no_client_finds_it(mode, reason):
+    life = Life(mode=mode)
+    told = condition(life.look(workload(1), *serving(), missing=("PodDisruptionBudget/llama",)), "Ready")
+    assert (told.status, told.reason) == ("True", reason)
+    assert told.message.endswith("nothing is changed; serving: 1; missing: PodDisruptionBudget/llama")
+    told = condition(life.look(workload(1), *serving(), missing=("Service/llama", "NetworkPolicy/llama")), "Ready")
+    assert (told.status, told.reason) == ("False", reason)
+    assert "without its Service no request is answered; missing: Service/llama, NetworkPolicy/llama" in told.message
+    assert "set spec.mode to Active" in explain(life.stored, life.now)
+
+
 def test_a_service_that_waits_for_its_weights_says_so_and_what_serves_meanwhile():
     serves = Life(replicas=2).look(workload(2), *serving("a", "b"), held=HELD)
     assert condition(serves, "Ready").message == f"{HELD.message}; still serving: 2 of 2"
