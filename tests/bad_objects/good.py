@@ -54,6 +54,27 @@ GOOD = (
         },
     ),
     Good(
+        "flags whose fields are not set",
+        {
+            "model": {"source": {"huggingFace": {"repo": "a/b"}}},
+            "runtime": {
+                "latencyBuckets": "Default",
+                "kvCachePrecision": "auto",
+                "contextLength": 4096,
+                "args": [
+                    "--max-num-seqs=8",
+                    "--custom-histogram-buckets={}",
+                    "--kv-cache-dtype=fp8",
+                    "--revision=main",
+                ],
+            },
+        },
+    ),
+    Good(
+        "types of activations beside a number format of weights",
+        {"model": {"precision": "fp8"}, "runtime": {"args": ["--dtype=bfloat16"]}},
+    ),
+    Good(
         "a NIM that chooses among its profiles of one precision",
         {"model": {"precision": "nvfp4"}, "runtime": {"engine": "nim"}, "accelerator": {"count": 2}},
     ),

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.alias_generators import to_snake
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -21,23 +23,29 @@ class Check:
         holds: the same in Python, on the parsed value.
         message: what must be so, for people.
         field: where below the value the error is shown, such as `runtime.args`.
+        told: what to say of a value that is not good in place of the message, which does not know the value.
+        told_cel: the same in CEL.
     """
 
     cel: str
     holds: Callable[[Any], bool]
     message: str
     field: str = ""
+    told: Callable[[Any], str] | None = None
+    told_cel: str = ""
 
     def problem(self, value: Any) -> InitErrorDetails | None:
         """The error for `value`, or None when the rule holds."""
         if self.holds(value):
             return None
-        error = PydanticCustomError("rule", "{message}", {"message": self.message})
+        message = self.told(value) if self.told else self.message
+        error = PydanticCustomError("rule", "{message}", {"message": message, "rule": self.message})
         return InitErrorDetails(type=error, loc=tuple(self.field.split(".")) if self.field else (), input=value)
 
     def rule(self) -> dict[str, str]:
         """The rule as an entry of `x-kubernetes-validations`."""
-        rule = {"rule": self.cel, "message": self.message}
+        told = {"messageExpression": self.told_cel} if self.told_cel else {}
+        rule = {"rule": self.cel, "message": self.message} | told
         return rule | {"fieldPath": f".{self.field}"} if self.field else rule
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -69,6 +77,17 @@ class Unique:
         if not all_different(getattr(item, self.key) if self.key else item for item in items):
             raise ValueError(f"items must differ in {self.key}" if self.key else "items must differ")
         return items
+
+
+def at(spec: Any, path: str) -> Any:
+    """The value at a path of field names, None where one on the way is absent."""
+    return reduce(lambda value, name: value and getattr(value, to_snake(name)), path.split("."), spec)
+
+
+def has(path: str) -> str:
+    """CEL for: the field at a path below `self`, and all optional ones on the way to it, are there."""
+    names = path.split(".")
+    return " && ".join(f"has(self.{'.'.join(names[:length])})" for length in range(2, len(names) + 1))
 
 
 def count_set(*values: object) -> int:

@@ -2,12 +2,8 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import reduce
-from typing import Any
 
-from pydantic.alias_generators import to_snake
-
-from .checks import Check
+from .checks import Check, at, has
 
 
 class Engine(StrEnum):
@@ -70,46 +66,6 @@ _PRECISIONS: Mapping[Engine, tuple[str, ...]] = {
     Engine.DYNAMO: (),
     Engine.CUSTOM: (),
 }
-_VLLM_FLAGS = (
-    *("--model", "--served-model-name", "--host", "--port", "--tensor-parallel-size", "-tp"),
-    *("--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp", "--enable-expert-parallel"),
-    *("--shutdown-timeout", "--enable-lora", "--lora-modules"),
-    *("--nnodes", "-n", "--node-rank", "-r", "--master-addr", "--master-port", "--headless"),
-    "--distributed-executor-backend",
-)
-# Flags that the operator sets from other fields; a second value would contradict the object.
-_OWNED_FLAGS: Mapping[Engine, tuple[str, ...]] = {
-    Engine.VLLM: _VLLM_FLAGS,
-    Engine.LLMD: _VLLM_FLAGS,
-    Engine.NIM: _VLLM_FLAGS,
-    Engine.SGLANG: (
-        *("--model", "--model-path", "--served-model-name", "--host", "--port", "--tp", "--tp-size"),
-        *("--tensor-parallel-size", "--pp", "--pp-size", "--pipeline-parallel-size", "--dp", "--dp-size"),
-        *("--data-parallel-size", "--ep", "--ep-size", "--expert-parallel-size", "--enable-metrics"),
-        *("--enable-lora", "--lora-paths", "--nnodes", "--node-rank", "--dist-init-addr", "--nccl-init-addr"),
-    ),
-    Engine.TRTLLM: ("--served-model-name", "--host", "--port", "--tp-size", "--pp-size", "--ep-size"),
-    Engine.TRITON: (
-        "--model-repository",
-        "--model-store",
-        "--http-port",
-        "--metrics-port",
-        "--allow-grpc",
-        "--exit-timeout-secs",
-    ),
-    Engine.LLAMACPP: (
-        *("-m", "--model", "-hf", "-hfr", "--hf-repo", "-hff", "--hf-file", "-a", "--alias", "--host", "--port"),
-        *("--metrics", "-np", "--parallel"),
-    ),
-    Engine.DYNAMO: (
-        *("--model", "--model-path", "--model-name", "--served-model-name", "--endpoint", "--num-workers"),
-        *("--tensor-parallel-size", "-tp", "--tp", "--tp-size", "--disaggregation-mode", "--is-prefill-worker"),
-        *("--is-decode-worker", "--disaggregation-bootstrap-port", "--disaggregation-transfer-backend"),
-        *("--kv-transfer-config", "--discovery-backend", "--request-plane", "--event-plane", "--host", "--port"),
-    ),
-    Engine.CUSTOM: (),
-}
-_ROLE_ARGS = ("topology.disaggregated.prefill.args", "topology.disaggregated.decode.args")
 
 
 def takes(engine: Engine, path: str) -> bool:
@@ -157,15 +113,13 @@ def engine_checks() -> tuple[Check, ...]:
             field="accelerator.parallelism.data",
         ),
         *(_precision(engine, ("auto", *others)) for engine, others in _PRECISIONS.items()),
-        *(_free_of(engine, flags) for engine, flags in _OWNED_FLAGS.items() if flags),
-        *(_free_of(Engine.DYNAMO, _OWNED_FLAGS[Engine.DYNAMO], path) for path in _ROLE_ARGS),
     )
 
 
 def _only(path: str, engines: tuple[Engine, ...]) -> Check:
     return Check(
-        cel=f"self.runtime.engine in {_texts(engines)} || !({_has(path)})",
-        holds=lambda spec: spec.runtime.engine in engines or _at(spec, path) is None,
+        cel=f"self.runtime.engine in {_texts(engines)} || !({has(path)})",
+        holds=lambda spec: spec.runtime.engine in engines or at(spec, path) is None,
         message=f"only runtime.engine {_either(engines)} can be given this; remove it",
         field=path,
     )
@@ -173,8 +127,8 @@ def _only(path: str, engines: tuple[Engine, ...]) -> Check:
 
 def _needed(path: str, engines: tuple[Engine, ...]) -> Check:
     return Check(
-        cel=f"!(self.runtime.engine in {_texts(engines)}) || ({_has(path)})",
-        holds=lambda spec: spec.runtime.engine not in engines or _at(spec, path) is not None,
+        cel=f"!(self.runtime.engine in {_texts(engines)}) || ({has(path)})",
+        holds=lambda spec: spec.runtime.engine not in engines or at(spec, path) is not None,
         message=f"runtime.engine {_either(engines)} needs {path}",
         field=path.partition(".")[0],
     )
@@ -187,34 +141,6 @@ def _precision(engine: Engine, allowed: tuple[str, ...]) -> Check:
         message=f"with runtime.engine {engine} must be {_either(allowed)}: other formats come with the weights",
         field="model.precision",
     )
-
-
-def _free_of(engine: Engine, flags: tuple[str, ...], path: str = "runtime.args") -> Check:
-    return Check(
-        cel=f"self.runtime.engine != '{engine}' || !({_has(path)}) || self.{path}.all(a, "
-        f"!(a.split('=')[0].replace('_', '-') in {list(flags)}))",
-        holds=lambda spec: (
-            spec.runtime.engine != engine or not any(_flag(word) in flags for word in _at(spec, path) or ())
-        ),
-        message=f"must not contain {', '.join(flags)}: they follow other fields of the spec",
-        field=path,
-    )
-
-
-def _flag(argument: str) -> str:
-    """The flag of a command-line word as the engine reads it: without its value, `_` the same as `-`."""
-    return argument.split("=")[0].replace("_", "-")
-
-
-def _at(spec: Any, path: str) -> Any:
-    """The value at a path of field names, None where one on the way is absent."""
-    return reduce(lambda value, name: value and getattr(value, to_snake(name)), path.split("."), spec)
-
-
-def _has(path: str) -> str:
-    """CEL for: the field and all optional ones on the way to it are there."""
-    names = path.split(".")
-    return " && ".join(f"has(self.{'.'.join(names[:length])})" for length in range(2, len(names) + 1))
 
 
 def _texts(engines: tuple[Engine, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from .egress import EgressSpec
 from .endpointpicker import EndpointPickerSpec
 from .engine import Engine, engine_checks
 from .expose import ExposeSpec
+from .flags import flag_checks
 from .meta import (
     CheckedModel,
     Duration,
@@ -243,6 +244,7 @@ class InferenceServiceSpec(CheckedModel):
         ),
         *(_stays(cel, applies, why) for cel, applies, why in _NEVER_ASLEEP),
         *engine_checks(),
+        *flag_checks(),
     )
     mode: Mode = Field(
         default=Mode.ACTIVE, description="Active; Plan: report only, change nothing; Paused: leave all as it is."

@@ -71,7 +71,7 @@ ENGINES = (
         "a port that llm-d workers share",
         of_engine("llmd", runtime={"args": ["--port=1"]}),
         path="spec.runtime.args",
-        says="must not contain --model",
+        says="must not contain --port: it follows runtime.port",
     ),
     Bad(
         "edges of histograms for TensorRT-LLM",
@@ -225,6 +225,88 @@ ENGINES = (
             says=f"with runtime.engine {engine} must be auto",
         )
         for engine in ("trtllm", "triton", "llamacpp", "dynamo", "custom")
+    ),
+    Bad(
+        "two context lengths",
+        {"runtime": {"contextLength": 4096, "args": ["--seed=1", "--max_model_len=100"]}},
+        path="spec.runtime.args",
+        says="must not contain --max-model-len: it follows runtime.contextLength",
+    ),
+    Bad(
+        "another number of sequences with TensorRT-LLM",
+        of_engine("trtllm", runtime={"maxSequences": 64, "args": ["--max_batch_size", "8"]}),
+        path="spec.runtime.args",
+        says="must not contain --max-batch-size: it follows runtime.maxSequences",
+    ),
+    Bad(
+        "another batch with SGLang",
+        of_engine("sglang", runtime={"maxBatchedTokens": 2048, "args": ["--chunked-prefill-size=512"]}),
+        path="spec.runtime.args",
+        says="must not contain --chunked-prefill-size: it follows runtime.maxBatchedTokens",
+    ),
+    Bad(
+        "another share of the memory with llm-d",
+        of_engine("llmd", runtime={"memoryFraction": "90%", "args": ["--gpu-memory-utilization=0.5"]}),
+        path="spec.runtime.args",
+        says="it follows runtime.memoryFraction",
+    ),
+    Bad(
+        "another context length with llama.cpp",
+        of_engine("llamacpp", runtime={"contextLength": 4096, "args": ["-c", "100"]}),
+        path="spec.runtime.args",
+        says="must not contain -c: it follows runtime.contextLength",
+    ),
+    Bad(
+        "another context length with a NIM",
+        of_engine("nim", runtime={"contextLength": 4096, "args": ["--max-model-len=100"]}),
+        path="spec.runtime.args",
+        says="it follows runtime.contextLength",
+    ),
+    Bad(
+        "another context length for decode",
+        of_engine(
+            "dynamo",
+            runtime={"contextLength": 4096},
+            topology={"disaggregated": {"decode": {"args": ["--max-model-len=100"]}}},
+        ),
+        path="spec.topology.disaggregated.decode.args",
+        says="must not contain --max-model-len: it follows runtime.contextLength",
+    ),
+    Bad(
+        "another revision",
+        {**from_source(huggingFace={"repo": "a/b", "revision": "main"}), "runtime": {"args": ["--revision", "old"]}},
+        path="spec.runtime.args",
+        says="it follows model.source.huggingFace.revision",
+    ),
+    Bad(
+        "another number format",
+        {"model": {"precision": "fp8"}, "runtime": {"args": ["-q=awq"]}},
+        path="spec.runtime.args",
+        says="must not contain -q: it follows model.precision",
+    ),
+    Bad(
+        "another number format of activations",
+        of_engine("sglang", model={"precision": "bf16"}, runtime={"args": ["--dtype", "float16"]}),
+        path="spec.runtime.args",
+        says="must not contain --dtype: it follows model.precision",
+    ),
+    Bad(
+        "another number format of the KV cache",
+        {"runtime": {"kvCachePrecision": "fp8", "args": ["--kv-cache-dtype=auto"]}},
+        path="spec.runtime.args",
+        says="it follows runtime.kvCachePrecision",
+    ),
+    Bad(
+        "other edges of histograms",
+        of_engine("sglang", runtime={"latencyBuckets": "Objectives", "args": ["--bucket-inter-token-latency", "1"]}),
+        path="spec.runtime.args",
+        says="it follows runtime.latencyBuckets",
+    ),
+    Bad(
+        "another host",
+        {"runtime": {"args": ["--host", "127.0.0.1"]}},
+        path="spec.runtime.args",
+        says="must not contain --host: the operator sets it",
     ),
     Bad(
         "two tensor-parallel sizes with SGLang",
