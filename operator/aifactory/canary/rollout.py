@@ -12,6 +12,8 @@ from .split import Side, Split, share_of
 
 RETRY = "change the spec to try again; another annotation in spec.podTemplate.annotations is enough"
 _STARTING = "its replicas are starting"
+# One sentence for both: replicas that take its place at the end are not ready for a moment, again and again.
+_PROMOTING = "the stable replicas are replaced while it serves on, then it goes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,7 @@ def _arrived(known: Rollout | None, seen: Seen, now: float) -> Rollout | None:
 
 
 def _promoting(seen: Seen) -> Rollout:
-    doing = "the canary goes" if seen.replaced else "the stable replicas are replaced while the canary serves on"
-    return Rollout(RolloutPhase.PROMOTING, seen.wanted, message=doing)
+    return Rollout(RolloutPhase.PROMOTING, seen.wanted, message=_PROMOTING)
 
 
 def _progressing(canary: CanarySpec, at: Rollout, seen: Seen, now: float) -> Rollout:

@@ -184,6 +184,7 @@ def test_the_canary_serves_on_until_the_others_are_replaced() -> None:
     assert go(at(phase=P.PROMOTING), **half).phase is P.PROMOTING
     assert goal(SPEC, at(phase=P.PROMOTING), seen(**half)) == Split(5, 5)
     done = {"stable": stable("new", replicas=5), "canary": canary(replicas=5)}
+    assert go(at(phase=P.PROMOTING), **done) == go(at(phase=P.PROMOTING), **half), "a message that does not alternate"
     assert goal(SPEC, at(phase=P.PROMOTING), seen(**done)) == Split(10, 0)
 
 
