@@ -57,6 +57,15 @@ def test_a_changed_field_is_shown_with_both_values_and_nothing_else_is() -> None
     assert change.fields == ["spec.template.spec.containers[model-server].image: vllm:1 -> vllm:2"]
 
 
+def test_a_changed_port_is_named_by_its_number_of_a_service_as_of_a_container() -> None:
+    changes = {change.object: change.fields for change in planned(cluster(), runtime={"port": 9000}).changes}
+    assert "spec.template.spec.containers[model-server].ports[9000]: none -> " in "".join(changes["Deployment/llama"])
+    there = cluster()
+    there.children["Service", "llama"]["spec"]["ports"][0]["targetPort"] = 1
+    (change,) = planned(there).changes
+    assert change.fields == ["spec.ports[80].targetPort: 1 -> http"]
+
+
 def test_more_replicas_are_one_change_and_more_gpus() -> None:
     found = planned(cluster(replicas=2), replicas=5)
     assert found.changes == [ChangeStatus(action="Change", object="Deployment/llama", fields=["spec.replicas: 2 -> 5"])]

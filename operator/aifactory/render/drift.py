@@ -88,9 +88,14 @@ def _of_field(
         found = {_identity(item, merged[name]): item for item in live}
         for item in rendered:
             identity = _identity(item, merged[name])
-            yield from _differences(found.get(identity), item, merged, f"{path}[{identity[0]}]")
+            yield from _differences(found.get(identity), item, merged, f"{path}[{_name(identity)}]")
     else:
         yield from _differences(live, rendered, merged, path)
+
+
+def _name(identity: tuple[Any, ...]) -> Any:
+    """The first field that tells the item apart; ports of containers and of Services are known by different ones."""
+    return next((value for value in identity if value is not None), None)
 
 
 def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
