@@ -27,6 +27,7 @@ _BOUNDS = {
     DecisionReason.GPU_SHORTAGE: Reason.INSUFFICIENT_GPUS,
 }
 _MOST_NAMES = 5
+_ON_THEIR_WAY = "the first samples are on their way"
 _FROM_READINGS = frozenset((T.METRICS_AVAILABLE, T.SLO_MET, T.SLO_RESOLUTION))
 _FROM_DECISION = frozenset((T.SCALING_ACTIVE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED, T.GPU_SHORTAGE))
 
@@ -110,16 +111,10 @@ def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
 def _metrics(facts: Facts, readings: ServiceReadings) -> Verdict:
     if readings.error:
         return Verdict(T.METRICS_AVAILABLE, False, Reason.PROMETHEUS_UNREACHABLE, readings.error)
-    read = [(one, one.readings) for one in facts.roles if one.readings is not None and one.role.dialects]
-    settled = [
-        (pod, seen)
-        for one, seen in read
-        for pod in one.group.serving_pods
-        if _ready_for(facts, pod) > readings.window_seconds
-    ]
+    settled = list(_settled(facts))
     unknown = [missing for one in facts.roles if one.role.dialects for missing in _unknown(one)]
     if unknown and not settled:
-        return Verdict(T.METRICS_AVAILABLE, None, Reason.METRICS_MISSING, "the first samples are on their way")
+        return Verdict(T.METRICS_AVAILABLE, None, Reason.METRICS_MISSING, _ON_THEIR_WAY)
     silent = sorted(pod.name for pod, seen in settled if pod.name not in seen.pods)
     if silent:
         return Verdict(
@@ -142,6 +137,14 @@ def _unknown(one: RoleFacts) -> list[tuple[Signal, State]]:
     found = [(item.objective.signal, item.observed.state) for item in objectives]
     found += [(item.signal, item.state) for item in others]
     return [(signal, state) for signal, state in found if state.unknown]
+
+
+def _settled(facts: Facts) -> Iterator[tuple[Pod, ServiceReadings]]:
+    """Pods that have served for long enough to be measured, with the readings of their role."""
+    for one in facts.roles:
+        if (seen := one.readings) is not None and one.role.dialects:
+            found = (pod for pod in one.group.serving_pods if _ready_for(facts, pod) > seen.window_seconds)
+            yield from ((pod, seen) for pod in found)
 
 
 def _ready_for(facts: Facts, pod: Pod) -> float:
@@ -199,6 +202,8 @@ def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return True, Reason.SCALED_TO_ZERO, ASLEEP
     if not one.group.serving_pods:
         return None, Reason.MODEL_LOADING, "no replica serves yet"
+    if readings is not None and not readings.error and unknown and not any(_settled(facts)):
+        return None, Reason.METRICS_MISSING, _ON_THEIR_WAY
     if unknown:
         return False, Reason.HOLDING, "signals are missing: replicas are held, never lowered"
     return True, Reason.FOLLOWING_OBJECTIVES, "replicas follow the objectives"

@@ -295,6 +295,14 @@ def test_scaling_holds_while_signals_are_missing():
         assert told(look("ScalingActive", readings=seen, decision=decision(1, 1))) == ("False", "Holding")
 
 
+def test_scaling_waits_for_the_first_samples_as_long_as_nobody_misses_them():
+    gone = decision(1, 1, recommendations=(Recommendation(Signal.WAITING_REQUESTS, State.MISSING),))
+    seen = readings(objective(None, State.MISSING), pods=())
+    for ready_at, status, reason in ((NOON + 50, "Unknown", "MetricsMissing"), (NOON - 50, "False", "Holding")):
+        found = look("ScalingActive", *serving("a", ready_at=ready_at), readings=seen, decision=gone)
+        assert told(found) == (status, reason)
+
+
 def test_scaling_waits_for_the_first_replica():
     found = look("ScalingActive", pod(), deployment=workload(1, 0), readings=HEALTHY, decision=decision(1, 1))
     assert told(found) == ("Unknown", "ModelLoading")
