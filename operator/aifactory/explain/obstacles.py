@@ -15,7 +15,7 @@ _ADVICE: Mapping[str, str] = {
     R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
     R.SCHEDULED_MAXIMUM: "raise maxReplicas of the schedule",
     R.BUDGET: "raise spec.scaling.budget",
-    R.INSUFFICIENT_GPUS: "add nodes with GPUs, or lower accelerator.count or replicas",
+    R.INSUFFICIENT_GPUS: "add nodes with GPUs, lower accelerator.count or replicas, or see accelerator.resourceName",
     R.UNSCHEDULABLE: "see what the scheduler says: labels, taints and volumes that the spec asks for have to be there",
     R.PROMETHEUS_UNREACHABLE: "set AIFACTORY_PROMETHEUS_URL of the operator to a Prometheus that it can reach",
     R.METRICS_MISSING: "see that Prometheus scrapes the pods and keeps the labels of the scrape job that is documented",

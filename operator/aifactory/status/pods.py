@@ -27,6 +27,11 @@ ADVICE: Mapping[Reason, str] = {
     "or spec.accelerator.resourceClaimTemplate that is not there, and too little spec.podTemplate.resources.memory",
     Reason.STARTUP_TIMEOUT: "raise spec.runtime.startupTimeout, or read the log of a pod",
 }
+# What a namespace refuses pods for, by a word of the API server's message, where it is not quotas or security.
+_REFUSED = {
+    "PriorityClass": "check spec.podTemplate.priorityClassName",
+    "RuntimeClass": "check spec.podTemplate.runtimeClassName",
+}
 # A container that failed this often does so again; between two failures it looks as if it were loading.
 _CRASHES = 2
 # A scheduler looks at a pod at once, or when another one has taken over from it; it says when it finds no node. The
@@ -49,7 +54,7 @@ def trouble(group: Group, now: float, advice: Mapping[Reason, str] = ADVICE) -> 
     `now` is epoch seconds.
     """
     if group.workload is not None and group.workload.replica_failure:
-        return _trouble(Reason.POD_REJECTED, group.workload.replica_failure, advice)
+        return _refused(group.workload.replica_failure, advice)
     starting = _starting(group)
     for pod in starting:
         reason = stuck(pod)
@@ -145,6 +150,11 @@ def detail(pod: Pod) -> str:
     if pod.last_exit and pod.waiting_reason in ("", "CrashLoopBackOff"):
         return f"container failed with {pod.last_exit}"
     return pod.waiting_message or pod.waiting_reason or f"{pod.restarts} restarts"
+
+
+def _refused(said: str, advice: Mapping[Reason, str]) -> Trouble:
+    other = next((field for word, field in _REFUSED.items() if word in said), None)
+    return _trouble(Reason.POD_REJECTED, said, {**advice, Reason.POD_REJECTED: other} if other else advice)
 
 
 def _trouble(reason: Reason, what: str, advice: Mapping[Reason, str]) -> Trouble:

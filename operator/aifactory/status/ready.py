@@ -1,19 +1,15 @@
 """`Ready`, computed in this one place."""
 
-from collections.abc import Iterable
-
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.role import RoleName
 from aifactory.observed import Pod
-from aifactory.render.pod import PRODUCT_LABEL
 
 from . import rollout
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
-from .pods import comes_free, current, lacks_gpus, trouble, unschedulable
+from .placing import nowhere, shortage
+from .pods import comes_free, current, trouble, unschedulable
 
-# Of the scheduler's plugin NodeAffinity.
-_OTHER_LABELS = "node affinity/selector"
 # Until the place of a pod that has ended is given to another one: the scheduler looks again within ten seconds.
 _PLACE_SECONDS = 30.0
 _MOST_NAMES = 5
@@ -59,7 +55,7 @@ def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
         return True, Reason.AVAILABLE, "all required replicas serve"
     waiting = unschedulable(one.group.pods)
     if waiting:
-        return False, _shortage(one, waiting), f"{serving}; {_nowhere(one, waiting[0])}"
+        return False, shortage(one.role, waiting), f"{serving}; {nowhere(one.role, waiting[0])}"
     if facts.cold(one) and not any(pod.restarts for pod in one.group.pending_pods):
         return None, Reason.COLD_STARTING, f"{serving}; {COLD_STARTING}"
     if any(pod.restarts for pod in one.group.pending_pods) or _was_ready(facts):
@@ -83,9 +79,9 @@ def _rolling_out(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str
     waiting = unschedulable(new)
     if not waiting:
         return None, Reason.ROLLING_OUT, told
-    nowhere = [pod for pod in waiting if not _soon(facts, one, pod)]
-    told = f"{told}; {_nowhere(one, next(iter(nowhere), waiting[0]))}"
-    return (False, _shortage(one, nowhere), told) if nowhere else (None, Reason.ROLLING_OUT, told)
+    lasting = [pod for pod in waiting if not _soon(facts, one, pod)]
+    told = f"{told}; {nowhere(one.role, next(iter(lasting), waiting[0]))}"
+    return (False, shortage(one.role, lasting), told) if lasting else (None, Reason.ROLLING_OUT, told)
 
 
 def _soon(facts: Facts, one: RoleFacts, pod: Pod) -> bool:
@@ -109,22 +105,6 @@ def _absent(facts: Facts) -> tuple[bool | None, Reason, str]:
     if facts.frozen:
         return None, facts.frozen, f"spec.mode is {facts.service.spec.mode}: nothing is created"
     return None, Reason.CREATING, "the workload is being created"
-
-
-def _shortage(one: RoleFacts, waiting: Iterable[Pod]) -> Reason:
-    lacking = any(lacks_gpus(pod, one.role.spec.accelerator) for pod in waiting)
-    return Reason.INSUFFICIENT_GPUS if lacking else Reason.UNSCHEDULABLE
-
-
-def _nowhere(one: RoleFacts, pod: Pod) -> str:
-    """What the scheduler says, and, where labels of nodes are at fault, which the spec asks for."""
-    spec, said = one.role.spec, pod.unschedulable_message
-    product = spec.accelerator.product if one.role.accelerated else None
-    asked = [f"accelerator.product asks for nodes with {PRODUCT_LABEL}={product}"] if product else []
-    if spec.pod_template and spec.pod_template.node_selector:
-        labels = ", ".join(f"{name}={value}" for name, value in spec.pod_template.node_selector.items())
-        asked.append(f"podTemplate.nodeSelector for nodes with {labels}")
-    return "; ".join([said.rstrip("."), *asked]) if asked and _OTHER_LABELS in said else said
 
 
 def _was_ready(facts: Facts) -> bool:

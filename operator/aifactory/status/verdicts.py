@@ -14,6 +14,7 @@ from . import rollout, slo
 from .conditions import Verdict, worst
 from .exposed import exposed
 from .facts import Facts, RoleFacts
+from .placing import nowhere
 from .pods import Trouble, lacks_gpus, late, trouble, unschedulable
 from .ready import ASLEEP, COLD_STARTING
 from .routing import routing
@@ -100,11 +101,11 @@ def _model(facts: Facts) -> Iterator[Verdict]:
 
 def _gpu_shortage(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     accelerator = one.role.spec.accelerator
-    nowhere = unschedulable(one.group.pods)
-    waiting = [pod for pod in nowhere if lacks_gpus(pod, accelerator)]
+    homeless = unschedulable(one.group.pods)
+    waiting = [pod for pod in homeless if lacks_gpus(pod, accelerator)]
     known = one.decision is not None and one.decision.gpu_shortage
-    if (known and not nowhere) or (waiting and (known or not one.scales)):
-        message = waiting[0].unschedulable_message if waiting else "pods wait for a node"
+    if (known and not homeless) or (waiting and (known or not one.scales)):
+        message = nowhere(one.role, waiting[0]) if waiting else "pods wait for a node"
         yield Verdict(T.GPU_SHORTAGE, True, Reason.INSUFFICIENT_GPUS, facts.about(one, message))
 
 

@@ -143,7 +143,7 @@ AIFactory default, or set gpuCostPerHour and costPerHour in scaling.budget.
 In the way:
   Ready is False, GPUShortage is True (InsufficientGPUs): 1 of 2 required replicas serve; \
 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
-    -> add nodes with GPUs, or lower accelerator.count or replicas"""
+    -> add nodes with GPUs, lower accelerator.count or replicas, or see accelerator.resourceName"""
     )
 
 

@@ -30,6 +30,7 @@ SECRET = stuck("CreateContainerConfigError", 'secret "hf" not found')
 PULL = stuck("ImagePullBackOff", 'Back-off pulling image "x:1"')
 KEY = stuck("CreateContainerConfigError", "couldn't find key token in Secret chat/hf")
 QUOTA = 'pods "llama-" is forbidden: exceeded quota: gpus'
+PRIORITY = 'pods "llama-" is forbidden: no PriorityClass with name nope was found'
 NO_ZONE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
 
 # id: spec, Deployment, pods, status, reason, a part of the message
@@ -165,6 +166,14 @@ SITUATIONS = {
         "False",
         "PodRejected",
         "exceeded quota: gpus; check quotas",
+    ),
+    "no such PriorityClass": (
+        {"podTemplate": {"priorityClassName": "nope"}},
+        workload(1, available=0, total=0, updated=0, replica_failure=PRIORITY),
+        (),
+        "False",
+        "PodRejected",
+        "no PriorityClass with name nope was found; check spec.podTemplate.priorityClassName",
     ),
     "no GPU free": ({}, workload(1, available=0), (without_node(),), "False", "InsufficientGPUs", NO_GPUS),
     "no node fits": (
@@ -456,3 +465,51 @@ def test_labels_of_nodes_that_no_node_has_are_named_with_their_field():
     )
     short = Life(accelerator={"product": "NVIDIA-B200"}).look(workload(1, available=0), without_node())
     assert "accelerator.product" not in condition(short, "Ready").message
+
+
+LACKS = "0/3 nodes are available: 3 Insufficient {}."
+NO_CLAIM = '0/3 nodes are available: persistentvolumeclaim "nope" not found. not found'
+FIELDS = {
+    "GPUs": (
+        {"accelerator": {"resourceName": "example.com/gpu", "count": 4}},
+        LACKS.format("example.com/gpu"),
+        "accelerator.resourceName asks for example.com/gpu",
+    ),
+    "a device class": (
+        {"accelerator": {"resourceClaimTemplate": "gpus"}},
+        "0/3 nodes are available: 3 cannot allocate all claims.",
+        "accelerator.resourceClaimTemplate asks for what is in gpus",
+    ),
+    "memory": (
+        {"podTemplate": {"resources": {"memory": "10Ti"}}},
+        LACKS.format("memory"),
+        "podTemplate.resources.memory asks for 10Ti",
+    ),
+    "disk": (
+        {"podTemplate": {"resources": {"ephemeralStorage": "10Ti"}}},
+        LACKS.format("ephemeral-storage"),
+        "podTemplate.resources.ephemeralStorage asks for 10Ti",
+    ),
+    "weights": (
+        {"model": {"name": "m", "source": {"persistentVolumeClaim": {"name": "nope"}}}},
+        NO_CLAIM,
+        "model.source.persistentVolumeClaim names nope",
+    ),
+    "a volume": (
+        {
+            "podTemplate": {
+                "volumes": [{"name": "d", "mountPath": "/d", "persistentVolumeClaim": {"claimName": "nope"}}]
+            }
+        },
+        NO_CLAIM,
+        "podTemplate.volumes names nope",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "said", "field"), FIELDS.values(), ids=FIELDS.keys())
+def test_what_no_node_has_is_told_once_and_with_the_field_that_asks_for_it(spec, said, field):
+    life = Life(**spec)
+    message = condition(life.look(workload(1, available=0), without_node(message=said)), "Ready").message
+    told = said.removesuffix(".").removesuffix(". not found")
+    assert message == f"0 of 1 required replicas serve; {told}; {field}"
