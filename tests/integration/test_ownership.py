@@ -87,6 +87,32 @@ def test_replicas_changed_by_hand_are_put_back_on_a_fixed_service(service: Servi
     service.wait("put back", lambda: service.deployment()["spec"]["replicas"] == 2)
 
 
+def test_replicas_set_by_hand_on_a_service_that_scales_count_and_are_told(service: Service) -> None:
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 8}})
+    service.become_ready()
+    service.wait("a decision", lambda: service.status().get("scaling", {}).get("decision"))
+    for replicas in (3, 2):
+        service.api.kubectl("scale", "deployment", service.name, "-n", service.namespace, f"--replicas={replicas}")
+        newest = service.wait("told", lambda count=replicas: _adopted(service, count))
+        assert newest["reason"] == "AdoptedReplicas"
+        assert service.deployment()["spec"]["replicas"] == replicas
+    assert [(entry["from"], entry["to"]) for entry in service.status()["scaling"]["history"]] == [(3, 2), (1, 3)]
+
+
+def _adopted(service: Service, replicas: int) -> Object | None:
+    history = service.status()["scaling"].get("history") or [{}]
+    return history[0] if history[0].get("to") == replicas else None
+
+
+def test_replicas_that_new_bounds_bring_are_nobody_elses(service: Service) -> None:
+    service.apply({"scaling": {"minReplicas": 1, "maxReplicas": 8}})
+    service.become_ready()
+    service.wait("a decision", lambda: service.status().get("scaling", {}).get("decision"))
+    service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 8}})
+    newest = service.wait("told", lambda: _adopted(service, 2))
+    assert (newest["from"], newest["reason"]) == (1, "BoundsChanged")
+
+
 def test_a_manifest_has_no_diff_after_convergence(service: Service) -> None:
     service.apply()
     service.become_ready()

@@ -1,6 +1,7 @@
 """`make bench-autoscaling`: all policies on both traces, with three start-up times and several seeds.
 
-With `--shapes` (`make bench-shapes`) some of them on made-up loads.
+With `--shapes` (`make bench-shapes`) some of them on made-up loads, with `--hindsight` (`make bench-hindsight`) what
+it takes to know everything but the future.
 """
 
 import argparse
@@ -18,11 +19,12 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.simulate import trace
 from aifactory.simulate.capacity import Capacity, profile
 from aifactory.simulate.engine.models import ENGINES
-from aifactory.simulate.registry import POLICIES
+from aifactory.simulate.registry import ORACLE, POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
-from .report import Key, Run, as_json, by_load, from_json, markdown, summary
+from .hindsight import cheapest
+from .report import Key, Run, as_json, by_load, from_json, known, markdown, summary
 from .shapes import SHAPES, requests
 
 HERE = Path(__file__).parent
@@ -35,6 +37,7 @@ SEEDS = 5
 SHAPE_POLICIES = ("aifactory", "keda-slo", "oracle")
 SHAPE_STARTUPS = (60, 300)
 SHAPE_SEEDS = 1
+HINDSIGHT_SEEDS = 2
 
 
 @cache
@@ -74,9 +77,13 @@ def main() -> None:
     options.add_argument("--processes", type=int, default=os.cpu_count())
     options.add_argument("--policy", action="append", choices=list(POLICIES), help="leave the others as recorded")
     options.add_argument("--shapes", action="store_true", help="made-up loads in place of the traces")
+    options.add_argument("--hindsight", action="store_true", help="the best for those who know all but the future")
     chosen = options.parse_args()
     if chosen.shapes:
         _shapes(chosen.processes)
+        return
+    if chosen.hindsight:
+        _hindsight(chosen.processes)
         return
     runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
     keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
@@ -112,6 +119,26 @@ def _shapes(processes: int) -> None:
     text = by_load(list(_run_all(keys, processes).values()), f"{ENGINE}, made-up loads of an hour")
     print(text)
     (RESULTS / "shapes.md").write_text(text)
+
+
+def _hindsight(processes: int) -> None:
+    """Into a table of their own, beside what the law took with the same seeds."""
+    keys = list(_keys([ORACLE], HINDSIGHT_SEEDS))
+    recorded = {run.key: run.figures.gpu_hours for run in _recorded()}
+    with ProcessPoolExecutor(processes) as pool:
+        found = dict(zip(keys, pool.map(_best, keys), strict=True))
+    rows = [
+        (key, recorded[key._replace(policy="aifactory")] / recorded[key], hours / recorded[key])
+        for key, hours in found.items()
+    ]
+    text = known(rows, HINDSIGHT_SEEDS)
+    print(text)
+    (RESULTS / "hindsight.md").write_text(text)
+
+
+def _best(key: Key) -> float:
+    found, capacity = _loaded(key.trace, key.seed)
+    return cheapest(replace(found, startup=key.startup), capacity)
 
 
 def _recorded() -> list[Run]:

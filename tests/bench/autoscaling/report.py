@@ -54,6 +54,18 @@ def summary(runs: Sequence[Run]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def known(rows: Sequence[tuple[Key, float, float]], seeds: int) -> str:
+    """One table of GPU-hours over the oracle's: the law's, and those of who knows all but the future."""
+    cells: defaultdict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    for key, law, best in rows:
+        cells[key.trace, key.startup].append((law, best))
+    lines = ["| trace | start | aifactory | with hindsight |", "| --- | --- | --- | --- |"]
+    for (trace, startup), found in cells.items():
+        law, best = (fmean(values) for values in zip(*found, strict=True))
+        lines.append(f"| {TITLES[trace]} | {startup} s | {law:.2f} | {best:.2f} |")
+    return f"GPU-hours over those of the oracle, {seeds} seeds.\n\n" + "\n".join(lines) + "\n"
+
+
 def by_load(runs: Sequence[Run], setting: str) -> str:
     """One table with a row for each load and start-up time, and a column for each policy."""
     cells: defaultdict[tuple[str, int], defaultdict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
