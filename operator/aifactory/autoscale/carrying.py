@@ -53,7 +53,10 @@ def _answer(replicas: int, load: Load, fleet: Fleet, cause: Cause | None = None)
 def awaited(one: Measure, readings: ServiceReadings, fleet: Fleet, knowledge: Knowledge) -> bool:
     """A latency that misses its target tells nothing new while replicas are starting, if what one carries is known.
 
-    Nor does it when they have just started: for a window it is that of fewer replicas.
+    Nor does it when they have just started: for a window it is that of fewer replicas, and as long as their queue is
+    worked off.
     """
+    if knowledge.relieved(readings, fleet):
+        return True
     known = knowledge.curves[one.signal].known and not knowledge.doubtful(fleet)
     return known and (fleet.pending > 0 or not knowledge.settled(readings, fleet))

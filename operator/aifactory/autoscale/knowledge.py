@@ -35,11 +35,11 @@ class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
     No number of replicas keeps the targets of the signals `beyond`. At `queued_at` requests got their first tokens that
-    had waited for longer than that. `load` is asked for now (tokens per second), None if not known; a replica has just
-    `carried` so much of it.
-    A replica that is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time
-    are those of replicas with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods
-    that exist took to become ready for the first time, None as long as they did not, 0 if that says nothing of others.
+    had waited for longer than that; `late_with` so many replicas first tokens began to be late, None if they are not.
+    `load` is asked for now (tokens per second), None if not known; a replica has just `carried` so much of it. One that
+    is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time are those of replicas
+    with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods that exist took to
+    become ready for the first time, None as long as they did not, 0 if that says nothing of others.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class Knowledge:
     serving_since: float = 0.0
     queued_at: float = -inf
     beyond: frozenset[Signal] = frozenset()
+    late_with: int | None = None
     capability: str = ""
 
     def about(self, fleet: Fleet) -> "Knowledge":
@@ -88,6 +89,7 @@ class Knowledge:
             lengths=lengths,
             load=load,
             carried=(readings.tokens or 0.0) / fleet.ready,
+            late_with=self._late_with(measures, fleet),
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
@@ -136,6 +138,16 @@ class Knowledge:
         """Requests are late that came when fewer replicas served, and stayed in their queues."""
         late = [one.value or 0.0 for one in measures if one.signal is Signal.TTFT and one.missed]
         return fleet.ready == self.serving and now - self.serving_since < max(late, default=0.0)
+
+    def _late_with(self, measures: tuple[Measure, ...], fleet: Fleet) -> int | None:
+        late = any(one.signal is Signal.TTFT and one.missed for one in measures)
+        return (self.late_with or fleet.ready) if late else None
+
+    def relieved(self, readings: ServiceReadings, fleet: Fleet) -> bool:
+        """Requests are late that waited before replicas came, and no more come than are completed."""
+        offered, completed = readings.offered.usable, readings.completed.usable
+        counted = offered is not None and completed is not None and offered <= completed
+        return counted and self.late_with is not None and fleet.ready > self.late_with
 
     def window(self, behavior: ScalingBehavior) -> float:
         """Seconds for which all signals have to agree before replicas are removed."""

@@ -116,6 +116,17 @@ def test_what_misses_its_target_under_a_load_that_fits_grows_by_its_ratio() -> N
     assert all("grown by the ratio, as the target is missed" in one.message for one in grown if one.changes)
 
 
+@pytest.mark.parametrize(("offered", "grows"), [(12.0, False), (18.0, True)])
+def test_it_does_not_while_new_replicas_work_off_what_waited_before_they_came(offered: float, grows: bool) -> None:
+    watch = Watch(steady(2), spec(max_replicas=40))
+    watch.see(readings(pods=2, ttft=0.4, running=20.0, completed=8.0, tokens=800.0, prompts=8000.0), 120.0)
+    watch.see(readings(pods=2, ttft=3.0, running=20.0, completed=8.0, tokens=800.0, prompts=8000.0), 60.0)
+    watch.fleet = steady(6)
+    late = readings(pods=6, ttft=3.0, running=60.0, completed=12.0, offered=offered, tokens=1200.0, prompts=12000.0)
+    decision = watch.see(late, 60.0)
+    assert (cause(decision) is Cause.TARGET_MISSED) == grows
+
+
 def test_a_replica_that_stands_in_for_one_that_does_not_start_says_so() -> None:
     service = Service(learns=True)
     run(service, spec(max_replicas=20), (3600, 4.0))
