@@ -229,14 +229,16 @@ def test_a_canary_that_its_node_cannot_start_is_taken_back() -> None:
     world.serve(canary=False)
     group = world.observed.canary
 
-    def waits(seconds: float) -> Rollout | None:
+    def waits(seconds: float, exceeded: bool = False) -> Rollout | None:
+        """Nothing is taken back that may only need longer, as for a large volume, before a start has to be done."""
         pod = replace(group.pods[0], scheduled=True, unstarted_since=1000.0 - seconds)
-        world.observed = replace(world.observed, canary=replace(group, pods=(pod,)))
+        workload = group.workload and replace(group.workload, progress_deadline_exceeded=exceeded)
+        world.observed = replace(world.observed, canary=replace(group, pods=(pod,), workload=workload))
         return world.stage().rollout
 
-    assert (early := waits(120.0)) is not None
+    assert (early := waits(600.0)) is not None
     assert early.phase is P.PROGRESSING
-    assert (late := waits(121.0)) is not None
+    assert (late := waits(601.0, exceeded=True)) is not None
     assert late.phase is P.ROLLED_BACK
     assert "kubectl describe pod" in late.message
 

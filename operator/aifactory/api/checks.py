@@ -25,6 +25,7 @@ class Check:
         field: where below the value the error is shown, such as `runtime.args`.
         told: what to say of a value that is not good in place of the message, which does not know the value.
         told_cel: the same in CEL.
+        admission: an object that is stored already goes on although the rule, which came later, does not hold for it.
     """
 
     cel: str
@@ -33,6 +34,7 @@ class Check:
     field: str = ""
     told: Callable[[Any], str] | None = None
     told_cel: str = ""
+    admission: bool = False
 
     def problem(self, value: Any) -> InitErrorDetails | None:
         """The error for `value`, or None when the rule holds."""

@@ -224,6 +224,7 @@ def _where(setting: _Setting, path: str, engines: Collection[Engine]) -> Check:
         field=path,
         told=lambda spec: f"must not contain {_first(spec, path, flags[spec.runtime.engine])}: {because}",
         told_cel=_told_cel(path, of_engine, f"'{because}'"),
+        admission=True,
     )
 
 

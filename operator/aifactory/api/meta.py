@@ -14,6 +14,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -39,14 +40,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel, extra="ignore")
 
 
+STORED = "stored"
+"""The context in which objects of a cluster are validated, which the API server has let in."""
+
+
 class CheckedModel(Model):
     """With rules between its fields, which become CEL rules of the schema."""
 
     checks: ClassVar[tuple[Check, ...]] = ()
 
     @model_validator(mode="after")
-    def _verify(self) -> Self:
-        return verify(self, self.checks)
+    def _verify(self, info: ValidationInfo) -> Self:
+        stored = info.context == STORED
+        return verify(self, tuple(check for check in self.checks if not (stored and check.admission)))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

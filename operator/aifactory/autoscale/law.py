@@ -44,7 +44,7 @@ def decide_replicas(
         rest = memory.rest.unattended(fleet, now)
         decision = zero.sleeping(rest, now)
         return decision, replace(memory, rest=rest, asked=decision.to)
-    memory, moved = memory.opened(basis, fleet, zero.awake(scaling), now)
+    memory, moved = memory.opened(basis, fleet, scaling, now)
     decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, moved, now, promise)
     rest = memory.rest.seen(fleet, readings, now)
     decision = zero.last_replica(scaling, fleet, decision, rest, now)

@@ -53,7 +53,7 @@ class Writer:
             try:
                 return await self._take_back(child, known)
             except ApiError as error:
-                if error.status != HTTPStatus.CONFLICT:
+                if not _another(error):
                     raise
         # Not there as far as is known, or not the same one any more.
         kind, name = child["kind"], child["metadata"]["name"]
@@ -77,7 +77,7 @@ class Writer:
         try:
             return await self._apply(very, force=True)
         except ApiError as error:
-            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or child["kind"] not in _OURS_ALONE:
+            if _another(error) or error.status != HTTPStatus.UNPROCESSABLE_ENTITY or child["kind"] not in _OURS_ALONE:
                 raise
             # Together with what others added it is invalid. It stays the same object, with its address.
             body = {"metadata": {"uid": uid}, "spec": replacement(live["spec"], child["spec"])}
@@ -233,6 +233,12 @@ class Writer:
             "count": 1,
         }
         await self._client.request("POST", EVENT.collection(metadata.namespace), EVENT.plural, body=body)
+
+
+def _another(error: ApiError) -> bool:
+    """What has the name is not the object of that uid: there is none, or it has another."""
+    other = error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in error.message
+    return other or error.status == HTTPStatus.CONFLICT
 
 
 def _path(child: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from aifactory.cluster.client import ApiError
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan
 from aifactory.observed import Observed
-from aifactory.render.needs import waits
+from aifactory.render.needs import carries, waits
 
 Child = Mapping[str, Any]
 # Pods of a replica that has failed hold no request that could still be finished; an engine frees GPU memory meanwhile.
@@ -22,11 +22,15 @@ class Refused(NamedTuple):
 
 
 class Attempts:
-    """Writes that are tried one after the other, and those that were refused."""
+    """Writes that are tried one after the other, and those that were refused.
+
+    Something that serves, or is needed for it, may be `lacking`, or what tells who is to leave.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
         self.refused: list[Refused] = []
+        self.lacking = False
 
     async def make(self, what: str, write: Awaitable[object]) -> bool:
         """Whether it was made.
@@ -51,8 +55,11 @@ class Attempts:
             known = there.get((kind, name))
             if known is None and waits(child, lacking):
                 continue
-            wanted = _no_fewer(child, known) if self.refused and known else child
-            if not await self.make(f"{kind} {name}", self.writer.apply(wanted, known)) and known is None:
+            wanted = _no_fewer(child, known) if self.lacking and known else child
+            if await self.make(f"{kind} {name}", self.writer.apply(wanted, known)):
+                continue
+            self.lacking |= carries(child)
+            if known is None:
                 lacking.append(child)
 
     async def delete(self, children: Iterable[Child]) -> None:
@@ -62,19 +69,19 @@ class Attempts:
 
 
 async def execute(writer: Writer, namespace: str, observed: Observed, todo: Plan) -> list[Refused]:
-    """Carry out a plan; the result is what was refused. Nothing is taken away as long as something is.
+    """Carry out a plan; the result is what was refused. Nothing is taken away as long as something is lacking.
 
     Raises:
         ApiError: if no answer came.
     """
     attempts = Attempts(writer)
     for pod, cost in todo.deletion_costs.items():
-        await attempts.make(f"Pod {pod}", writer.set_deletion_cost(namespace, pod, cost))
+        attempts.lacking |= not await attempts.make(f"Pod {pod}", writer.set_deletion_cost(namespace, pod, cost))
     await attempts.apply(todo.apply, observed.children)
-    if not attempts.refused:
+    if not attempts.lacking:
         await attempts.delete(todo.delete)
     for (kind, name), count in todo.replicas.items():
-        if not attempts.refused or count > observed.children[kind, name]["spec"].get("replicas", 1):
+        if not attempts.lacking or count > observed.children[kind, name]["spec"].get("replicas", 1):
             await attempts.make(f"{kind} {name}", writer.scale(kind, namespace, name, count))
     for pod, uid in todo.restart.items():
         await attempts.make(f"Pod {pod}", writer.delete_pod(namespace, pod, uid, RESTART_GRACE_SECONDS))

@@ -49,7 +49,9 @@ class KnownRole:
         self.resolved = resolved(self.role, self.objectives)
 
     def decide(self, snapshot: Snapshot, group: Group, now: float) -> None:
-        """Read the signals, and run the control law if the role scales."""
+        """Read the signals, and run the control law if the role scales; it begins with the replicas that there are."""
+        if self.left is not None and group.workload is not None:
+            self.left = group.workload.replicas
         self.readings, self.decision, self.memory = decide_role(
             self.role, self.objectives, snapshot, group, self.memory, now
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.meta import STORED
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.role import RoleName
 from aifactory.api.spec import Mode
@@ -162,9 +163,9 @@ class Reconciler:
         known = self._known.get(key)
         new = known is None or known.service.metadata.uid != metadata["uid"]
         if known is None or new:
-            known = self._known[key] = Known(InferenceService.model_validate(raw))
+            known = self._known[key] = Known(InferenceService.model_validate(raw, context=STORED))
         elif known.service.metadata.generation != metadata["generation"]:
-            known.follow(InferenceService.model_validate(raw))
+            known.follow(InferenceService.model_validate(raw, context=STORED))
         if known.raw_status is None or known.raw_status is not raw.get("status"):
             known.raw_status, known.status = raw.get("status"), InferenceServiceStatus.of(raw)
         if new:

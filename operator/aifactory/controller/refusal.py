@@ -11,6 +11,8 @@ from aifactory.status.pods import Trouble
 from .execute import Refused
 
 RETRY_SECONDS = 30.0
+# Refusals of one service are mostly for one cause.
+_TOLD = 3
 
 
 def trouble(refused: Iterable[Refused], owner: str) -> Trouble | None:
@@ -22,9 +24,11 @@ def trouble(refused: Iterable[Refused], owner: str) -> Trouble | None:
     found = [_cause(*one, owner) for one in refused]
     if not found:
         return None
-    messages = dict.fromkeys(one.message for one in found)
-    share = MESSAGE_LIMIT // len(messages) - 2
-    return Trouble(found[0].reason, "; ".join(message[:share] for message in messages))
+    messages = list(dict.fromkeys(one.message for one in found))
+    told, more = messages[:_TOLD], len(messages) - _TOLD
+    share = MESSAGE_LIMIT // len(told) - 10
+    rest = (f"and {more} more",) if more > 0 else ()
+    return Trouble(found[0].reason, "; ".join((*(message[:share] for message in told), *rest)))
 
 
 def _cause(what: str, error: NameTakenError | ApiError, owner: str) -> Trouble:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aifactory.api.inferenceservice import KIND, InferenceService
+from aifactory.api.meta import STORED
 from aifactory.api.status import InferenceServiceStatus
 from aifactory.autoscale.bounds import bounds_of
 from aifactory.runtimes import roles
@@ -23,7 +24,7 @@ def explain(raw: Mapping[str, Any], now: float) -> str:
     """
     metadata, status = raw["metadata"], InferenceServiceStatus.of(raw)
     try:
-        service = InferenceService.model_validate(raw)
+        service = InferenceService.model_validate(raw, context=STORED)
     except ValidationError:
         service = None
     sections = (

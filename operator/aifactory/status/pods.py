@@ -74,12 +74,21 @@ def late(group: Group) -> bool:
 
 
 def failing(group: Group, now: float) -> Trouble | None:
-    """As `trouble`, but pods that crash again and again count though they serve in between, and a quota does not."""
+    """As `trouble`, but pods that crash again and again count though they serve in between.
+
+    Neither a quota does, nor pods that may still start.
+    """
     found = trouble(group, now)
-    if found is not None and not (found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message):
+    if found is not None and not _may_pass(found, group):
         return found
     crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
     return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {detail(crashed)}", ADVICE) if crashed else None
+
+
+def _may_pass(found: Trouble, group: Group) -> bool:
+    if found.reason is Reason.POD_NOT_STARTING:
+        return group.workload is None or not group.workload.progress_deadline_exceeded
+    return found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message
 
 
 def current(group: Group) -> tuple[Pod, ...]:

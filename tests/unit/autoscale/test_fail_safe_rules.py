@@ -300,6 +300,13 @@ def test_rule_11_replicas_that_new_bounds_have_changed_are_nobody_elses() -> Non
     assert watch.see(readings(pods=2, ttft=0.22)).reason is not DecisionReason.BOUNDS_CHANGED
 
 
+def test_rule_11_a_sleeping_service_that_is_woken_by_hand_is_somebody_elses() -> None:
+    watch = Watch(steady(0), spec(min_replicas=0, max_replicas=9))
+    watch.see(readings(pods=0, **QUIET), 60)
+    watch.fleet = steady(1)
+    assert watch.see(readings(pods=1, ttft=0.22)).reason is DecisionReason.ADOPTED_REPLICAS
+
+
 def test_rule_11_its_own_change_is_nobody_elses() -> None:
     watch = Watch(steady(2))
     watch.fleet = steady(watch.see(readings(pods=2, **BUSY)).to)

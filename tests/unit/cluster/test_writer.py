@@ -133,6 +133,15 @@ async def test_a_child_that_was_replaced_by_one_of_another_owner_is_not_taken(se
         await writer.apply(child(), known=child())
 
 
+async def test_a_child_that_has_another_uid_by_now_is_looked_at(server, writer):
+    server.refuse("PATCH", DEPLOYMENT, 422, "Invalid", "metadata.uid: Invalid value: field is immutable")
+    live = child(uid="live-1")
+    live["metadata"]["ownerReferences"] = [CONTROLLERS["InferenceService other"]]
+    server.answers["GET", DEPLOYMENT] = (200, live)
+    with pytest.raises(NameTakenError, match="InferenceService other"):
+        await writer.apply(child(), known=child())
+
+
 async def test_a_child_that_is_gone_although_it_was_known_is_made_anew(server, writer):
     server.refuse("PATCH", DEPLOYMENT, 409, "Conflict", "uid mismatch")
     server.after["PATCH", DEPLOYMENT] = (201, child(uid="child-2"))

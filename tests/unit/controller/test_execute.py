@@ -9,7 +9,7 @@ from aifactory.cluster.client import ApiError
 from aifactory.cluster.kinds import CHILDREN, POD
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import Writer
-from aifactory.controller.execute import execute
+from aifactory.controller.execute import Refused, execute
 from aifactory.controller.refusal import trouble
 from aifactory.decide import Plan, plan
 from aifactory.observed import Group, Observed, Workload
@@ -125,6 +125,15 @@ async def test_another_spec_takes_no_replica_away_while_a_write_is_refused(serve
     assert server.seen[-1].body["spec"]["replicas"] == applied
 
 
+async def test_what_nothing_depends_on_keeps_nobody_from_being_taken_away(server, writer):
+    observed = cluster(replicas=3)
+    observed.children["PodDisruptionBudget", NAME]["spec"] = {}
+    server.refuse("PATCH", where(("PodDisruptionBudget", NAME)), 403, "Forbidden")
+    (refused,) = await execute(writer, NAMESPACE, observed, decide(observed, 1))
+    assert refused.what == f"PodDisruptionBudget {NAME}"
+    assert server.seen[-1].body == {"spec": {"replicas": 1}}
+
+
 async def test_no_pod_leaves_before_it_is_known_which_one_should(server, writer):
     observed = cluster(replicas=3)
     server.refuse("PATCH", POD.path(NAMESPACE, "idle"), 403, "Forbidden")
@@ -155,6 +164,14 @@ async def test_all_that_is_refused_is_told_with_what_to_do(server, writer):
     assert "PodDisruptionBudget llama exists and belongs to something else; rename" in told.message
     assert told.message.endswith("or remove that object")
     assert len(told.message) <= 1024
+
+
+def test_of_many_refusals_the_first_are_told_whole() -> None:
+    every = [Refused(f"StatefulSet llama-{index}", ApiError(403, "Forbidden", "y" * 200)) for index in range(32)]
+    told = trouble(every, "service")
+    assert told is not None
+    assert told.message.count("y" * 200) == 3
+    assert told.message.endswith("; and 29 more")
 
 
 async def test_what_may_go_well_the_next_time_is_tried_again_and_no_trouble(server, writer):

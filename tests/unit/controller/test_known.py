@@ -12,6 +12,7 @@ from aifactory.controller.known import Known
 from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.runtimes.dynamo import DISCOVERY
 from aifactory.signals.objectives import Signal
+from aifactory.signals.snapshot import Snapshot
 
 OBJECTIVES = {
     "timeToFirstToken": {"target": "500ms"},
@@ -159,6 +160,16 @@ def asked_for(*seen: int) -> list[int]:
 
 def test_replicas_that_were_decided_are_asked_for_until_they_are_there() -> None:
     assert asked_for(2, 2, 3, 3) == [3, 3, 3, 3]
+
+
+def test_a_decision_that_begins_with_replicas_of_somebody_else_is_carried_out() -> None:
+    service = known("vllm", scaling={"minReplicas": 7, "maxReplicas": 9})
+    (one,) = service.roles
+    one.left = 3
+    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=5))})
+    service.decide(Snapshot(10.0, 60.0), observed, 10.0)
+    assert service.replicas(observed, 10.0)[RoleName.MODEL_SERVER] == 7
+    assert one.decision is not None
 
 
 def test_replicas_of_somebody_else_are_left_alone_within_the_bounds() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aifactory.api.engine import Engine, takes
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.meta import STORED
 from aifactory.api.owner import ObjectMeta
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.runtimes import roles
@@ -72,3 +73,14 @@ def test_a_flag_that_the_operator_gives_is_refused_by_its_name(
     for flag in given:
         with pytest.raises(ValidationError, match=f"must not contain {flag}: (it follows|the operator sets)"):
             InferenceServiceSpec.model_validate(spec(runtime | {"args": ["--seed", f"{flag}=1"]}, precision, nodes))
+
+
+def test_a_stored_service_goes_on_with_an_argument_that_a_later_rule_refuses() -> None:
+    runtime = {"engine": "vllm", "contextLength": 8192, "args": ["--max-model-len=4096"]}
+    raw = {"metadata": {"name": "chat", "namespace": "n"}, "spec": {"model": {"name": "m"}, "runtime": runtime}}
+    with pytest.raises(ValidationError, match=r"it follows runtime\.contextLength"):
+        InferenceService.model_validate(raw)
+    assert InferenceService.model_validate(raw, context=STORED).spec.runtime.args == ["--max-model-len=4096"]
+    owned = {**raw, "spec": {**raw["spec"], "runtime": {"engine": "vllm", "args": ["--port=1"]}}}
+    with pytest.raises(ValidationError, match="--port"):
+        InferenceService.model_validate(owned, context=STORED)
