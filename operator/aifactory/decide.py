@@ -15,6 +15,7 @@ from aifactory.holding import holding
 from aifactory.observed import Group, Observed
 from aifactory.render import OF_TEMPLATE, naming, render
 from aifactory.render.drift import holds, stamp
+from aifactory.render.needs import WORKLOADS
 from aifactory.render.template import marked
 from aifactory.runtimes import Activation, Role, roles
 from aifactory.several import chosen, kept_for_now, lasting, restarted
@@ -23,7 +24,6 @@ from aifactory.succession import freed, paced, succession
 Child = dict[str, Any]
 _Id = tuple[str, str]
 _ACTIVATION = Activation()
-_WORKLOADS = ("Deployment", "LeaderWorkerSet", "StatefulSet")
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
 _LEAVES_FIRST = -1_000_000
 
@@ -128,7 +128,7 @@ def missing(service: InferenceService, observed: Observed, todo: Plan) -> tuple[
     """Kind and name of children that a plan would add, but for those that come and go with replicas."""
     passing, wanted = naming.canary(service.metadata.name), map(_id, todo.apply)
     lacking = ((kind, name) for kind, name in wanted if (kind, name) not in observed.children)
-    return tuple(f"{kind}/{name}" for kind, name in lacking if kind not in _WORKLOADS and name != passing)
+    return tuple(f"{kind}/{name}" for kind, name in lacking if kind not in WORKLOADS and name != passing)
 
 
 def _held(role: Role, staged: Staged) -> Collection[tuple[str, str]]:

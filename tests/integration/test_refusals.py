@@ -113,18 +113,23 @@ def test_a_canary_takes_nothing_from_a_service_that_is_named_like_it(service: Se
     first.delete()
 
 
-def test_one_child_that_is_refused_keeps_no_other_from_being_repaired(
-    operator: OperatorProcess, own_service: Service
-) -> None:
-    service = own_service
+def lose(operator: OperatorProcess, service: Service, *plurals: str) -> None:
+    """Children of a service with three replicas, while the operator is away."""
     service.apply(THREE)
     service.wait("reported", lambda: service.status().get("replicas", {}).get("desired") == 3)
     service.apply(SCALES)
     service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
     operator.stop()
-    for plural in ("poddisruptionbudgets", "services", "deployments"):
+    for plural in plurals:
         service.kube.delete(service.child_path(plural))
     service.wait("gone", lambda: not service.deployment())
+
+
+def test_one_child_that_is_refused_keeps_no_other_from_being_repaired(
+    operator: OperatorProcess, own_service: Service
+) -> None:
+    service = own_service
+    lose(operator, service, "poddisruptionbudgets", "services", "deployments")
     foreign = {"metadata": {"name": service.name}, "spec": {"selector": {"matchLabels": {"app": "shop"}}}}
     service.kube.send("POST", path(service.namespace, "poddisruptionbudgets"), foreign)
     operator.start()
@@ -137,14 +142,7 @@ def test_one_child_that_is_refused_keeps_no_other_from_being_repaired(
 
 def test_pods_wait_for_the_policy_that_says_who_may_reach_them(operator: OperatorProcess, own_service: Service) -> None:
     service = own_service
-    service.apply(THREE)
-    service.wait("reported", lambda: service.status().get("replicas", {}).get("desired") == 3)
-    service.apply(SCALES)
-    service.wait("seen", lambda: service.status()["observedGeneration"] == 2)
-    operator.stop()
-    for plural in ("networkpolicies", "poddisruptionbudgets", "deployments"):
-        service.kube.delete(service.child_path(plural))
-    service.wait("gone", lambda: not service.deployment())
+    lose(operator, service, "networkpolicies", "poddisruptionbudgets", "deployments")
     foreign = {"metadata": {"name": service.name}, "spec": {"podSelector": {"matchLabels": {"app": "shop"}}}}
     service.kube.send("POST", path(service.namespace, "networkpolicies"), foreign)
     operator.start()

@@ -92,6 +92,15 @@ def has(path: str) -> str:
     return " && ".join(f"has(self.{'.'.join(names[:length])})" for length in range(2, len(names) + 1))
 
 
+FLAG = "a.split('=')[0].replace('_', '-')"
+"""CEL for `flag` of `a`."""
+
+
+def flag(word: str) -> str:
+    """What a word of a command line is about, as an engine reads it: without its value, `_` the same as `-`."""
+    return word.split("=")[0].replace("_", "-")
+
+
 def count_set(*values: object) -> int:
     """How many of `values` are there."""
     return sum(value is not None for value in values)

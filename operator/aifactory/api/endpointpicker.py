@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from .checks import Check
+from .checks import FLAG, Check, flag
 from .meta import CheckedModel, FreeText
 from .podtemplate import ComputeResources
 
@@ -19,10 +19,8 @@ class EndpointPickerSpec(CheckedModel):
 
     checks = (
         Check(
-            cel=f"!has(self.args) || self.args.all(a, !(a.split('=')[0].replace('_', '-') in {_OWNED_FLAGS}))",
-            holds=lambda picker: (
-                not any(word.split("=")[0].replace("_", "-") in _OWNED_FLAGS for word in picker.args or ())
-            ),
+            cel=f"!has(self.args) || self.args.all(a, !({FLAG} in {_OWNED_FLAGS}))",
+            holds=lambda picker: not any(flag(word) in _OWNED_FLAGS for word in picker.args or ()),
             message=f"must not contain {', '.join(_OWNED_FLAGS)}: they follow from the service",
             field="args",
         ),

@@ -4,13 +4,11 @@ from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .checks import Check, at, has
+from .checks import FLAG, Check, at, flag, has
 from .engine import Engine
 
 _Flags = Mapping[str, tuple[str, ...]]
 _ROLE_ARGS = ("topology.disaggregated.prefill.args", "topology.disaggregated.decode.args")
-# What a word of a command line is about, as an engine reads it: without its value, `_` the same as `-`.
-_WORD = "a.split('=')[0].replace('_', '-')"
 
 # Flags that the operator always decides, by the field that they follow, if there is one.
 _VLLM: _Flags = {
@@ -234,14 +232,13 @@ def _because(field: str) -> str:
 
 def _first(spec: Any, path: str, flags: Container[str]) -> str:
     """The first of the flags that the arguments at a path contain; empty if they contain none."""
-    words = (word.split("=")[0].replace("_", "-") for word in at(spec, path) or ())
-    return next((word for word in words if word in flags), "")
+    return next((found for found in map(flag, at(spec, path) or ()) if found in flags), "")
 
 
 def _free_cel(path: str, flags: str) -> str:
-    return f"!({has(path)}) || self.{path}.all(a, !({_WORD} in {flags}))"
+    return f"!({has(path)}) || self.{path}.all(a, !({FLAG} in {flags}))"
 
 
 def _told_cel(path: str, flags: str, because: str) -> str:
-    words = f"self.{path}.map(a, {_WORD}).filter(a, a in {flags})"
+    words = f"self.{path}.map(a, {FLAG}).filter(a, a in {flags})"
     return f"{words}.map(a, 'must not contain ' + a + ': ' + {because})[0]"

@@ -79,7 +79,8 @@ class Knowledge:
         load = lengths.asked(readings)
         starts = self._starts(fleet)
         startup = _ninetieth(filter(None, starts.values())) or self.startup_seconds
-        before = replace(self, queued_at=now) if self._queued(measures, fleet, now) else self
+        late = max((one.value or 0.0 for one in measures if one.signal is Signal.TTFT and one.missed), default=None)
+        before = replace(self, queued_at=now) if self._queued(late, fleet, now) else self
         known = replace(
             before,
             startup_seconds=startup,
@@ -89,7 +90,7 @@ class Knowledge:
             lengths=lengths,
             load=load,
             carried=(readings.tokens or 0.0) / fleet.ready,
-            late_with=self._late_with(measures, fleet),
+            late_with=None if late is None else self.late_with or fleet.ready,
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
@@ -134,14 +135,9 @@ class Knowledge:
         since = max(self.serving_since, self.queued_at + readings.window_seconds)
         return fleet.ready == self.serving and readings.time - since >= readings.window_seconds
 
-    def _queued(self, measures: tuple[Measure, ...], fleet: Fleet, now: float) -> bool:
-        """Requests are late that came when fewer replicas served, and stayed in their queues."""
-        late = [one.value or 0.0 for one in measures if one.signal is Signal.TTFT and one.missed]
-        return fleet.ready == self.serving and now - self.serving_since < max(late, default=0.0)
-
-    def _late_with(self, measures: tuple[Measure, ...], fleet: Fleet) -> int | None:
-        late = any(one.signal is Signal.TTFT and one.missed for one in measures)
-        return (self.late_with or fleet.ready) if late else None
+    def _queued(self, late: float | None, fleet: Fleet, now: float) -> bool:
+        """Requests are late, by so many seconds, that came when fewer replicas served, and stayed in their queues."""
+        return late is not None and fleet.ready == self.serving and now - self.serving_since < late
 
     def relieved(self, readings: ServiceReadings, fleet: Fleet) -> bool:
         """Requests are late that waited before replicas came, and no more come than are completed."""

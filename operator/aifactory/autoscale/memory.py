@@ -158,9 +158,13 @@ class Memory:
         """Replicas cannot keep it: one request alone already misses it, or what was learned says so of any load."""
         return self.slow_alone(one) or self.knowledge.unreachable(one)
 
+    def alone(self, one: Measure) -> float | None:
+        """Share of its target that a latency takes unloaded, 0 if not known yet; None for the other signals."""
+        return self.base.get(one.signal, 0.0) / (one.target or 1.0) if one.latency else None
+
     def slow_alone(self, one: Measure) -> bool:
         """One request alone already misses it."""
-        return one.latency and self.base.get(one.signal, 0.0) >= (one.target or 1.0)
+        return (self.alone(one) or 0.0) >= 1.0
 
     def _judged(self, measures: tuple[Measure, ...], readings: ServiceReadings) -> ServiceReadings:
         """With the objectives that replicas can keep: others would spend a budget that nobody has."""

@@ -51,7 +51,7 @@ class Tick:
             return self._carried(one)
         if one.ratio is None:
             return Answer(self.scaling.min_replicas, Cause.NO_REQUESTS)
-        base = self._base(one)
+        base = self.memory.alone(one)
         bounds = Thresholds.of(self.scaling.behavior, base or 0.0)
         if self.rising(one) > bounds.up:
             return self._more(one, bounds)
@@ -120,7 +120,7 @@ class Tick:
 
     def bounds(self, one: Measure) -> Thresholds:
         """The thresholds of a signal."""
-        return Thresholds.of(self.scaling.behavior, self._base(one) or 0.0)
+        return Thresholds.of(self.scaling.behavior, self.memory.alone(one) or 0.0)
 
     def rising(self, one: Measure) -> float:
         """What has to be above the threshold: the average and the value now, so that neither noise nor the past counts.
@@ -132,7 +132,3 @@ class Tick:
         return (
             one.ratio if self.now < self.memory.panic_until else min(one.ratio, self.memory.averages.ratios[one.signal])
         )
-
-    def _base(self, one: Measure) -> float | None:
-        """Share of its target that a latency takes unloaded, 0 if not known yet; None for the other signals."""
-        return self.memory.base.get(one.signal, 0.0) / (one.target or 1.0) if one.latency else None

@@ -5,9 +5,10 @@ from typing import Any
 
 from .labels import COMPONENT
 
+WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
+"""Kinds that come and go with replicas."""
 # What makes pods, gives them rights, or leads to them.
-_WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet")
-_BUILT = (*_WORKLOADS, "Job", "RoleBinding", "HTTPRoute", "Ingress")
+_BUILT = (*WORKLOADS, "Job", "RoleBinding", "HTTPRoute", "Ingress")
 # Who pods are, what they may do and read, who may reach them, and where they are found. Instead of one that is lacking
 # there may be one of somebody else, whose rights and requests are not theirs.
 _NEEDED = ("ServiceAccount", "Role", "PersistentVolumeClaim", "NetworkPolicy", "Service", "InferencePool")
@@ -21,7 +22,7 @@ def waits(child: Mapping[str, Any], lacking: Iterable[Mapping[str, Any]]) -> boo
 
 def carries(child: Mapping[str, Any]) -> bool:
     """Whether others may serve only in place of it: a workload, or what its pods need."""
-    return child["kind"] in (*_WORKLOADS, *_NEEDED)
+    return child["kind"] in (*WORKLOADS, *_NEEDED)
 
 
 def _component(child: Mapping[str, Any]) -> str | None:

@@ -124,17 +124,15 @@ async def test_a_child_of_ours_that_was_lost_from_sight_is_taken_back(server, wr
     assert server.seen[1].query["force"] == "true"
 
 
-async def test_a_child_that_was_replaced_by_one_of_another_owner_is_not_taken(server, writer):
-    server.refuse("PATCH", DEPLOYMENT, 409, "Conflict", "uid mismatch")
-    live = child(uid="live-1")
-    live["metadata"]["ownerReferences"] = [CONTROLLERS["InferenceService other"]]
-    server.answers["GET", DEPLOYMENT] = (200, live)
-    with pytest.raises(NameTakenError, match="InferenceService other"):
-        await writer.apply(child(), known=child())
-
-
-async def test_a_child_that_has_another_uid_by_now_is_looked_at(server, writer):
-    server.refuse("PATCH", DEPLOYMENT, 422, "Invalid", "metadata.uid: Invalid value: field is immutable")
+@pytest.mark.parametrize(
+    ("status", "reason", "message"),
+    [
+        (409, "Conflict", "uid mismatch"),
+        (422, "Invalid", "metadata.uid: Invalid value: field is immutable"),
+    ],
+)
+async def test_a_child_that_was_replaced_by_one_of_another_owner_is_not_taken(server, writer, status, reason, message):
+    server.refuse("PATCH", DEPLOYMENT, status, reason, message)
     live = child(uid="live-1")
     live["metadata"]["ownerReferences"] = [CONTROLLERS["InferenceService other"]]
     server.answers["GET", DEPLOYMENT] = (200, live)
