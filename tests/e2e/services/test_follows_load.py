@@ -1,6 +1,5 @@
 """Replicas follow the time to first token, and nobody who asks notices."""
 
-import math
 import time
 from datetime import datetime
 from itertools import pairwise
@@ -53,13 +52,13 @@ def test_the_idlest_replica_leaves_first_and_a_busy_one_stays(serve: Serve) -> N
 
 
 def _settled(service: Service, seconds: float) -> bool:
-    """All replicas serve and the objective is met; neither changed for so long."""
+    """The newest scaling is told, all replicas serve and the objective is met; neither changed for so long."""
     status = service.status
-    counts, verdict = status["replicas"], service.condition("SLOMet")
-    changes = (status["scaling"].get("lastScaleTime", ""), verdict.get("lastTransitionTime", ""))
-    latest = max((datetime.fromisoformat(change).timestamp() for change in changes if change), default=math.inf)
-    met = counts["ready"] == counts["desired"] and verdict.get("status") == "True"
-    return met and time.time() - latest > seconds
+    counts, verdict, scaled = status["replicas"], service.condition("SLOMet"), status["scaling"].get("lastScaleTime")
+    if not scaled or verdict.get("status") != "True" or not counts["ready"] == counts["desired"] == service.replicas:
+        return False
+    latest = max(datetime.fromisoformat(change).timestamp() for change in (scaled, verdict["lastTransitionTime"]))
+    return time.time() - latest > seconds
 
 
 def _ready_since(pod: Object) -> str:
