@@ -7,7 +7,7 @@ KIND := $(BIN)/python -m tests.kind
 # Tests wait more than they compute, so a few more workers than cores are useful.
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 # Long enough for all the waits of a test together, so that the one that fails is named.
-E2E := $(BIN)/pytest --timeout=1200
+E2E := $(BIN)/pytest --timeout=2400
 # Compiled tests are kept: each worker would take five seconds to compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -67,7 +67,7 @@ test-simulated: install ## The simulator, and runs of the control law on it whil
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet
 	$(KIND) binaries
-	$(PYTEST) tests/integration
+	$(PYTEST) --timeout=900 tests/integration
 
 .PHONY: test-outages
 test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up

@@ -15,7 +15,7 @@ from tests.kind.cluster import Cluster
 from .install import install
 from .kube import Kube, path
 from .service import Service
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 Serve = Callable[..., Service]
 
@@ -55,7 +55,7 @@ def fresh_namespace(kube: Kube) -> Iterator[str]:
         kube.delete(pods, grace_seconds=1)
         return not kube.items(pods)
 
-    wait_until(f"namespace {name} is empty", empty, 90, lambda: str(kube.items(pods)))
+    wait_until(f"namespace {name} is empty", empty, PATIENCE, lambda: str(kube.items(pods)))
 
 
 @pytest.fixture

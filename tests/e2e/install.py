@@ -41,7 +41,7 @@ def install(cluster: Cluster, run: str) -> None:
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(_FOLDER), timeout=120)
         for deployment in ("prometheus", "aifactory-operator"):
             cluster.kubectl(
-                "-n", _SYSTEM, "rollout", "status", f"deployment/{deployment}", "--timeout=120s", timeout=130
+                "-n", _SYSTEM, "rollout", "status", f"deployment/{deployment}", "--timeout=300s", timeout=310
             )
         marker.write_text(run)
 
@@ -51,7 +51,7 @@ def _remove_leftovers(cluster: Cluster) -> None:
     names = cluster.kubectl("get", "namespaces", "--output=name").split()
     leftovers = [name for name in names if name.startswith(LEFTOVERS)]
     if leftovers:
-        cluster.kubectl("delete", "--timeout=120s", *leftovers, timeout=130)
+        cluster.kubectl("delete", "--timeout=300s", *leftovers, timeout=310)
 
 
 def _offer_gpus(cluster: Cluster) -> None:

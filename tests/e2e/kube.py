@@ -125,7 +125,7 @@ class Kube:
         """Events from now on, of one object or of all of a list."""
         selector = f"fieldSelector=metadata.name%3D{name}&" if name else ""
         version = self.get(f"{collection}?{selector}limit=1")["metadata"]["resourceVersion"]
-        return self.stream(f"{collection}?{selector}watch=1&timeoutSeconds=900&resourceVersion={version}")
+        return self.stream(f"{collection}?{selector}watch=1&timeoutSeconds=3600&resourceVersion={version}")
 
 
 class Stream:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .kube import Kube, KubeError, Object, path
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 _IMAGE = "aifactory/modelserver:dev"
 _USER = 65532
@@ -40,7 +40,7 @@ class Load:
 
     def wait_running(self) -> None:
         """Until requests are being sent."""
-        wait_until("the load generator reports", lambda: self.lines(), 60, self.tail)
+        wait_until("the load generator reports", lambda: self.lines(), PATIENCE, self.tail)
 
     def summary(self, seconds: float = 240) -> dict[str, Any]:
         """Wait for the end of the shape; totals, failures and percentiles of the whole run."""
@@ -52,6 +52,7 @@ class Load:
 
     def stop(self) -> dict[str, Any]:
         """Send no more, wait for the requests in flight; the summary."""
+        self.wait_running()  # before that there is no log to follow
         log = self._kube.stream(f"{self._where}/log?follow=true")
         self._kube.delete(self._where)
         found: dict[str, Any] = json.loads(list(log)[-1])["summary"]
@@ -84,10 +85,10 @@ class Burst:
         command = ["python3", "-c", _BURST, f"{url}/v1/completions", str(count)]
         kube.apply(self._where, {**_pod(name, command, mounts=False), "metadata": {"name": name}})
 
-    def answers(self, seconds: float = 90) -> list[tuple[int, str | None]]:
+    def answers(self) -> list[tuple[int, str | None]]:
         """Status and Retry-After of each request, in no order; without that, what a failure says; 0 if no answer."""
         ended = ("Succeeded", "Failed")
-        wait_until("the burst ends", lambda: self._kube.get(self._where)["status"]["phase"] in ended, seconds, str)
+        wait_until("the burst ends", lambda: self._kube.get(self._where)["status"]["phase"] in ended, 2 * PATIENCE, str)
         log = self._kube.send("GET", f"{self._where}/log")
         return [(found["status"], found["retryAfter"]) for found in map(json.loads, log.splitlines())]
 
@@ -100,7 +101,7 @@ def ask(_):
     body = json.dumps({"model": "simulated", "prompt": "hello", "max_tokens": 2}).encode()
     request = urllib.request.Request(sys.argv[1], body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=80) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return {"status": answer.status if json.load(answer)["choices"] else 0, "retryAfter": None}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "retryAfter": error.headers["Retry-After"] or error.read(500).decode()}

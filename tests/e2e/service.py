@@ -7,7 +7,7 @@ from typing import Any
 from .install import GPU
 from .kube import Kube, KubeError, Object, path
 from .load import FOLDER, Burst, Load
-from .waiting import History, T, hold_true, wait_until
+from .waiting import PATIENCE, History, T, hold_true, wait_until
 
 SERVICE_LABEL = "aifactory.dev/inferenceservice"
 SYSTEM = "aifactory-system"
@@ -162,13 +162,13 @@ class Service:
         self._bursts += 1
         return Burst(self.kube, self.namespace, f"burst-{self._bursts}", f"http://{self.name}", count)
 
-    def wait(self, what: str, check: Callable[[], T], seconds: float) -> T:
+    def wait(self, what: str, check: Callable[[], T], seconds: float = PATIENCE) -> T:
         """`wait_until` with an explanation."""
         return wait_until(what, check, seconds, self.explain)
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self) -> None:
         """Until Ready is True for the newest generation."""
-        self.wait("Ready", lambda: self.is_("Ready", "True"), seconds)
+        self.wait("Ready", lambda: self.is_("Ready", "True"))
 
     def hold(self, what: str, check: Callable[[], object], seconds: float) -> None:
         """`hold_true` with an explanation."""

@@ -9,6 +9,8 @@ from typing import TypeVar
 from .kube import Object, Stream
 
 T = TypeVar("T")
+PATIENCE = 180.0
+"""Seconds that no step takes, however busy the machine is: it only limits how long a failure takes."""
 _POLL_SECONDS = 0.1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.kube import Kube, path
 from tests.e2e.service import SYSTEM, operator_log
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 from tests.kind.progress import capture
 
 Scaled = Callable[[str, int], AbstractContextManager[None]]
@@ -44,7 +44,7 @@ def _scale(kube: Kube, where: str, replicas: int) -> None:
         status = kube.get(where)["status"]
         return {status.get("replicas", 0), status.get("readyReplicas", 0)} == {replicas}
 
-    wait_until(f"{where} has {replicas} replicas", done, 240, lambda: json.dumps(kube.get(where)["status"]))
+    wait_until(f"{where} has {replicas} replicas", done, 2 * PATIENCE, lambda: json.dumps(kube.get(where)["status"]))
 
 
 def holder(kube: Kube) -> str:
@@ -63,5 +63,5 @@ def crash_leader(kube: Kube, node: str) -> float:
     container = kube.get(path(SYSTEM, "pods", leader(kube)))["status"]["containerStatuses"][0]["containerID"]
     ctr = ["docker", "exec", node, "ctr", "--namespace=k8s.io"]
     capture([*ctr, "task", "kill", "--signal=SIGKILL", container.removeprefix("containerd://")])
-    wait_until("a new operator leads", lambda: holder(kube) not in ("", before), 90, lambda: operator_log(kube))
+    wait_until("a new operator leads", lambda: holder(kube) not in ("", before), PATIENCE, lambda: operator_log(kube))
     return datetime.fromisoformat(kube.get(LEASE)["spec"]["acquireTime"]).timestamp()

@@ -4,6 +4,7 @@ from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube
 from tests.e2e.outages.conftest import Scaled
 from tests.e2e.service import PATIENT, scaling
+from tests.e2e.waiting import PATIENCE
 
 LONGER_THAN_ANY_WINDOW = 35
 
@@ -13,20 +14,19 @@ def test_replicas_are_held_without_prometheus_even_when_nobody_asks_and_follow_a
 ) -> None:
     service = serve(scaling=scaling(1, 3), slo=PATIENT)
     service.wait_ready()
-    peak = service.load("14@300s", "--timeout", "300", "--max-in-flight", "2000")
-    service.wait("all replicas are added", lambda: service.replicas == 3, 90)
+    peak = service.load("14@900s", "--timeout", "300", "--max-in-flight", "2000")
+    service.wait("all replicas are added", lambda: service.replicas == 3)
 
     with scaled("prometheus", 0):
         service.wait(
             "the outage is reported",
             lambda: service.is_("MetricsAvailable", "False", "PrometheusUnreachable"),
-            60,
         )
         assert service.is_("ScalingActive", "False", "Holding"), service.explain()
         peak.stop()
         service.hold("replicas", lambda: service.replicas == 3, LONGER_THAN_ANY_WINDOW)
         assert service.is_("Ready", "True")
 
-    service.wait("metrics are read again", lambda: service.is_("MetricsAvailable", "True"), 240)
-    service.wait("idle replicas are removed", lambda: service.replicas == 1, 240)
+    service.wait("metrics are read again", lambda: service.is_("MetricsAvailable", "True"), 2 * PATIENCE)
+    service.wait("idle replicas are removed", lambda: service.replicas == 1, 2 * PATIENCE)
     assert service.steps == [1, 2, 3, 2, 1], service.explain()

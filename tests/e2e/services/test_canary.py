@@ -3,6 +3,7 @@
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object, path
 from tests.e2e.service import TTFT_ONLY, Service, runtime
+from tests.e2e.waiting import PATIENCE
 
 ROLLOUT = {"maxSurge": 1, "canary": {"steps": ["30%", "60%"], "stepDuration": "15s", "minRequests": 8}}
 NEW = "--max-model-len=8192"
@@ -11,15 +12,15 @@ NEW = "--max-model-len=8192"
 def test_a_canary_that_is_as_good_is_taken_for_all_replicas_without_a_lost_request(serve: Serve) -> None:
     service = serve(replicas=3, slo=TTFT_ONLY, rollout=ROLLOUT)
     service.wait_ready()
-    load = service.load("6@400s", "--output-tokens", "16")
+    load = service.load("6@1200s", "--output-tokens", "16")
     load.wait_running()
 
     service.edit({"runtime": runtime(args=(NEW,))})
-    service.wait("the canary holds", lambda: _rollout(service).get("phase") == "Promoting", 120)
+    service.wait("the canary holds", lambda: _rollout(service).get("phase") == "Promoting", 2 * PATIENCE)
     assert _tried(service) == [(1, 2, 1), (2, 1, 2)], service.explain()
-    service.wait_ready(120)
+    service.wait_ready()
     assert _rollout(service)["phase"] == "Promoted"
-    service.wait("the canary has gone", lambda: len(service.pods) == 3 and not _canary(service), 60)
+    service.wait("the canary has gone", lambda: len(service.pods) == 3 and not _canary(service))
     assert all(NEW in pod["spec"]["containers"][0]["args"] for pod in service.pods)
     summary = load.stop()
     assert summary["failed"] == 0, summary
@@ -29,13 +30,13 @@ def test_a_canary_that_is_as_good_is_taken_for_all_replicas_without_a_lost_reque
 def test_a_slow_canary_is_taken_back_and_the_others_do_not_suffer(serve: Serve) -> None:
     service = serve(replicas=3, slo=TTFT_ONLY, rollout=ROLLOUT)
     service.wait_ready()
-    load = service.load("3@400s", "--output-tokens", "2")
+    load = service.load("3@1200s", "--output-tokens", "2")
     load.wait_running()
 
     service.edit({"runtime": runtime(MODELSERVER_BASE_SECONDS=3)})
-    service.wait("it is taken back", lambda: service.is_("Ready", "False", "CanaryRolledBack"), 120)
+    service.wait("it is taken back", lambda: service.is_("Ready", "False", "CanaryRolledBack"), 2 * PATIENCE)
     assert _tried(service) == [(1, 2, 1)], service.explain()
-    service.wait("the others serve alone", lambda: len(service.pods) == 3 and not _canary(service), 90)
+    service.wait("the others serve alone", lambda: service.replicas == len(service.pods) == 3 and not _canary(service))
     assert service.steps == [3, 2, 3], service.explain()
     rollout = _rollout(service)
     (attained,) = rollout["attainment"]
@@ -46,7 +47,7 @@ def test_a_slow_canary_is_taken_back_and_the_others_do_not_suffer(serve: Serve) 
 
     service.edit({"runtime": runtime()})
     # The variable goes with its name: a merge patch replaces the list.
-    service.wait_ready(60)
+    service.wait_ready()
 
 
 def _rollout(service: Service) -> Object:

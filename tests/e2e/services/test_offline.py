@@ -15,17 +15,17 @@ def test_a_backlog_adds_a_replica_and_says_that_it_will_be_late_and_nothing_is_l
     service.wait_ready()
     load = service.load("16@40s", "--max-in-flight", "5000", "--timeout", "300")
 
-    service.wait("a replica is added", lambda: service.replicas == 2, 90)
-    history = service.wait("the decision is told", lambda: service.status["scaling"].get("history"), 60)
+    service.wait("a replica is added", lambda: service.replicas == 2)
+    history = service.wait("the decision is told", lambda: service.status.get("scaling", {}).get("history"))
     added = history[-1]
     assert (added["from"], added["to"], added["signal"]) == (1, 2, "backlog"), service.explain()
-    service.wait("requests will be late", lambda: service.is_("SLOMet", "False", "BacklogLate"), 90)
+    service.wait("requests will be late", lambda: service.is_("SLOMet", "False", "BacklogLate"))
 
-    summary = load.summary(300)
+    summary = load.summary(400)
     assert summary["failed"] == 0, summary
-    service.wait("nobody asks", lambda: service.is_("SLOMet", "Unknown", "Idle"), 90)
-    service.wait("one replica is left", lambda: service.replicas == 1, 90)
-    service.wait("requests that were late are counted", lambda: 0 < _in_time(service) < 100, 120)
+    service.wait("nobody asks", lambda: service.is_("SLOMet", "Unknown", "Idle"))
+    service.wait("one replica is left", lambda: service.replicas == 1)
+    service.wait("requests that were late are counted", lambda: 0 < _in_time(service) < 100)
 
 
 def _in_time(service: Service) -> float:

@@ -19,8 +19,8 @@ def sleeps(**fields: Any) -> dict[str, Any]:
 def sleeper(serve: Serve, loading: int = LOADING_SECONDS, **fields: Any) -> Service:
     """A service that has fallen asleep, with nothing left but its activator."""
     service = serve(runtime=runtime(MODELSERVER_STARTUP_SECONDS=loading), slo=TTFT_ONLY, scaling=sleeps(**fields))
-    service.wait("asleep", lambda: service.is_("Ready", "True", "ScaledToZero"), 90)
-    service.wait("no model server is left", lambda: not model_servers(service), 60)
+    service.wait("asleep", lambda: service.is_("Ready", "True", "ScaledToZero"))
+    service.wait("no model server is left", lambda: not model_servers(service))
     return service
 
 
@@ -38,7 +38,7 @@ def test_requests_wake_a_service_and_all_are_answered(serve: Serve) -> None:
     assert ("Unknown", "ColdStarting") in service.conditions("Ready")
     history = service.status["scaling"]["history"]
     assert "Activated" in [entry["reason"] for entry in history]
-    service.wait("the replica is told to go", lambda: service.steps == [1, 0, 1, 0], 90)
+    service.wait("the replica is told to go", lambda: service.steps == [1, 0, 1, 0])
     assert service.burst(5).answers() == [(200, None)] * 5, f"while it drains\n{service.explain()}"
 
 

@@ -9,13 +9,13 @@ SAME_IMAGE_BY_ANOTHER_NAME = f"docker.io/{IMAGE}"
 def test_a_changed_image_and_arguments_roll_out_without_a_lost_request(serve: Serve) -> None:
     service = serve(replicas=2)
     service.wait_ready()
-    load = service.load("3@300s", "--output-tokens", "64")
+    load = service.load("3@900s", "--output-tokens", "64")
     load.wait_running()
     before = _names(service)
 
     service.edit({"runtime": runtime(image=SAME_IMAGE_BY_ANOTHER_NAME, args=("--max-model-len=8192",))})
-    service.wait_ready(120)
-    service.wait("only new replicas", lambda: len(service.pods) == 2 and not _names(service) & before, 60)
+    service.wait_ready()
+    service.wait("only new replicas", lambda: len(service.pods) == 2 and not _names(service) & before)
     ready = service.conditions("Ready")
     assert ready[-3:] == [("True", "Available"), ("Unknown", "RollingOut"), ("True", "Available")], ready
     assert all(_runs_new_spec(pod) for pod in service.pods)

@@ -11,14 +11,14 @@ def test_a_missing_secret_is_named_and_the_service_starts_by_itself_once_it_exis
     kube: Kube, namespace: str, serve: Serve
 ) -> None:
     service = serve(**NGC, drain={"timeout": "5s"})
-    service.wait("the missing Secret is reported", lambda: service.is_("Stalled", "True", "SecretNotFound"), 60)
+    service.wait("the missing Secret is reported", lambda: service.is_("Stalled", "True", "SecretNotFound"))
     assert '"ngc-api"' in service.condition("Stalled")["message"]
     assert service.is_("Ready", "False", "SecretNotFound")
     assert not service.completes()
 
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ngc-api"}, "stringData": {"NGC_API_KEY": "x"}}
     kube.apply(path(namespace, "secrets", "ngc-api"), secret)
-    service.wait_ready(120)
+    service.wait_ready()
     assert service.condition("Stalled") == {}
     assert service.completes()
 
@@ -27,10 +27,10 @@ def test_a_bad_edit_leaves_the_last_good_replicas_serving_and_can_be_taken_back(
     service = serve(replicas=1)
     service.wait_ready()
     good = service.pods[0]["metadata"]["name"]
-    load = service.load("1@300s")
+    load = service.load("1@900s")
 
     service.edit({"runtime": {"args": ["--no-such-flag"]}})
-    service.wait("the crash is reported", lambda: service.is_("Stalled", "True", "ContainerCrashing"), 90)
+    service.wait("the crash is reported", lambda: service.is_("Stalled", "True", "ContainerCrashing"))
     assert service.is_("Ready", "False", "ContainerCrashing")
     assert "still serving: 1" in service.condition("Ready")["message"]
     assert good in {pod["metadata"]["name"] for pod in service.pods}
