@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object
 from tests.e2e.service import Service, condition, runtime
+from tests.e2e.waiting import PATIENCE
 from tests.kind.cluster import GPU_PRODUCT
 
 ENGINES = {
@@ -18,13 +19,13 @@ ENGINES = {
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_new_service_turns_ready_when_its_endpoint_answers_and_reports_its_latency(serve: Serve, engine: str) -> None:
     service = serve(runtime=ENGINES[engine], accelerator={"product": GPU_PRODUCT, "count": 1}, drain={"timeout": "5s"})
-    answered = next((service.completes() for obj in service.statuses.follow(90) if _ready(obj)), None)
+    answered = next((service.completes() for obj in service.statuses.follow(PATIENCE) if _ready(obj)), None)
     assert answered, f"Ready without an answer: {answered}\n{service.explain()}"
     _assert_way_to_ready(service)
     _assert_only_status_is_written(service)
-    service.load("2@30s")
-    service.wait("latencies are read", lambda: _states(service) == {"OK"}, 60)
-    assert service.is_("MetricsAvailable", "True")
+    service.load("2@900s")
+    service.wait("latencies are read", lambda: _states(service) == {"OK"})
+    service.wait("every replica reports", lambda: service.is_("MetricsAvailable", "True"))
     assert service.status["url"] == f"http://chat.{service.namespace}.svc"
     assert service.status["resolved"]["image"] == "aifactory/modelserver:dev"
     assert service.status["resolved"]["accelerator"] == "nvidia.com/gpu: 1"
@@ -59,4 +60,4 @@ def _assert_only_status_is_written(service: Service) -> None:
 
 
 def _states(service: Service) -> set[str]:
-    return {objective["state"] for objective in service.status["slo"]}
+    return {objective["state"] for objective in service.status.get("slo", [])}

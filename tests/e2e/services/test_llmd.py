@@ -31,21 +31,21 @@ def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
     service = serve(replicas=2, runtime=RUNTIME)
     service.wait_ready()
     assert service.completes(), service.explain()
-    assert service.is_("RoutingReady", "False", "InferenceExtensionMissing"), service.explain()
+    service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"))
 
     (definition,) = crds.crd_files("InferencePool")
     cluster.kubectl("apply", "--server-side", "-f", str(definition))
-    service.wait("the picker serves", lambda: service.is_("RoutingReady", "Unknown", "PoolUnused"), 60)
+    service.wait("the picker serves", lambda: service.is_("RoutingReady", "Unknown", "PoolUnused"))
     assert service.is_("Ready", "True"), service.explain()
     workers = {f"{pod['status']['podIP']}:8000" for pod in selected(service)}
     assert len(workers) == 2
     seen: set[str] = set()
-    service.wait("both workers are chosen", lambda: seen.add(choice(service, cluster)) or seen >= workers, 60)
+    service.wait("both workers are chosen", lambda: seen.add(choice(service, cluster)) or seen >= workers)
     assert seen - {""} == workers
 
     cluster.kubectl("delete", "crd", POOL_CRD)
-    service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"), 60)
-    service.wait("the picker's pod is gone", lambda: len(service.pods) == 2, 60)
+    service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"))
+    service.wait("the picker's pod is gone", lambda: len(service.pods) == 2)
     assert service.completes(), service.explain()
     assert service.conditions("Ready")[-1] == ("True", "Available")
 
