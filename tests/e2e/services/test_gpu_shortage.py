@@ -7,7 +7,8 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.install import GPU
 from tests.e2e.kube import Kube, path
-from tests.e2e.service import LENIENT, PATIENT, Service, scaling
+from tests.e2e.service import FAST_LAW, LENIENT, PATIENT, Service, scaling
+from tests.e2e.waiting import PATIENCE
 from tests.kind.cluster import NODE
 
 SLICE = "nvidia.com/mig-1g.10gb"
@@ -28,17 +29,20 @@ def _offer(kube: Kube, count: str | None) -> None:
     kube.merge(f"/api/v1/nodes/{NODE}/status", {"status": {"capacity": offered, "allocatable": offered}})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slices")
 def test_when_gpus_run_out_replicas_are_frozen_and_the_service_says_so(serve: Serve) -> None:
-    service = serve(scaling=scaling(1, 6), slo=LENIENT, accelerator={"resourceName": SLICE})
+    # Nobody may ask for the next replica before the scheduler has said of the last one that it gets no GPU.
+    rarely = {**FAST_LAW["scaleUp"], "period": "20s"}
+    service = serve(scaling=scaling(1, 6, scaleUp=rarely), slo=LENIENT, accelerator={"resourceName": SLICE})
     service.wait_ready()
-    load = service.load("15@300s", "--timeout", "300", "--max-in-flight", "2000")
-    service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"), 90)
+    load = service.load("22@900s", "--timeout", "300", "--max-in-flight", "5000")
+    service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"))
     assert SLICE in service.condition("GPUShortage")["message"]
 
     pods, replicas = _names(service), service.replicas
     assert replicas == SLICES + 1, service.explain()
-    service.hold("no churn", lambda: (_names(service), service.replicas) == (pods, replicas), 25)
+    service.hold("no churn", lambda: (_names(service), service.replicas) == (pods, replicas), 45)
     assert service.status["replicas"]["unschedulable"] == 1
     assert service.is_("GPUShortage", "True")
     assert service.is_("Ready", "True"), service.explain()
@@ -57,16 +61,16 @@ def test_beyond_a_quota_no_more_are_asked_for_and_those_that_nobody_needs_go(
     kube.apply(path(namespace, "resourcequotas", "gpus"), quota)
     service = serve(scaling=scaling(1, 6), slo=PATIENT)
     service.wait_ready()
-    load = service.load("20@300s", "--timeout", "300", "--max-in-flight", "2000")
-    service.wait("a replica is refused", lambda: service.is_("ScalingLimited", "True", "PodRejected"), 120)
+    load = service.load("20@900s", "--timeout", "300", "--max-in-flight", "2000")
+    service.wait("a replica is refused", lambda: service.is_("ScalingLimited", "True", "PodRejected"))
     assert "exceeded quota" in service.condition("ScalingLimited")["message"]
 
     asked = service.replicas
     service.hold("no more are asked for", lambda: service.replicas == asked, 10)
     assert load.stop()["failed"] == 0
-    service.wait("idle replicas are removed", lambda: service.replicas == 1, 240)
-    service.wait("nothing is refused", lambda: not service.condition("ScalingLimited"), 60)
-    assert service.is_("Ready", "True")
+    service.wait("idle replicas are removed", lambda: service.replicas == 1, 2 * PATIENCE)
+    service.wait("nothing is refused", lambda: not service.condition("ScalingLimited"))
+    service.wait_ready()
 
 
 def _names(service: Service) -> set[str]:
@@ -96,7 +100,7 @@ def test_a_claim_of_devices_that_no_node_has_is_a_shortage(
     }
     kube.apply(f"{DRA}/namespaces/{namespace}/resourceclaimtemplates/one-gpu", template)
     service = serve(accelerator={"resourceClaimTemplate": "one-gpu"})
-    service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"), 60)
+    service.wait("the shortage is reported", lambda: service.is_("GPUShortage", "True", "InsufficientGPUs"))
     assert service.is_("Ready", "False", "InsufficientGPUs")
     assert "cannot allocate all claims" in service.condition("GPUShortage")["message"]
     assert service.status["resolved"]["accelerator"] == "ResourceClaimTemplate one-gpu: 1"
