@@ -28,7 +28,7 @@ def test_every_child_that_is_deleted_or_edited_is_repaired(serve: Serve) -> None
     for plural in CHILDREN:
         _delete_and_wait(service, plural)
     service.wait_ready()
-    assert service.completes()
+    service.wait("the new replica is reached by the new Service", service.completes)
 
 
 def _edit_and_wait(service: Service, plural: str) -> None:
