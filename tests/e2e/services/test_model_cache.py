@@ -10,14 +10,14 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import Kube, Object, path
 from tests.e2e.service import IMAGE, MODEL, condition, operator_log
-from tests.e2e.waiting import History, wait_until
+from tests.e2e.waiting import PATIENCE, History, wait_until
 from tests.kind.cluster import Cluster
 from tests.kind.paths import ROOT
 from tests.sources.server import REPO, model
 
 MEGABYTES = 64
-# Two large files at 2 MB/s each: long enough for Prometheus to see, with two cuts on the way.
-SOURCE = ["--megabytes", str(MEGABYTES), "--rate", "2", "--cut", "2"]
+# Two large files at 1 MB/s each: long enough for Prometheus to find the pod and to see, with two cuts on the way.
+SOURCE = ["--megabytes", str(MEGABYTES), "--rate", "1", "--cut", "2"]
 _USER = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 _CONTAINER = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -27,7 +27,7 @@ def volume(cluster: Cluster, kube: Kube, namespace: str) -> Iterator[str]:
     """A storage class whose one volume is a folder of the node that every user may write to."""
     folder = f"/var/{namespace}"
     made = ["docker", "exec", cluster.node, "mkdir", "-m", "777", folder]
-    subprocess.run(made, check=True, timeout=30, capture_output=True)
+    subprocess.run(made, check=True, timeout=PATIENCE, capture_output=True)
     spec = {
         "capacity": {"storage": "1Gi"},
         "accessModes": ["ReadWriteOnce"],
@@ -39,7 +39,8 @@ def volume(cluster: Cluster, kube: Kube, namespace: str) -> Iterator[str]:
     kube.apply(where, {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec})
     yield namespace
     kube.delete(where)
-    subprocess.run(["docker", "exec", cluster.node, "rm", "-r", folder], check=True, timeout=30, capture_output=True)
+    removed = ["docker", "exec", cluster.node, "rm", "-r", folder]
+    subprocess.run(removed, check=True, timeout=PATIENCE, capture_output=True)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def hub(kube: Kube, namespace: str) -> str:
     def serves() -> bool:
         return condition(kube.get(where), "Ready").get("status") == "True"
 
-    wait_until("the hub serves", serves, 60, lambda: json.dumps(kube.get(where)["status"]))
+    wait_until("the hub serves", serves, PATIENCE, lambda: json.dumps(kube.get(where)["status"]))
     return "http://hub"
 
 
@@ -100,8 +101,8 @@ class Cache:
     def explain(self) -> str:
         return f"{json.dumps(self.status, indent=1)}\n{operator_log(self.kube)}"
 
-    def wait(self, what: str, status: str, reason: str, seconds: float) -> None:
-        wait_until(what, lambda: self.is_(status, reason), seconds, self.explain)
+    def wait(self, what: str, status: str, reason: str) -> None:
+        wait_until(what, lambda: self.is_(status, reason), 2 * PATIENCE, self.explain)
 
 
 @pytest.fixture
@@ -118,11 +119,11 @@ def test_weights_are_fetched_once_through_cuts_and_served(
     cluster: Cluster, kube: Kube, namespace: str, serve: Serve, spec: Object
 ) -> None:
     service = serve(model={"name": MODEL, "source": {"modelCache": {"name": "tiny"}}})
-    service.wait("it waits", lambda: service.is_("ModelReady", "False", "ModelCacheMissing"), 60)
+    service.wait("it waits", lambda: service.is_("ModelReady", "False", "ModelCacheMissing"))
     cache = Cache(kube, namespace, spec)
-    cache.wait("the download has begun", "Unknown", "Downloading", 90)
+    cache.wait("the download has begun", "Unknown", "Downloading")
     assert service.child("deployments") is None, "no GPU waits for weights"
-    cache.wait("all is there", "True", "Downloaded", 180)
+    cache.wait("all is there", "True", "Downloaded")
     _assert_fetched(kube, namespace, cache)
     service.wait_ready()
     assert service.completes(), service.explain()
@@ -131,7 +132,7 @@ def test_weights_are_fetched_once_through_cuts_and_served(
     assert "/models/config.json" in seen.split()
     assert not any("original" in name for name in seen.split())
     kube.delete(cache.where)
-    wait_until("the cache is gone", lambda: kube.find(cache.where) is None, 30, service.explain)
+    wait_until("the cache is gone", lambda: kube.find(cache.where) is None, PATIENCE, service.explain)
     service.hold("a deleted cache ends nothing that serves", lambda: service.is_("Ready", "True"), 5)
     assert service.completes()
     cache.history.stop()
@@ -161,9 +162,9 @@ def test_a_repository_that_is_not_there_is_told_by_the_cache_and_its_service(
     kube: Kube, namespace: str, serve: Serve, spec: Object
 ) -> None:
     cache = Cache(kube, namespace, {**spec, "endpoint": f"{spec['endpoint']}/nowhere"})
-    cache.wait("it failed", "False", "SourceNotFound", 90)
+    cache.wait("it failed", "False", "SourceNotFound")
     service = serve(model={"name": MODEL, "source": {"modelCache": {"name": "tiny"}}})
-    service.wait("so does the service", lambda: service.is_("Ready", "False", "ModelCacheFailed"), 60)
+    service.wait("so does the service", lambda: service.is_("Ready", "False", "ModelCacheFailed"))
     assert "answers 404" in service.condition("Ready")["message"]
     cache.history.stop()
 
@@ -171,6 +172,6 @@ def test_a_repository_that_is_not_there_is_told_by_the_cache_and_its_service(
 def test_weights_that_do_not_fit_are_not_begun(kube: Kube, namespace: str, spec: Object) -> None:
     spec["storage"] = {**spec["storage"], "size": "10Mi"}
     cache = Cache(kube, namespace, spec)
-    cache.wait("it is refused", "False", "StorageTooSmall", 90)
+    cache.wait("it is refused", "False", "StorageTooSmall")
     assert kube.get(path(namespace, "pods", "hub:8000", "proxy/served")) == {}
     cache.history.stop()
