@@ -46,7 +46,7 @@ class OperatorProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, timeout: float = 30) -> None:
+    def start(self, timeout: float = 180) -> None:
         """Start it and wait until it answers on /healthz.
 
         Raises:
@@ -78,7 +78,7 @@ class OperatorProcess:
 
     def metrics(self) -> str:
         """Its /metrics page."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
             return str(answer.read().decode())
 
     def _answers(self) -> bool:

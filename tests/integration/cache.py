@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tests.e2e.kube import KubeError, Object, path
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 
 from .kube import Kube
 
@@ -59,20 +59,22 @@ class Cache:
         found = self.kube.send("GET", where)["items"]
         return [one for one in found if "deletionTimestamp" not in one["metadata"]]
 
-    def wait(self, what: str, check: Callable[[], T], seconds: float = 60.0) -> T:
+    def wait(self, what: str, check: Callable[[], T]) -> T:
         """The first true answer of `check`.
 
         Raises:
             AssertionError: there was none in time; shows the cache.
         """
-        return wait_until(what, check, seconds, lambda: json.dumps(self.kube.find(self.path), indent=1))
+        return wait_until(what, check, PATIENCE, lambda: json.dumps(self.kube.find(self.path), indent=1))
 
     def wait_for(self, kind: str, status: str, reason: str) -> Object:
-        """The condition, once it has this status and reason."""
+        """The condition, once it has this status and reason and is about the newest spec."""
+        generation = self.kube.send("GET", self.path)["metadata"]["generation"]
+        wanted = {"status": status, "reason": reason, "observedGeneration": generation}
 
         def found() -> Object | None:
             condition = self.condition(kind)
-            return condition if (condition.get("status"), condition.get("reason")) == (status, reason) else None
+            return condition if wanted.items() <= condition.items() else None
 
         return self.wait(f"{kind}={status}, {reason}", found)  # type: ignore[return-value]
 
@@ -84,7 +86,7 @@ class Cache:
 
     def play(self, phase: str, **steps: Object | None) -> None:
         """Play the kubelet: steps that ended with these outcomes; one with a reason has failed for good."""
-        self.wait("a pod exists", lambda: self.listed("pods"))
+        self.wait("the Job has a pod", self._begun)
         kinds = {"plan": "initContainerStatuses", "fetch": "containerStatuses"}
         status: Object = {"phase": phase}
         for step, outcome in steps.items():
@@ -106,6 +108,12 @@ class Cache:
             except KubeError as error:
                 if error.status != 404:
                     raise
+
+    def _begun(self) -> bool:
+        """Whether there are Jobs, and a pod of each."""
+        jobs = {job["metadata"]["uid"] for job in self.listed("jobs")}
+        owners = {owner["uid"] for pod in self.listed("pods") for owner in pod["metadata"].get("ownerReferences", ())}
+        return bool(jobs) and jobs <= owners
 
     def fill(self) -> None:
         """Create it, if it is not there yet, and bring it to Ready."""

@@ -13,6 +13,6 @@ def aifactory(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
         env={**os.environ, "KUBECONFIG": str(kubeconfig)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return done.returncode, done.stdout + done.stderr

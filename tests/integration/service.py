@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tests.e2e.kube import KubeError, Object, path
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 from tests.kind.controlplane import ControlPlane
 
 from .kube import Kube
@@ -19,7 +19,6 @@ CHILDREN = {
     "serviceaccounts": "-server",
 }
 T = TypeVar("T")
-_SECONDS = 60.0
 
 
 class Service:
@@ -94,7 +93,7 @@ class Service:
             and track in ("", pod["metadata"]["labels"].get("aifactory.dev/track"))
         ]
 
-    def wait(self, what: str, check: Callable[[], T], seconds: float = _SECONDS) -> T:
+    def wait(self, what: str, check: Callable[[], T], seconds: float = PATIENCE) -> T:
         """The first true answer of `check`.
 
         Raises:
@@ -102,14 +101,16 @@ class Service:
         """
         return wait_until(what, check, seconds, lambda: json.dumps(self.kube.find(self.path), indent=1))
 
-    def wait_for(self, kind: str, status: str, reason: str, seconds: float = _SECONDS) -> Object:
-        """The condition, once it has this status and reason."""
+    def wait_for(self, kind: str, status: str, reason: str) -> Object:
+        """The condition, once it has this status and reason and is about the newest spec."""
+        generation = self.get()["metadata"]["generation"]
+        wanted = {"status": status, "reason": reason, "observedGeneration": generation}
 
         def found() -> Object | None:
             condition = self.condition(kind)
-            return condition if (condition.get("status"), condition.get("reason")) == (status, reason) else None
+            return condition if wanted.items() <= condition.items() else None
 
-        return self.wait(f"{kind}={status}, {reason}", found, seconds)  # type: ignore[return-value]
+        return self.wait(f"{kind}={status}, {reason}", found)  # type: ignore[return-value]
 
     def wait_children(self) -> None:
         """Until every child exists and the first status was written."""

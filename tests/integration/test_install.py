@@ -28,7 +28,7 @@ def installed(api: ControlPlane) -> ControlPlane:
 def test_the_namespace_admits_the_pods_of_the_installation(installed: ControlPlane) -> None:
     for deployment in ("aifactory-operator", "prometheus"):
         condition = "--for=jsonpath={.status.unavailableReplicas}=1"  # a pod exists; without a kubelet it stays pending
-        installed.kubectl("wait", condition, "-n", NAMESPACE, f"deployment/{deployment}", "--timeout=30s")
+        installed.kubectl("wait", condition, "-n", NAMESPACE, f"deployment/{deployment}", "--timeout=150s")
     assert "FailedCreate" not in installed.kubectl("get", "events", "-n", NAMESPACE)
 
 

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from tests.e2e.kube import path
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 from tests.kind import binaries
 from tests.kind.controlplane import ControlPlane
 from tests.kind.paths import ROOT
@@ -88,7 +88,7 @@ def simulated(address: str, port: int) -> Iterator[None]:
         env=os.environ | {"PYTHONPATH": str(ROOT / "tests" / "modelserver")},
     )
     try:
-        wait_until(f"a server at {address}", lambda: healthy(address, port), 60, lambda: "")
+        wait_until(f"a server at {address}", lambda: healthy(address, port), PATIENCE, lambda: "")
         yield
     finally:
         server.kill()
@@ -96,7 +96,7 @@ def simulated(address: str, port: int) -> Iterator[None]:
 
 
 def healthy(address: str, port: int) -> bool:
-    with suppress(requests.ConnectionError):
+    with suppress(requests.RequestException):
         return requests.get(f"http://{address}:{port}/health", timeout=5).ok
     return False
 
@@ -119,7 +119,7 @@ def picker(service: Service, replicas: int, tmp_path_factory: pytest.TempPathFac
             stderr=log,
         )
     try:
-        wait_until("both replicas are known", lambda: knows_both(made), 120, made.log.read_text)
+        wait_until("both replicas are known", lambda: knows_both(made), PATIENCE, made.log.read_text)
         yield made
     finally:
         program.kill()
@@ -148,8 +148,8 @@ def test_a_replica_where_requests_wait_is_avoided(picker: Picker) -> None:
     sessions = [threading.Thread(target=hold, args=(url, body), daemon=True) for _ in range(4)]
     for session in sessions:
         session.start()
-    wait_until("requests wait", lambda: waiting(busy, picker.replicas_port) > 0, 60, lambda: "")
-    wait_until("the picker saw it", lambda: choices(picker) == {idle}, 60, picker.log.read_text)
+    wait_until("requests wait", lambda: waiting(busy, picker.replicas_port) > 0, PATIENCE, lambda: "")
+    wait_until("the picker saw it", lambda: choices(picker) == {idle}, PATIENCE, picker.log.read_text)
 
 
 def choices(picker: Picker) -> set[str]:
@@ -163,5 +163,5 @@ def hold(url: str, body: object) -> None:
 
 
 def waiting(address: str, port: int) -> float:
-    page = requests.get(f"http://{address}:{port}/metrics", timeout=5).text
+    page = requests.get(f"http://{address}:{port}/metrics", timeout=30).text
     return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("vllm:num_requests_waiting{"))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.kube import Object, path
+from tests.e2e.waiting import PATIENCE
 from tests.kind.controlplane import ControlPlane
 from tests.kind.crds import LEADER_WORKER_SET, crd_files
 from tests.kind.lws import LeaderWorkerSets
@@ -24,7 +25,6 @@ RACK = "topology.example.com/rack"
 NODES = [f"rack-{rack}-{node}" for rack in range(3) for node in range(3)]
 NATIVE, GROUPS = "StatefulSets", "LeaderWorkerSet"
 GROUP_LABELS = ("aifactory.dev/replica", "leaderworkerset.sigs.k8s.io/group-index")
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module", params=[NATIVE, GROUPS])
@@ -63,7 +63,7 @@ def service(plane: ControlPlane) -> Iterator[Service]:
         made = Service(plane, kube, namespace, "chat")
         yield made
         made.delete()
-        made.wait("no pod holds a GPU any more", lambda: not all_pods(made), PATIENCE)
+        made.wait("no pod holds a GPU any more", lambda: not all_pods(made))
         assert "orbidden" not in operator.log.read_text()
     kube.close()
 
@@ -101,7 +101,6 @@ def serves(service: Service, replicas: int) -> None:
             service.status().get("replicas", {}).get("ready") == replicas
             and service.condition("Ready").get("status") == "True"
         ),
-        PATIENCE,
     )
 
 
@@ -164,7 +163,7 @@ def test_replicas_come_and_go_as_wholes(service: Service) -> None:
     serves(service, 3)
     assert first < uids(service)
     service.apply(pair(1))
-    service.wait("two pods are left", lambda: len(service.pods()) == 2, PATIENCE)
+    service.wait("two pods are left", lambda: len(service.pods()) == 2)
     serves(service, 1)
     assert len(groups(service)) == 1
 
@@ -183,7 +182,7 @@ def test_the_loss_of_one_pod_starts_its_whole_replica_anew_and_no_other(service:
         now = {pod["metadata"]["uid"] for pod in groups(service)[number]}
         return len(now) == 2 and not now & {pod["metadata"]["uid"] for pod in pods}
 
-    service.wait("both pods are new", renewed, PATIENCE)
+    service.wait("both pods are new", renewed)
     serves(service, 2)
     assert others <= uids(service)
 
@@ -205,7 +204,7 @@ def test_a_loss_that_its_controller_did_not_see_starts_the_whole_replica_anew(
             "the pod is gone",
             lambda: lost["metadata"]["uid"] not in {one["metadata"]["uid"] for one in all_pods(service)},
         )
-    service.wait("both pods are new", lambda: len(uids(service)) == 2 and not before & uids(service), PATIENCE)
+    service.wait("both pods are new", lambda: len(uids(service)) == 2 and not before & uids(service))
     serves(service, 1)
 
 
@@ -226,7 +225,7 @@ def test_a_container_that_fails_takes_the_other_pods_with_it(service: Service, f
     where = path(service.namespace, "pods", failed["metadata"]["name"], "status")
     service.kube.merge(where, {"status": {"containerStatuses": [crashed]}})
     leader = before[True]["metadata"]["uid"]
-    service.wait("the leader is another one", lambda: leader not in uids(service), PATIENCE)
+    service.wait("the leader is another one", lambda: leader not in uids(service))
     if form == NATIVE:
         assert failed["metadata"]["uid"] in uids(service), "the kubelet starts it again, later each time"
 
@@ -237,7 +236,7 @@ def test_a_replica_is_never_split_across_racks(service: Service) -> None:
     serves(service, 3)
     assert {len(racks(pods)) for pods in groups(service).values()} == {1}
     service.apply(pair(4, accelerator={"topology": {"key": RACK}}))
-    shortage = service.wait_for("GPUShortage", "True", "InsufficientGPUs", PATIENCE)
+    shortage = service.wait_for("GPUShortage", "True", "InsufficientGPUs")
     assert "of 2 pods of the replica have nodes" in shortage["message"]
     assert service.status()["replicas"]["unschedulable"] == 1
     assert service.status()["replicas"]["ready"] == 3
@@ -249,8 +248,9 @@ def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Serv
     """The same code deletes the pods of both forms."""
     cordon(service, *NODES[1:])
     service.apply(pair(1, accelerator={"topology": {"key": RACK}}))
-    service.wait_for("GPUShortage", "True", "InsufficientGPUs", PATIENCE)
-    assert "1 of 2 pods of the replica have nodes" in service.condition("GPUShortage")["message"]
+    service.wait_for("GPUShortage", "True", "InsufficientGPUs")
+    placed = "1 of 2 pods of the replica have nodes"
+    service.wait("one has a node", lambda: placed in service.condition("GPUShortage").get("message", ""))
     cordon(service, NODES[0])
     cordon(service, *NODES[3:], off=True)
     service.wait("it lets go", lambda: racks(service.pods()) != {"rack-0"}, 3 * PATIENCE)
@@ -281,7 +281,7 @@ def test_a_new_spec_replaces_replicas_as_wholes_while_enough_serve(service: Serv
     serves(service, 2)
     before = uids(service)
     service.apply(pair(2, runtime={"maxSequences": 32}))
-    service.wait_for("Progressing", "True", "RollingOut", PATIENCE)
+    service.wait_for("Progressing", "True", "RollingOut")
     fewest = 2
 
     def replaced() -> bool:
@@ -289,7 +289,7 @@ def test_a_new_spec_replaces_replicas_as_wholes_while_enough_serve(service: Serv
         fewest = min(fewest, service.status()["replicas"]["ready"])
         return not before & uids(service)
 
-    service.wait("all pods are new", replaced, PATIENCE)
+    service.wait("all pods are new", replaced)
     serves(service, 2)
     assert fewest >= 2
     assert {argument(pod, "--max-num-seqs") for pod in service.pods()} == {"32"}
@@ -304,13 +304,14 @@ def test_a_service_serves_on_while_it_changes_between_one_pod_and_several(servic
         before = uids(service)
         cordon(service, *NODES)
         service.apply(wanted)
-        service.wait("the new pods wait", lambda count=pods, was=before: len(uids(service) - was) == count, PATIENCE)
-        service.wait_for("Progressing", "True", "RollingOut", PATIENCE)
+        service.wait("the new pods wait", lambda count=pods, was=before: len(uids(service) - was) == count)
+        service.wait_for("Progressing", "True", "RollingOut")
         assert before <= uids(service)
         assert service.status()["replicas"]["ready"] == 1
         cordon(service, *NODES, off=True)
-        service.wait("the former pods have gone", lambda gone=before: not gone & uids(service), PATIENCE)
+        service.wait("the former pods have gone", lambda gone=before: not gone & uids(service))
         serves(service, 1)
         assert len(service.pods()) == pods
     for plural, name in (("services", "chat-nodes"), ("statefulsets", "chat-0"), ("leaderworkersets", "chat-nodes")):
-        assert service.kube.find(path(service.namespace, plural, name)) is None
+        where = path(service.namespace, plural, name)
+        service.wait(f"{name} is gone", lambda gone=where: service.kube.find(gone) is None)

@@ -44,7 +44,7 @@ _AUDIT_POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "None", "verbs": ["get", "list", "watch"]}, {"level": "Request"}],
 }
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 class ControlPlane:
@@ -131,7 +131,7 @@ class ControlPlane:
         """Meanwhile, nobody acts on what the API server is told; controllers then see only the newest state."""
         return self._processes.paused("kube-controller-manager")
 
-    def kubectl(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
+    def kubectl(self, *args: str, stdin: str = "", timeout: float = 180) -> str:
         """Runs kubectl as `admin` and returns what it prints.
 
         Raises:
