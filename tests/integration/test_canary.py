@@ -23,6 +23,8 @@ NAMESPACE = "canaries"
 OLD, NEW = ("--seed", "1"), ("--seed", "2")
 # The shortest step there is; it takes a minute of requests, of which the test tells the operator at once.
 CANARY = {"steps": ["30%"], "stepDuration": "15s", "minRequests": 50}
+# A step that does not end while a test looks at it.
+LASTING = {"rollout": {"maxSurge": 1, "canary": {**CANARY, "stepDuration": "1h"}}}
 
 
 class Tracks:
@@ -104,11 +106,16 @@ def rollout(service: Service) -> Object:
 
 
 def measured(service: Service) -> None:
-    """Until the canary serves beside two of the three stable replicas."""
+    """Until the canary serves beside two of the three stable replicas, in a step that is long enough to see it."""
+    begun(service)
+    service.wait("one stable replica left", lambda: sizes(service) == (2, 1))
+
+
+def begun(service: Service) -> None:
+    """Until the canary serves, and is measured."""
     service.wait("a pod of the canary exists", lambda: service.pods("canary"))
     service.load_model()
     service.wait("the step is measured", lambda: rollout(service).get("since"))
-    service.wait("one stable replica left", lambda: sizes(service) == (2, 1))
 
 
 def events(service: Service) -> list[str]:
@@ -118,7 +125,7 @@ def events(service: Service) -> list[str]:
 
 
 def test_a_changed_spec_is_tried_beside_what_serves_behind_the_same_address(chat: Service) -> None:
-    edit(chat, NEW)
+    edit(chat, NEW, **LASTING)
     said = chat.wait_for("Ready", "Unknown", "CanaryProgressing")
     assert said["message"] == "canary step 1 of 1 (30%): its replicas are starting"
     assert chat.condition("Reconciling")["reason"] == "CanaryProgressing"
@@ -133,7 +140,7 @@ def test_a_changed_spec_is_tried_beside_what_serves_behind_the_same_address(chat
 
 def test_a_canary_that_holds_is_promoted_and_goes(chat: Service) -> None:
     edit(chat, NEW)
-    measured(chat)
+    begun(chat)
     chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW)
     chat.wait_for("Ready", "Unknown", "CanaryPromoting")
     assert canary(chat)["spec"]["replicas"] == 1, "it serves until they are replaced"
@@ -152,7 +159,7 @@ def test_a_canary_that_holds_is_promoted_and_goes(chat: Service) -> None:
 def test_a_canary_that_misses_the_objective_is_taken_back_and_not_tried_again(chat: Service, tracks: Tracks) -> None:
     tracks.seen = {"stable": (200, 200), "canary": (20, 100)}
     edit(chat, NEW)
-    measured(chat)
+    begun(chat)
     said = chat.wait_for("Ready", "False", "CanaryRolledBack")
     assert "timeToFirstToken held for 20.0% of 100 requests on the canary and for 100.0% of 200" in said["message"]
     assert "change the spec to try again" in said["message"]
@@ -193,9 +200,9 @@ def test_a_canary_without_a_gpu_waits_and_says_so(chat: Service) -> None:
 
 
 def test_another_spec_replaces_the_canary_and_the_old_one_ends_it(chat: Service) -> None:
-    edit(chat, NEW)
+    edit(chat, NEW, **LASTING)
     measured(chat)
-    edit(chat, ("--seed", "3"))
+    edit(chat, ("--seed", "3"), **LASTING)
     chat.wait("the canary is another", lambda: args(canary(chat)) == ("--seed", "3"))
     assert args(chat.deployment()) == OLD
     edit(chat, OLD)
@@ -210,7 +217,7 @@ def test_another_spec_replaces_the_canary_and_the_old_one_ends_it(chat: Service)
 
 def test_a_new_operator_goes_on_where_the_last_one_was(chat: Service, operator_with_signals: OperatorProcess) -> None:
     edit(chat, NEW)
-    measured(chat)
+    begun(chat)
     operator_with_signals.kill()
     operator_with_signals.start()
     chat.wait("all replicas get the new spec", lambda: args(chat.deployment()) == NEW)
@@ -218,9 +225,9 @@ def test_a_new_operator_goes_on_where_the_last_one_was(chat: Service, operator_w
 
 
 def test_a_paused_canary_stays_where_it_is(chat: Service) -> None:
-    edit(chat, NEW)
+    edit(chat, NEW, **LASTING)
     measured(chat)
-    edit(chat, OLD, mode="Paused")
+    edit(chat, OLD, mode="Paused", **LASTING)
     chat.wait_for("Ready", "True", "Paused")
     assert (sizes(chat), args(canary(chat)), rollout(chat)["phase"]) == ((2, 1), NEW, "Progressing")
 
