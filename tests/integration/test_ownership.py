@@ -116,6 +116,7 @@ def test_replicas_that_new_bounds_bring_are_nobody_elses(service: Service) -> No
 def test_a_manifest_has_no_diff_after_convergence(service: Service) -> None:
     service.apply()
     service.become_ready()
+    service.wait_for("MetricsAvailable", "False", "PrometheusUnreachable")  # the last that there is to tell
     manifest = json.dumps(service.manifest())
     diff = ("diff", "--server-side", "--field-manager=gitops", "-f", "-")
     assert service.api.kubectl(*diff, stdin=manifest) == ""

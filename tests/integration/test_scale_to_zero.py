@@ -105,7 +105,7 @@ class Sleeper(Service):
         self.start(ACTIVATOR)
         self.start(MODEL)
         self.wait_for("Ready", "True", "Available")
-        self.wait("requests go to replicas", lambda: self.answers() == MODEL)
+        self.wait("requests go to replicas", lambda: (self.answers(), self.answers("-direct")) == (MODEL, MODEL))
 
     def fall_asleep(self) -> None:
         """Nobody asks."""
@@ -121,11 +121,18 @@ def sleeper(api: ControlPlane, kube: Kube, watched: OperatorProcess, prometheus:
     one.wait("children are collected", lambda: not one.pods() and not one.child("services"))
 
 
+def told(sleeper: Sleeper) -> list[str]:
+    """The roles that its second Service was told to lead to, as far as the API server has recorded it."""
+    name = f"{sleeper.name}-direct"
+    writes = [one for one in operator_writes(sleeper.api, NAMESPACE) if one["objectRef"].get("name") == name]
+    return [str(one["requestObject"]["spec"]["selector"]["aifactory.dev/role"]) for one in writes]
+
+
 def wake(operator: OperatorProcess, name: str) -> int:
     """What the operator says to somebody at HERE."""
     url = f"http://{HERE}:{operator.port}/wake/{NAMESPACE}/{name}"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -144,6 +151,7 @@ def test_requests_are_held_from_the_beginning_until_a_replica_serves(sleeper: Sl
 
 def test_requests_go_to_the_activator_before_the_last_replica_goes(sleeper: Sleeper) -> None:
     sleeper.serve()
+    sleeper.wait("the last write is recorded", lambda: told(sleeper)[-1] == MODEL)
     before = len(operator_writes(sleeper.api, NAMESPACE))
     sleeper.fall_asleep()
     assert (sleeper.answers(), sleeper.answers("-direct")) == (ACTIVATOR, "none")
@@ -232,5 +240,6 @@ def test_a_service_that_is_to_stay_awake_keeps_its_activator_until_replicas_serv
     sleeper.start(MODEL)
     sleeper.wait("switched", lambda: sleeper.answers() == MODEL)
     assert sleeper.of(ACTIVATOR), "what it holds is not forwarded yet"
-    sleeper.wait("the activator goes", lambda: not sleeper.of(ACTIVATOR), 120)
-    assert sleeper.kube.find(path(NAMESPACE, "services", "chat-direct")) is None
+    sleeper.wait("the activator goes", lambda: not sleeper.of(ACTIVATOR))
+    direct = path(NAMESPACE, "services", "chat-direct")
+    sleeper.wait("so does the way round it", lambda: sleeper.kube.find(direct) is None)

@@ -10,6 +10,7 @@ from aifactory.autoscale.memory import Memory
 from aifactory.cluster.writer import STATUS_MANAGER
 from aifactory.signals.objectives import Signal
 
+from tests.e2e.kube import Object
 from tests.e2e.waiting import hold_true
 from tests.kind.controlplane import ControlPlane
 from tests.kind.progress import StepFailedError
@@ -47,6 +48,7 @@ def test_the_applied_manifest_shows_no_difference_while_the_service_serves(servi
     manifest = tmp_path / "service.yaml"
     manifest.write_text(json.dumps(service.manifest()))
     service.become_ready()
+    service.wait_for("MetricsAvailable", "False", "PrometheusUnreachable")  # the last that there is to tell
     assert service.api.kubectl("diff", "--server-side", "--field-manager=gitops", "-f", str(manifest)) == ""
     manifest.write_text(json.dumps(service.manifest({"replicas": 2})))
     with pytest.raises(StepFailedError):
@@ -56,8 +58,7 @@ def test_the_applied_manifest_shows_no_difference_while_the_service_serves(servi
 def test_a_new_service_costs_few_writes(service: Service) -> None:
     service.apply()
     service.wait_children()
-    writes = operator_writes(service.api, service.namespace)
-    mine = Counter(target(event) for event in writes if event["objectRef"].get("name", "").startswith(service.name))
+    mine = Counter(map(target, writes_about(service)))
     assert {what: count for what, count in mine.items() if what != STATUS} == {
         "patch deployments": 1,
         "patch services": 1,
@@ -81,6 +82,12 @@ def test_a_restart_over_unchanged_services_writes_nothing(
     hold_true(
         "no writes", lambda: len(operator_writes(api, own_service.namespace)) == before, 3, lambda: "the operator wrote"
     )
+
+
+def writes_about(service: Service) -> list[Object]:
+    """Audit events of writes to the service and its children."""
+    events = operator_writes(service.api, service.namespace)
+    return [event for event in events if event["objectRef"].get("name", "").startswith(service.name)]
 
 
 def remember(service: Service, learned: dict[str, str]) -> None:
@@ -137,13 +144,13 @@ def test_scaling_writes_replicas_alone(service: Service) -> None:
     service.wait_children()
     service.apply({"scaling": {"minReplicas": 3, "maxReplicas": 4}})
     service.wait("scaled", lambda: service.deployment()["spec"]["replicas"] == 3)
+    service.wait("reported", lambda: service.status()["replicas"]["desired"] == 3)
     writes = [
         event
         for event in operator_writes(service.api, service.namespace)
         if event["objectRef"].get("name") == service.name and target(event) == "patch deployments"
     ]
     assert [event["requestObject"] for event in writes[1:]] == [{"spec": {"replicas": 3}}]
-    service.wait("reported", lambda: service.status()["replicas"]["desired"] == 3)
 
 
 def test_a_lost_deployment_comes_back_at_its_last_size(service: Service) -> None:
@@ -163,9 +170,5 @@ def test_a_lost_deployment_comes_back_at_its_last_size(service: Service) -> None
 def test_a_service_that_is_not_active_gets_status_only(service: Service, mode: str) -> None:
     service.apply({"mode": mode})
     service.wait("seen", lambda: service.status().get("observedGeneration") == 1)
-    mine = [
-        event
-        for event in operator_writes(service.api, service.namespace)
-        if event["objectRef"].get("name", "").startswith(service.name)
-    ]
+    mine = service.wait("it is recorded", lambda: writes_about(service))
     assert {target(event) for event in mine} == {STATUS}
