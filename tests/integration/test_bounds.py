@@ -26,6 +26,14 @@ def size(service: Service) -> int | None:
     return found
 
 
+def settled(service: Service) -> bool:
+    """There are as many pods as the Deployment asks for, and no controller is about to change that."""
+    found = service.deployment()
+    status, generation = found["status"], found["metadata"]["generation"]
+    counted = status.get("replicas", 0), len(service.pods())
+    return status.get("observedGeneration") == generation and counted == (size(service), size(service))
+
+
 def scaling(*schedules: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"scaling": {"maxReplicas": 8, "schedules": list(schedules), **more}}
 
@@ -49,6 +57,7 @@ def test_a_budget_lowers_replicas_to_what_it_is_enough_for_and_says_so(service: 
     budget = {"costPerHour": "10", "gpuCostPerHour": "2.50"}
     service.apply({"accelerator": {"count": 2}, **scaling(minReplicas=4, budget=budget)})
     service.wait("two replicas", lambda: size(service) == 2)
+    service.wait("two pods", lambda: settled(service))
     service.load_model()
     condition = service.wait_for("ScalingLimited", "True", "BudgetBelowMinimum")
     assert "too small for 4 replicas" in condition["message"]

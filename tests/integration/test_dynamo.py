@@ -72,6 +72,12 @@ def found(service: Service, plural: str) -> Object | None:
     return service.kube.find(path("default", plural, f"{service.name}-discovery"))
 
 
+def subjects(service: Service) -> set[str]:
+    """Names of the accounts that may find each other."""
+    binding = found(service, "rolebindings") or {"subjects": []}
+    return {subject["name"] for subject in binding["subjects"]}
+
+
 def may(plane: ControlPlane, service: Service, role: str, verb: str, resource: str) -> bool:
     """Whether pods of a role may do something in their namespace."""
     account = f"system:serviceaccount:default:{service.name}-{role}-server"
@@ -111,7 +117,7 @@ def test_pods_may_find_each_other_and_nothing_else(plane: ControlPlane, service:
     service.wait("all parts", lambda: len(sizes(service)) == 3)
     allowed = [("watch", "endpointslices"), ("create", "dynamoworkermetadatas"), ("patch", "dynamoworkermetadatas")]
     for verb, resource in allowed:
-        assert may(plane, service, role, verb, resource), f"{verb} {resource}"
+        service.wait(f"{verb} {resource}", lambda what=(verb, resource): may(plane, service, role, *what))
     refused = [("get", "secrets"), ("list", "pods"), ("patch", "endpointslices"), ("delete", "dynamoworkermetadatas")]
     for verb, resource in refused:
         assert not may(plane, service, role, verb, resource), f"{verb} {resource}"
@@ -124,10 +130,8 @@ def test_a_service_is_split_and_put_together_again(service: Service) -> None:
     service.wait("workers of two kinds", lambda: sizes(service).keys() == {"-frontend", "-prefill", "-decode"})
     service.apply({"runtime": DYNAMO})
     service.wait("workers of one kind", lambda: sizes(service) == {"-frontend": 2, "": 1})
-    binding = found(service, "rolebindings")
-    assert binding is not None
-    subjects = {subject["name"] for subject in binding["subjects"]}
-    assert subjects == {f"{service.name}-frontend-server", f"{service.name}-server"}
+    accounts = {f"{service.name}-frontend-server", f"{service.name}-server"}
+    service.wait("nobody else may find others", lambda: subjects(service) == accounts)
 
 
 def test_another_engine_leaves_nothing_of_it(service: Service) -> None:

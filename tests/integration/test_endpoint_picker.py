@@ -203,9 +203,9 @@ def test_the_picker_may_read_its_pods_and_pool_and_nothing_else(service: Service
         body = {"metadata": {"namespace": "default"}, "spec": {"user": user, "resourceAttributes": attributes}}
         return bool(service.kube.send("POST", review, body)["status"]["allowed"])
 
-    assert may("watch", "", "pods")
-    assert may("list", "inference.networking.k8s.io", "inferencepools")
-    assert may("watch", "llm-d.ai", "inferenceobjectives")
+    service.wait("pods", lambda: may("watch", "", "pods"))
+    service.wait("pools", lambda: may("list", "inference.networking.k8s.io", "inferencepools"))
+    service.wait("objectives", lambda: may("watch", "llm-d.ai", "inferenceobjectives"))
     assert not may("get", "", "secrets")
     assert not may("delete", "", "pods")
     assert not may("patch", "inference.networking.k8s.io", "inferencepools")

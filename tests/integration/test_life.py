@@ -23,7 +23,8 @@ def test_a_service_is_ready_when_its_model_is_loaded_and_not_before(service: Ser
     ready = service.wait_for("Ready", "True", "Available")
     assert ready["observedGeneration"] == 1
     assert service.condition("Reconciling") == {}
-    assert service.status()["replicas"] == {"desired": 1, "current": 1, "ready": 1, "pending": 0, "unschedulable": 0}
+    counts = {"desired": 1, "current": 1, "ready": 1, "pending": 0, "unschedulable": 0}
+    service.wait("its pod is counted", lambda: service.status()["replicas"] == counts)
     assert service.status()["url"] == f"http://{service.name}.{service.namespace}.svc"
 
 
@@ -50,7 +51,7 @@ def test_a_lack_of_gpus_is_named(service: Service) -> None:
     service.play_kubelet({"conditions": [{"type": "PodScheduled", "status": "True"}]})
     service.load_model()
     service.wait_for("Ready", "True", "Available")
-    assert service.condition("GPUShortage") == {}
+    service.wait("nothing is short", lambda: service.condition("GPUShortage") == {})
 
 
 def test_an_image_that_cannot_be_pulled_says_where_to_look(service: Service) -> None:

@@ -46,7 +46,7 @@ def test_an_object_of_somebody_else_is_left_alone_and_named(service: Service, pl
     assert live.get("spec", {}) == created.get("spec", {})
     service.kube.delete(service.child_path(plural))
     service.wait_children()
-    assert service.condition("Stalled") == {}
+    service.wait("nothing to tell", lambda: service.condition("Stalled") == {})
 
 
 def test_a_refused_child_is_explained_and_the_last_good_one_serves(service: Service) -> None:

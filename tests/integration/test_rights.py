@@ -77,7 +77,8 @@ def full_life(plane: ControlPlane, installed: OperatorProcess) -> Service:
     cache.fill()
     (first,) = cache.listed("jobs")
     cache.apply({"source": {"huggingFace": {"repo": "acme/other"}}})
-    cache.wait("another Job", lambda: [one for one in cache.listed("jobs") if one != first])
+    uid = first["metadata"]["uid"]
+    cache.wait("another Job", lambda: [one for one in cache.listed("jobs") if one["metadata"]["uid"] != uid])
     cache.delete()
     service = Service(plane, Kube(plane), "default", "chat")
     service.apply({"scaling": {"minReplicas": 2, "maxReplicas": 3}})
