@@ -4,12 +4,14 @@ What counts is the highest load within the time that a replica takes to start: a
 needed comes too late. Several models say what it will be. Each is judged all the time by what it would have said; the
 constant one is believed until another has been clearly cheaper. What is provided for lies above the forecast by some of
 the shortfalls that it usually has: the more, the longer a replica takes to start, as long as a shortage lasts, and the
-more of the error budget is spent. When that runs short, what was needed earlier in the hour is kept, with a margin. A
-service that keeps its promise is not made more expensive.
+more of the error budget is spent. When that runs short, load is expected to come back to what it was earlier in the
+hour, with a margin. But nothing is expected to rise further within a horizon than it lately did: what came slowly has
+never needed to be foreseen. A service that keeps its promise is not made more expensive.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import exp
 
 from .forecast import Bins, ForecastModel, Season, highest, trend
 from .track import Track
@@ -22,7 +24,7 @@ _HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.
 _LEAST_SHORTFALLS = 0.8
 _HORIZON_PER_SHORTFALL = 350.0
-_SHORTFALLS_PER_BUDGET = 2.5
+_SHORTFALLS_PER_BUDGET = 2.0
 _MOST_SHORTFALLS = 3.0
 # Whatever was once short, more than so many times the highest load is not provided for.
 _MOST_TIMES = 2.0
@@ -56,28 +58,42 @@ class Expectation:
 class Demand:
     """The highest load of each minute, newest last: (start in epoch seconds, tokens per second).
 
-    Where windows are short, so are minutes.
+    Where windows are short, so are minutes. `rise` is the most by which load was higher than it had been a horizon
+    before, forgotten within hours.
     """
 
     bins: tuple[tuple[float, float], ...] = ()
     season: Season = field(default_factory=Season)
     tracks: Mapping[ForecastModel, Track] = field(default_factory=dict)
+    rise: float = 0.0
 
     def seen(self, load: float, horizon: float, window: float, now: float) -> "Demand":
         """With the load of this tick. Forecasts are about `horizon` seconds ahead, the constant one from `window`."""
+        demand = self._with(load, horizon, window, now)
+        return replace(demand, rise=max(demand.rise, demand._rise(horizon, window)))
+
+    def _with(self, load: float, horizon: float, window: float, now: float) -> "Demand":
         size, load = _bin_seconds(window), min(load, _HIGHEST)
         start = now // size * size
         season = self.season.seen(load, now)
         if self.bins and self.bins[-1][0] >= start:
             newest = (self.bins[-1][0], max(load, self.bins[-1][1]))
             return replace(self, bins=(*self.bins[:-1], newest), season=season)
-        tracks = self._judged(horizon, window) if self.bins else self.tracks
-        return Demand((*self.bins, (start, load))[-_KEPT_BINS:], season, tracks)
+        if not self.bins:
+            return replace(self, bins=((start, load),), season=season)
+        kept = exp(-(start - self.bins[-1][0]) / _HOUR) * self.rise
+        return Demand((*self.bins, (start, load))[-_KEPT_BINS:], season, self._judged(horizon, window), kept)
+
+    def _rise(self, horizon: float, window: float) -> float:
+        """By how much the newest load is higher than the constant model said `horizon` seconds before."""
+        (start, load), size = self.bins[-1], _bin_seconds(window)
+        known = self._before(start - horizon, size)
+        return load - highest(known, start - horizon - window, size) if known else 0.0
 
     def _judged(self, horizon: float, window: float) -> Mapping[ForecastModel, Track]:
         """By the bin that has just ended, with what was known `horizon` before it."""
         (start, load), size = self.bins[-1], _bin_seconds(window)
-        known = [one for one in self.bins if one[0] + size <= start - horizon]
+        known = self._before(start - horizon, size)
         if not known:
             return self.tracks
         found = {model: self._forecast(model, known, start - horizon, horizon, window, size) for model in ForecastModel}
@@ -86,6 +102,10 @@ class Demand:
             for model, forecast in found.items()
             if forecast is not None
         }
+
+    def _before(self, time: float, size: float) -> Bins:
+        """Those that were over by then."""
+        return [one for one in self.bins if one[0] + size <= time]
 
     def _forecast(
         self, model: ForecastModel, known: Bins, now: float, horizon: float, window: float, size: float
@@ -109,12 +129,16 @@ class Demand:
             return None
         model, size = self._believed(horizon, window), _bin_seconds(window)
         value = self._forecast(model, self.bins, now, horizon, window, size)
-        value = highest(self.bins, now - window, size) if value is None else value
+        recent = highest(self.bins, now - window, size)
+        value = recent if value is None else value
         track = self.tracks.get(model, Track())
         shortfall = track.shortfall(value)
         short = _short(spent)
-        least = highest(self.bins, now - window * (1 + short * (_MOST_WINDOWS - 1)), size)
-        upper = (1 + short * _MOST_MARGIN) * max(least, value + _shortfalls(spent, horizon) * shortfall)
+        peak = highest(self.bins, now - window * (1 + short * (_MOST_WINDOWS - 1)), size)
+        least = min(peak, recent + self.rise)
+        usual = _shortfalls(0.0, horizon) * shortfall
+        added = min(_shortfalls(spent, horizon) * shortfall, max(usual, self.rise))
+        upper = (1 + short * _MOST_MARGIN) * max(least, value + added)
         return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper), track.error)
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:

@@ -19,6 +19,7 @@ from .track import Track
 # Of the loads that were seen, the highest of these ages (seconds) are kept.
 _AGES = (0.0, 300.0, 900.0, 1800.0, 3600.0)
 _HIGHEST = 1e15
+_RISE = "load.rise"
 # Of a curve: speed falls as load rises, and neither is ever 0.
 _OF_EITHER_SIGN = ("covariance",)
 _POSITIVE = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
@@ -73,8 +74,8 @@ def _names(kind: type[Any]) -> list[str]:
 
 
 def _loads(demand: Demand) -> dict[str, float]:
-    """The highest load of each age, which is counted from the last one."""
-    found: dict[str, float] = {}
+    """The highest load of each age, which is counted from the last one, and how it rose."""
+    found = {_RISE: demand.rise}
     now = demand.bins[-1][0]
     for newest, oldest in pairwise(_AGES):
         loads = [load for start, load in demand.bins if newest <= now - start < oldest]
@@ -92,6 +93,7 @@ def _demand(values: Mapping[str, float], now: float) -> Demand:
         bins=bins,
         season=Season(tuple(load if load >= 0 else None for load in hours)),
         tracks={model: track for model, track in tracks.items() if track},
+        rise=max(0.0, values.get(_RISE, 0.0)),
     )
 
 

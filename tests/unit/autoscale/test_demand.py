@@ -73,18 +73,43 @@ def test_the_longer_a_replica_takes_to_start_the_more_is_added() -> None:
 def test_a_spent_budget_looks_back_further() -> None:
     demand = seen(*[100.0] * 10, 900.0, *[100.0] * 15)
     assert expected(demand).upper < 400.0
-    assert expected(demand, spent=3.0).upper >= 900.0
+    assert expected(demand, spent=3.0).upper > 700.0
+
+
+def test_what_came_at_once_is_expected_again_all_the_less_the_longer_ago_it_was() -> None:
+    after = [expected(seen(*[100.0] * 10, 900.0, *[100.0] * later), spent=3.0).upper for later in (4, 12, 24)]
+    assert after[0] > 900.0
+    assert after[0] > after[1] > after[2] > 400.0
+
+
+def test_what_came_slowly_is_not_expected_back_at_once() -> None:
+    up = [100.0 + 40.0 * minute for minute in range(20)]
+    demand = seen(*up, *reversed(up), *[100.0] * 5)
+    assert 100.0 < expected(demand, spent=1.0).upper < 0.5 * max(up)
+
+
+def test_no_more_is_added_than_load_ever_rose_within_a_horizon() -> None:
+    found = expected(seen(*[100.0 * minute for minute in range(1, 13)]), spent=3.0)
+    assert found.value == 1200.0
+    assert 3 * found.shortfall > 500.0
+    assert found.upper <= 1.1 * (1200.0 + 300.0)
+
+
+def test_a_spent_budget_brings_back_no_more_than_there_was_of_what_came_at_once() -> None:
+    demand = seen(*[100.0] * 10, 900.0, *[100.0] * 10, *[400.0] * 5)
+    assert 900.0 <= expected(demand, spent=1.0).upper < 1000.0
 
 
 def test_a_part_of_the_budget_may_be_spent_before_that_costs_anything() -> None:
     demand = seen(*[100.0] * 10, 900.0, *[100.0] * 35)
     assert expected(demand, spent=0.4).upper == expected(demand).upper
-    assert expected(demand, spent=0.6).upper < 900.0 < expected(demand, spent=1.0).upper
+    assert expected(demand, spent=0.6).upper < 400.0 < expected(demand, spent=1.0).upper
 
 
 def test_a_spent_budget_adds_a_margin_to_a_load_that_never_was_more_than_expected() -> None:
     demand = seen(*[100.0] * 60)
-    assert expected(demand, spent=1.0).upper > 1.2 * expected(demand).value
+    assert expected(demand, spent=1.0).upper > 1.15 * expected(demand).value
+    assert expected(demand).upper < 1.1 * expected(demand).value
 
 
 def test_a_spent_budget_adds_more_but_at_most_doubles() -> None:

@@ -33,6 +33,7 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
     after = Memory().restored(service.memory.learned(), service.now).knowledge
     assert after.curves[Signal.TTFT].limit(0.45) == pytest.approx(before.curves[Signal.TTFT].limit(0.45))
     assert after.demand.tracks == before.demand.tracks
+    assert after.demand.rise == before.demand.rise > 0.0
     assert after.demand.season.slots == before.demand.season.slots
     assert after.startup_seconds == before.startup_seconds
     assert after.budget.spent(0.99) == pytest.approx(before.budget.spent(0.99))
