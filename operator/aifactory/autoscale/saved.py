@@ -26,7 +26,7 @@ _POSITIVE = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
 
 
 def saved(known: Knowledge) -> Mapping[str, float]:
-    """All that is worth keeping, by names that `restored` knows: at most 80; nothing if nothing was learned."""
+    """All that is worth keeping, by names that `restored` knows: at most 90; nothing if nothing was learned."""
     found: dict[str, float] = {}
     if known.startup_seconds != PRIOR_STARTUP_SECONDS:
         found["startupSeconds"] = known.startup_seconds
@@ -85,6 +85,7 @@ def _loads(demand: Demand) -> dict[str, float]:
 
 
 def _demand(values: Mapping[str, float], now: float) -> Demand:
+    """Of an earlier version, which did not keep the rise, all loads are taken to have come at once."""
     ages = [age for age in reversed(_AGES) if values.get(f"load.{age:.0f}", -1.0) >= 0]
     hours = [values.get(f"season.{hour}", -1.0) for hour in range(SLOTS)]
     bins = tuple((now - age, values[f"load.{age:.0f}"]) for age in ages)
@@ -93,7 +94,7 @@ def _demand(values: Mapping[str, float], now: float) -> Demand:
         bins=bins,
         season=Season(tuple(load if load >= 0 else None for load in hours)),
         tracks={model: track for model, track in tracks.items() if track},
-        rise=max(0.0, values.get(_RISE, 0.0)),
+        rise=max(0.0, values.get(_RISE, max((load for _, load in bins), default=0.0))),
     )
 
 

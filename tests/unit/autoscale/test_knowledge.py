@@ -44,7 +44,7 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
 
 
 def test_it_is_bounded(service: Service) -> None:
-    assert len(service.memory.learned()) <= 80
+    assert len(service.memory.learned()) <= LEARNED
 
 
 def test_all_that_can_be_learned_is_bounded(service: Service) -> None:
@@ -62,9 +62,16 @@ def test_all_that_can_be_learned_is_bounded(service: Service) -> None:
                 dict.fromkeys(ForecastModel, Track(1.0, 1.0, 1.0, 1.0)),
             ),
             startup_seconds=1.0,
+            beyond=frozenset(LATENCIES),
         ),
     )
     assert len(everything.learned()) <= LEARNED
+
+
+def test_of_loads_kept_by_an_earlier_version_any_may_have_come_at_once(service: Service) -> None:
+    values = service.memory.learned()
+    old = restored({name: value for name, value in values.items() if name != "load.rise"}, service.now).demand
+    assert old.rise == max(load for _, load in old.bins) > values["load.rise"] > 0.0
 
 
 def test_forecasts_judged_by_an_earlier_version_are_not_forgotten(service: Service) -> None:
