@@ -59,7 +59,7 @@ class Demand:
     """The highest load of each minute, newest last: (start in epoch seconds, tokens per second).
 
     Where windows are short, so are minutes. `rise` is the most by which load was higher than it had been a horizon
-    before, forgotten within hours.
+    before, forgotten within about an hour.
     """
 
     bins: tuple[tuple[float, float], ...] = ()
