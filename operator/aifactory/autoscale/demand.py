@@ -85,10 +85,13 @@ class Demand:
         return Demand((*self.bins, (start, load))[-_KEPT_BINS:], season, self._judged(horizon, window), kept)
 
     def _rise(self, horizon: float, window: float) -> float:
-        """By how much the newest load is higher than the constant model said `horizon` seconds before."""
+        """By how much the newest load is higher than what was provided for without a forecast when it came.
+
+        That is the highest of the last `window` seconds `horizon` seconds before; the oldest, where none is that old.
+        """
         (start, load), size = self.bins[-1], _bin_seconds(window)
-        known = self._before(start - horizon, size)
-        return load - highest(known, start - horizon - window, size) if known else 0.0
+        known = self._before(start - horizon, size) or self.bins[:1]
+        return load - highest(known, start - horizon - window, size)
 
     def _judged(self, horizon: float, window: float) -> Mapping[ForecastModel, Track]:
         """By the bin that has just ended, with what was known `horizon` before it."""

@@ -82,6 +82,10 @@ def test_what_came_at_once_is_expected_again_all_the_less_the_longer_ago_it_was(
     assert after[0] > after[1] > after[2] > 400.0
 
 
+def test_what_came_at_once_to_a_new_service_is_expected_again() -> None:
+    assert expected(seen(100.0, 900.0, *[100.0] * 4), spent=1.0).upper > 800.0
+
+
 def test_what_came_slowly_is_not_expected_back_at_once() -> None:
     up = [100.0 + 40.0 * minute for minute in range(20)]
     demand = seen(*up, *reversed(up), *[100.0] * 5)
