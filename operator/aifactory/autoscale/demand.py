@@ -6,7 +6,8 @@ constant one is believed until another has been clearly cheaper. What is provide
 the shortfalls that it usually has: the more, the longer a replica takes to start, as long as a shortage lasts, and the
 more of the error budget is spent. When that runs short, load is expected to come back to what it was earlier in the
 hour, with a margin. But nothing is expected to rise further within a horizon than it lately did: what came slowly has
-never needed to be foreseen. A service that keeps its promise is not made more expensive.
+never needed to be foreseen; and load that has been as high before is not expected to rise from there as it did from
+below. A service that keeps its promise is not made more expensive.
 """
 
 from collections.abc import Mapping
@@ -33,9 +34,9 @@ _PEAK_WINDOWS = 8.0
 _HOUR = 3600.0
 # The error budget is short from this share on. When it is gone, load is expected to come back after so many windows,
 # and this share of it is added, as what replicas carry between bursts is less than what they carry in them.
-_SHORT_FROM = 0.4
+_SHORT_FROM = 0.5
 _MOST_WINDOWS = 24.0
-_MOST_MARGIN = 0.1
+_MOST_MARGIN = 0.08
 # To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
 # the constant one.
 _PROBATION_HORIZONS = 5.0
@@ -139,10 +140,20 @@ class Demand:
         short = _short(spent)
         peak = highest(self.bins, now - window * (1 + short * (_MOST_WINDOWS - 1)), size)
         least = min(peak, recent + self.rise)
-        usual = _shortfalls(0.0, horizon) * shortfall
-        added = min(_shortfalls(spent, horizon) * shortfall, max(usual, self.rise))
-        upper = (1 + short * _MOST_MARGIN) * max(least, value + added)
+        usual, shortfalls = _shortfalls(0.0, horizon) * shortfall, _shortfalls(spent, horizon)
+        added = min(shortfalls * shortfall, max(usual, self.rise))
+        provided = min(value + added, self._utmost(value, shortfalls, now, size))
+        upper = (1 + short * _MOST_MARGIN) * max(least, provided)
         return Expectation(model, value, shortfall, min(_MOST_TIMES * max(value, least), upper), track.error)
+
+    def _utmost(self, value: float, shortfalls: float, now: float, size: float) -> float:
+        """The highest load of the hour, or the forecast above it, and so many of the shortfalls that this usually has.
+
+        Load that comes and goes rises from below, and not once more from where it already has been.
+        """
+        top = highest(self.bins, now - _HOUR, size)
+        beyond = self.tracks.get(ForecastModel.HOURLY_PEAK, Track()).shortfall(top)
+        return max(value, top) + shortfalls * beyond
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:
         """The cheapest of those that were judged for long enough, if it is cheaper than the constant one by enough."""

@@ -33,7 +33,7 @@ def test_without_a_back_test_the_present_load_is_what_is_expected() -> None:
 
 
 def test_what_was_once_far_too_little_asks_for_twice_the_highest_load_at_most() -> None:
-    tracks = {CONSTANT: Track(square=1e12, weight=LONG)}
+    tracks = {model: Track(square=1e12, weight=LONG) for model in ForecastModel}
     found = Demand(bins=((0.0, 100.0), (60.0, 100.0)), tracks=tracks).expected(5.0, 90.0, 180.0, 60.0)
     assert found is not None
     assert found.upper == 200.0
