@@ -86,9 +86,9 @@ class Demand:
         return Demand((*self.bins, (start, load))[-_KEPT_BINS:], season, self._judged(horizon, window), kept)
 
     def _rise(self, horizon: float, window: float) -> float:
-        """By how much the newest load is higher than what was provided for without a forecast when it came.
+        """By how much the newest load is higher than the constant model said `horizon` seconds before.
 
-        That is the highest of the last `window` seconds `horizon` seconds before; the oldest, where none is that old.
+        Where nothing was known by then, by how much it is higher than the oldest.
         """
         (start, load), size = self.bins[-1], _bin_seconds(window)
         known = self._before(start - horizon, size) or self.bins[:1]
