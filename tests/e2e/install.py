@@ -47,11 +47,11 @@ def install(cluster: Cluster, run: str) -> None:
 
 
 def _remove_leftovers(cluster: Cluster) -> None:
-    """Namespaces of a demo, or of a test run that was interrupted."""
+    """Namespaces of a demo or of an earlier test run; some may be going by themselves just now."""
     names = cluster.kubectl("get", "namespaces", "--output=name").split()
     leftovers = [name for name in names if name.startswith(LEFTOVERS)]
     if leftovers:
-        cluster.kubectl("delete", "--timeout=300s", *leftovers, timeout=310)
+        cluster.kubectl("delete", "--ignore-not-found", "--timeout=300s", *leftovers, timeout=310)
 
 
 def _offer_gpus(cluster: Cluster) -> None:
