@@ -65,7 +65,11 @@ def plane(complete_api: ControlPlane) -> ControlPlane:
 @pytest.fixture
 def installed(plane: ControlPlane) -> Iterator[OperatorProcess]:
     kubeconfig = plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT)
-    settings = {"AIFACTORY_LEASE_NAMESPACE": SYSTEM, "AIFACTORY_MONITOR_LABELS": "release=prometheus"}
+    settings = {
+        "AIFACTORY_LEASE_NAMESPACE": SYSTEM,
+        "AIFACTORY_LEASE_DURATION": "120",
+        "AIFACTORY_MONITOR_LABELS": "release=prometheus",
+    }
     with OperatorProcess(kubeconfig, free_ports(1)[0], settings) as operator:
         yield operator
 
