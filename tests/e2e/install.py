@@ -50,6 +50,9 @@ def _remove_leftovers(cluster: Cluster) -> None:
     """Namespaces of a demo or of an earlier test run; some may be going by themselves just now."""
     names = cluster.kubectl("get", "namespaces", "--output=name").split()
     leftovers = [name for name in names if name.startswith(LEFTOVERS)]
+    for name in leftovers:
+        pods = ("delete", "pods", "--all", "--grace-period=1", "--timeout=300s")
+        cluster.kubectl("-n", name.removeprefix("namespace/"), *pods, timeout=310)
     if leftovers:
         cluster.kubectl("delete", "--ignore-not-found", "--timeout=300s", *leftovers, timeout=310)
 
