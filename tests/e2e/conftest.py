@@ -48,6 +48,8 @@ def fresh_namespace(kube: Kube) -> Iterator[str]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     where, pods = f"/api/v1/namespaces/{name}", path(name, "pods")
     kube.apply(where, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    account = path(name, "serviceaccounts", "default")
+    wait_until(f"namespace {name} takes pods", lambda: kube.find(account), PATIENCE, str)
     yield name
     kube.delete(where)
 

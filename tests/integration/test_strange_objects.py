@@ -25,6 +25,8 @@ def test_a_pod_with_made_up_labels_does_not_keep_the_operator_from_starting(
 ) -> None:
     container = {"name": "strange", "image": "strange"}
     pod = {"metadata": {"name": "strange", "labels": LABELS}, "spec": {"containers": [container]}}
+    account = path(namespace, "serviceaccounts", "default")
+    own_service.wait("the namespace takes pods", lambda: kube.find(account))
     kube.send("POST", path(namespace, "pods"), pod)
     with new_operator(api, namespace):
         own_service.apply()
