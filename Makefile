@@ -78,6 +78,7 @@ test: install ## Everything: lint, unit, golden, simulated, integration, end-to-
 	$(MAKE) --no-print-directory test-fast
 	$(MAKE) --no-print-directory test-simulated
 	$(MAKE) --no-print-directory kind-up
+	$(KIND) binaries
 	@# Outages mostly wait, while the others compute.
 	$(MAKE) --no-print-directory -j2 test-integration test-outages
 	$(E2E) tests/e2e/services -n 5 --dist load --maxschedchunk 1
