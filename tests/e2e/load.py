@@ -34,29 +34,22 @@ class Load:
         command = ["python3", "-m", "loadgen", "--url", url, "--model", "simulated", *options]
         kube.apply(self._where, _pod(name, command, mounts=bool(files)))
 
-    @property
-    def _phase(self) -> str:
-        return str(self._kube.get(self._where)["status"].get("phase"))
-
     def wait_running(self) -> None:
         """Until requests are being sent."""
         wait_until("the load generator reports", lambda: self.lines(), PATIENCE, self.tail)
 
     def summary(self, seconds: float = 240) -> dict[str, Any]:
         """Wait for the end of the shape; totals, failures and percentiles of the whole run."""
-        wait_until("the load ends", lambda: self._phase in ("Succeeded", "Failed"), seconds, self.tail)
-        last = self.lines()[-1]
-        assert "summary" in last, self.tail()
-        found: dict[str, Any] = last["summary"]
-        return found
+        return wait_until("the load ends", self._summary, seconds, self.tail)
 
     def stop(self) -> dict[str, Any]:
         """Send no more, wait for the requests in flight; the summary."""
-        self.wait_running()  # before that there is no log to follow
-        log = self._kube.stream(f"{self._where}/log?follow=true")
-        self._kube.delete(self._where)
-        found: dict[str, Any] = json.loads(list(log)[-1])["summary"]
-        return found
+        self.wait_running()
+        self._kube.merge(self._where, {"spec": {"activeDeadlineSeconds": 1}})  # a pod that is deleted loses its log
+        return self.summary(2 * PATIENCE)
+
+    def _summary(self) -> dict[str, Any]:
+        return next((line["summary"] for line in self.lines() if "summary" in line), {})
 
     @property
     def recent(self) -> list[dict[str, Any]]:
