@@ -88,7 +88,7 @@ def runtime() -> Object:
 def test_a_service_that_is_not_split_answers_and_is_measured_by_its_frontend(serve: Serve) -> None:
     service = serve(model=model(), runtime=runtime(), slo={"workload": "interactive"}, scaling=scaling(1, 2))
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)
     load = service.load("2@900s")
     read = {"timeToFirstToken": "OK", "interTokenLatency": "OK"}
     service.wait("objectives are read", lambda: _states(service) == read)

@@ -46,7 +46,7 @@ def test_a_service_of_any_engine_turns_ready_and_says_which_objectives_it_can_me
     spec, states = ENGINES[engine]
     service = serve(scaling=scaling(1, 2), **spec)
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)
     service.load("2@900s")
     service.wait("objectives are read", lambda: _states(service) == states)
     service.wait("requests are read", lambda: _running(service) > 0)

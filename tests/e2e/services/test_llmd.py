@@ -30,7 +30,7 @@ def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
 ) -> None:
     service = serve(replicas=2, runtime=RUNTIME)
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)
     service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"))
 
     (definition,) = crds.crd_files("InferencePool")

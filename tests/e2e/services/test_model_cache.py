@@ -126,7 +126,7 @@ def test_weights_are_fetched_once_through_cuts_and_served(
     cache.wait("all is there", "True", "Downloaded")
     _assert_fetched(kube, namespace, cache)
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)
     pod = service.pods[0]["metadata"]["name"]
     seen = cluster.kubectl("-n", namespace, "exec", pod, "--", "find", "/models/", "-name", "*.*", "-type", "f")
     assert "/models/config.json" in seen.split()

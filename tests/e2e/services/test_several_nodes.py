@@ -35,7 +35,7 @@ def leads(pods: list[Object]) -> bool:
 def test_two_pods_find_each_other_and_serve_as_one(serve: Serve, engine: str) -> None:
     service = serve(accelerator={"resourceName": GPU, "nodes": 2}, runtime=runtime(engine))
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)
     assert service.status["replicas"]["current"] == service.status["replicas"]["ready"] == 1
     assert len(service.pods) == 2
 
@@ -55,11 +55,11 @@ def test_replicas_scale_as_wholes_and_start_anew_as_wholes(serve: Serve, kube: K
         "both pods of the replica are new",
         lambda: len(replicas(service)["0"]) == 2 and not uids(replicas(service)["0"]) & uids(lost),
     )
-    assert service.completes(), "the other replica serves meanwhile"
+    service.wait("the other replica serves meanwhile", service.completes)
     service.wait("it serves again", lambda: leads(replicas(service)["0"]) and service.status["replicas"]["ready"] == 2)
     assert uids(replicas(service)["1"]) == untouched
 
     service.edit({"replicas": 1})
     service.wait("a whole replica has gone", lambda: len(service.pods) == 2 and len(replicas(service)) == 1)
     service.wait_ready()
-    assert service.completes(), service.explain()
+    service.wait("it answers", service.completes)

@@ -20,7 +20,7 @@ def test_a_missing_secret_is_named_and_the_service_starts_by_itself_once_it_exis
     kube.apply(path(namespace, "secrets", "ngc-api"), secret)
     service.wait_ready()
     assert service.condition("Stalled") == {}
-    assert service.completes()
+    service.wait("it answers", service.completes)
 
 
 def test_a_bad_edit_leaves_the_last_good_replicas_serving_and_can_be_taken_back(serve: Serve) -> None:
