@@ -16,8 +16,8 @@ def test_a_changed_image_and_arguments_roll_out_without_a_lost_request(serve: Se
     service.edit({"runtime": runtime(image=SAME_IMAGE_BY_ANOTHER_NAME, args=("--max-model-len=8192",))})
     service.wait_ready()
     service.wait("only new replicas", lambda: len(service.pods) == 2 and not _names(service) & before)
-    ready = service.conditions("Ready")
-    assert ready[-3:] == [("True", "Available"), ("Unknown", "RollingOut"), ("True", "Available")], ready
+    way = [("True", "Available"), ("Unknown", "RollingOut"), ("True", "Available")]
+    service.wait("all of its way is seen", lambda: service.conditions("Ready")[-3:] == way)
     assert all(_runs_new_spec(pod) for pod in service.pods)
     summary = load.stop()
     assert summary["failed"] == 0, summary
