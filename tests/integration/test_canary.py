@@ -59,7 +59,8 @@ def tracks() -> Tracks:
 
 @pytest.fixture(scope="module")
 def operator_with_signals(api: ControlPlane, kube: Kube, tracks: Tracks) -> Iterator[OperatorProcess]:
-    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    kube.apply(path("", "namespaces", NAMESPACE), namespace)
     with serve(tracks) as url, new_operator(api, NAMESPACE, AIFACTORY_PROMETHEUS_URL=url) as process:
         yield process
 

@@ -66,7 +66,8 @@ def prometheus() -> Prometheus:
 @pytest.fixture(scope="module")
 def watched(api: ControlPlane, kube: Kube, prometheus: Prometheus) -> Iterator[OperatorProcess]:
     """An operator that reads signals every second."""
-    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    kube.apply(path("", "namespaces", NAMESPACE), namespace)
     settings = {"AIFACTORY_DOWNLOAD_IMAGE": IMAGE, "AIFACTORY_OPERATOR_URL": "http://operator.example.svc:9000"}
     with serve(prometheus) as url, new_operator(api, NAMESPACE, AIFACTORY_PROMETHEUS_URL=url, **settings) as process:
         yield process
