@@ -13,7 +13,7 @@ from typing import Any, Self
 from tests.kind import binaries, docker, images, node_image
 from tests.kind.host import exclusive
 from tests.kind.paths import FILES, KUBECONFIG, cache_dir
-from tests.kind.progress import StepFailedError, capture, note, run_step, step, succeeds
+from tests.kind.progress import CommandFailedError, capture, note, run_step, step, succeeds
 
 NAME = "aifactory"
 NODE = f"{NAME}-control-plane"
@@ -176,8 +176,8 @@ class Cluster:
 
     def _node(self) -> dict[str, Any]:
         try:
-            node: dict[str, Any] = json.loads(self.kubectl("get", "node", NODE, "--output=json", timeout=10))
-        except StepFailedError:
+            node: dict[str, Any] = json.loads(self.kubectl("get", "node", NODE, "--output=json"))
+        except CommandFailedError:
             return {}
         return node
 
@@ -188,8 +188,8 @@ class Cluster:
 
 def _inspect(template: str) -> str:
     try:
-        return capture(["docker", "container", "inspect", "--format", template, NODE], timeout=10).strip()
-    except StepFailedError:
+        return capture(["docker", "container", "inspect", "--format", template, NODE]).strip()
+    except CommandFailedError:
         return ""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.kind.host import find, require_commands, require_free_disk
 from tests.kind.paths import FILES, cache_dir, log_dir
 from tests.kind.processes import program
-from tests.kind.progress import StepFailedError, capture, run_step, step, succeeds, tail
+from tests.kind.progress import CommandFailedError, StepFailedError, capture, run_step, step, succeeds, tail
 
 INPUTS_LABEL = "aifactory.dev/inputs"
 """An image with this label is ours: what it was made from. Those that lost their name to a newer one are removed."""
@@ -184,8 +184,8 @@ def remove_images() -> None:
 def server_version() -> str:
     """The version of the daemon, empty when none answers."""
     try:
-        return capture(["docker", "version", "--format", "{{.Server.Version}}"], timeout=10).strip()
-    except StepFailedError:
+        return capture(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
+    except CommandFailedError:
         return ""
 
 

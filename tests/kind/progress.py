@@ -21,6 +21,10 @@ class StepFailedError(RuntimeError):
     """A step of bringing the environment up failed; the message says why and what to do next."""
 
 
+class CommandFailedError(StepFailedError):
+    """A command is missing, or ended and said why; one that only takes long is no such failure."""
+
+
 @contextmanager
 def step(title: str, about: str = "") -> Iterator[Callable[[str], None]]:
     """Announces a step and says at its end how long it took. `about` is the time to expect, such as `15 min`.
@@ -104,18 +108,20 @@ def capture(argv: Sequence[str | Path], *, stdin: bytes = b"", timeout: float = 
     """The standard output of a short command.
 
     Raises:
-        StepFailedError: the command is missing, failed or took longer than `timeout` seconds.
+        CommandFailedError: the command is missing or failed.
+        StepFailedError: it took longer than `timeout` seconds.
     """
     command = [str(part) for part in argv]
     shown = " ".join(command)
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=timeout)
     except FileNotFoundError as missing:
-        raise StepFailedError(f"{command[0]} is not installed") from missing
+        raise CommandFailedError(f"{command[0]} is not installed") from missing
     except subprocess.TimeoutExpired as late:
         raise StepFailedError(f"`{shown}` did not end within {timeout:g} s") from late
     except subprocess.CalledProcessError as failed:
-        raise StepFailedError(f"`{shown}` failed: {failed.stderr.decode(errors='replace').strip()}") from failed
+        said = failed.stderr.decode(errors="replace").strip()
+        raise CommandFailedError(f"`{shown}` failed: {said}") from failed
     return done.stdout.decode(errors="replace")
 
 
