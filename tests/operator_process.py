@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-# Kubernetes kills after 30 s what did not end by itself.
-_END_SECONDS = 20
+_END_SECONDS = 180
 
 
 class OperatorProcess:

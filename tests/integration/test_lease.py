@@ -14,7 +14,7 @@ from .service import CHILDREN, Service, operator_writes, target
 
 Pair = tuple[OperatorProcess, OperatorProcess]
 LEASE_SECONDS = 12
-LONG_LEASE_SECONDS, HANDED_OVER_SECONDS = 90, 45
+LONG_LEASE_SECONDS, HANDED_OVER_SECONDS = 120, 90
 """The hand-over takes the eighth part of a lease; one that was not given up runs out much later."""
 
 

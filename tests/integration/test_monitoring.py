@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.e2e.waiting import PATIENCE
 from tests.kind import binaries
 from tests.kind.paths import ROOT
 from tests.unit.manifests.monitoring import dashboard_queries, rule_groups
@@ -20,7 +21,7 @@ def promtool() -> Path:
 
 def run(*command: str | Path) -> tuple[int, str]:
     """Exit status and everything that was said."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=PATIENCE)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -19,6 +19,7 @@ from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.prometheus import Edges, Prometheus, growth, slope
 from aifactory.simulate.world import World
 
+from tests.e2e.waiting import PATIENCE
 from tests.kind import binaries
 from tests.simulate.scenes import EDGES, poisson, sample, split_scene
 
@@ -85,7 +86,8 @@ def evaluated(file: Path, inputs: list[dict[str, str]], checks: list[dict[str, A
     group = {"interval": f"{INTERVAL}s", "input_series": inputs, "promql_expr_test": checks}
     file.write_text(yaml.safe_dump({"evaluation_interval": f"{INTERVAL}s", "fuzzy_compare": True, "tests": [group]}))
     promtool = binaries.ensure_prometheus("promtool")
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    command = [promtool, "test", "rules", file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

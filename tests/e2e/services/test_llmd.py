@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.e2e.kube import path
 from tests.e2e.service import MODEL, Service, runtime
+from tests.e2e.waiting import PATIENCE
 from tests.kind import binaries, crds, images
 from tests.kind.cluster import Cluster
 
@@ -20,9 +21,9 @@ POOL_CRD = "inferencepools.inference.networking.k8s.io"
 @pytest.fixture
 def no_extension(cluster: Cluster) -> Iterator[None]:
     """The cluster serves no pools, before as after the test."""
-    cluster.kubectl("delete", "crd", POOL_CRD, "--ignore-not-found")
+    cluster.kubectl("delete", "crd", POOL_CRD, "--ignore-not-found", timeout=PATIENCE)
     yield
-    cluster.kubectl("delete", "crd", POOL_CRD, "--ignore-not-found")
+    cluster.kubectl("delete", "crd", POOL_CRD, "--ignore-not-found", timeout=PATIENCE)
 
 
 def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
@@ -43,7 +44,7 @@ def test_a_picker_chooses_among_the_workers_once_the_cluster_knows_pools(
     service.wait("both workers are chosen", lambda: seen.add(choice(service, cluster)) or seen >= workers)
     assert seen - {""} == workers
 
-    cluster.kubectl("delete", "crd", POOL_CRD)
+    cluster.kubectl("delete", "crd", POOL_CRD, timeout=PATIENCE)
     service.wait("it is missed", lambda: service.is_("RoutingReady", "False", "InferenceExtensionMissing"))
     service.wait("the picker's pod is gone", lambda: len(service.pods) == 2)
     assert service.completes(), service.explain()

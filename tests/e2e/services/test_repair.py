@@ -6,7 +6,6 @@ from tests.e2e.conftest import Serve
 from tests.e2e.kube import Object
 from tests.e2e.service import CHILDREN, Service
 
-REPAIR_SECONDS = 30.0
 EDITS: dict[str, tuple[Object, Callable[[Object], object]]] = {
     "deployments": (
         {"spec": {"replicas": 2, "progressDeadlineSeconds": 77}},
@@ -36,7 +35,7 @@ def _edit_and_wait(service: Service, plural: str) -> None:
     edit, fields = EDITS[plural]
     before = fields(service.kube.get(where))
     service.kube.merge(where, {**edit, "metadata": {"labels": {"example.com/team": "chat"}}})
-    service.wait(f"the edit of {plural} is undone", lambda: fields(service.kube.get(where)) == before, REPAIR_SECONDS)
+    service.wait(f"the edit of {plural} is undone", lambda: fields(service.kube.get(where)) == before)
     assert service.kube.get(where)["metadata"]["labels"]["example.com/team"] == "chat"
 
 
@@ -49,4 +48,4 @@ def _delete_and_wait(service: Service, plural: str) -> None:
         found = service.child(plural)
         return found is not None and found["metadata"]["uid"] != before
 
-    service.wait(f"the deleted one of {plural} is back", is_back, REPAIR_SECONDS)
+    service.wait(f"the deleted one of {plural} is back", is_back)
