@@ -115,7 +115,7 @@ class Kube:
                 raise
 
     def stream(self, where: str) -> "Stream":
-        """The lines of an answer that goes on, such as a log that is followed."""
+        """The lines of an answer that goes on, such as a watch."""
         answer = self._pool.request("GET", self._host + where, preload_content=False, timeout=None, retries=False)
         if answer.status >= 300:
             raise KubeError(answer.status, answer.data.decode(errors="replace"))
@@ -133,24 +133,24 @@ class Stream:
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
-        self._closed = False
+        self.closed = False
 
     def __iter__(self) -> Iterator[str]:
         buffer = b""
         for part in self._parts():
-            if self._closed:
+            if self.closed:
                 return  # Python gives up the encryption before the socket: what is read now may be anything
             *lines, buffer = (buffer + part).split(b"\n")
             yield from (line.decode() for line in lines)
 
     def close(self) -> None:
         """End it."""
-        self._closed = True
+        self.closed = True
         self._response.shutdown()
 
     def _parts(self) -> Iterator[bytes]:
         try:
             yield from self._response.stream(2**16)
         except urllib3.exceptions.HTTPError:
-            if not self._closed:
+            if not self.closed:
                 raise

@@ -25,7 +25,7 @@ class Lives:
     def all(self) -> list[Life]:
         """The oldest first."""
         lives: dict[str, Life] = {}
-        for at, event, pod in tuple(self._seen.seen):
+        for at, event, pod in self._seen.seen:
             if self._label not in pod["metadata"].get("labels", {}):
                 continue
             life = lives.setdefault(pod["metadata"]["uid"], Life(at))

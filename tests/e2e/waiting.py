@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from urllib3.exceptions import HTTPError
+
 from .kube import Object, Stream
 
 T = TypeVar("T")
@@ -42,21 +44,42 @@ def hold_true(what: str, check: Callable[[], object], seconds: float, explain: C
 
 
 class History:
-    """Versions of watched objects from now on, each with the time (epoch seconds) when it was seen."""
+    """Versions of watched objects from now on."""
 
     def __init__(self, watch: Stream) -> None:
-        self.seen: list[tuple[float, str, Object]] = []
+        self._seen: list[tuple[float, str, Object]] = []
+        self._lost = ""
         self._news = threading.Condition()
         self._watch = watch
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        for line in self._watch:
-            event = json.loads(line)
-            with self._news:
-                self.seen.append((time.time(), event["type"], event["object"]))
-                self._news.notify_all()
+        end = "the server ended it"
+        try:
+            for line in self._watch:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    end = line
+                    break
+                with self._news:
+                    self._seen.append((time.time(), event["type"], event["object"]))
+                    self._news.notify_all()
+        except HTTPError as error:
+            end = repr(error)
+        with self._news:
+            self._lost = "" if self._watch.closed else end
+            self._news.notify_all()
+
+    @property
+    def seen(self) -> tuple[tuple[float, str, Object], ...]:
+        """All so far: when it was seen (epoch seconds), the type of the event, the object.
+
+        Raises:
+            AssertionError: the watch broke off, so that something may be missing.
+        """
+        assert not self._lost, f"a watch broke off: {self._lost}"
+        return tuple(self._seen)
 
     def follow(self, seconds: float) -> Iterator[Object]:
         """Every version so far and to come, each as soon as it is seen, for `seconds`."""
@@ -72,7 +95,7 @@ class History:
     def path(self, value: Callable[[Object], T]) -> list[T]:
         """What `value` went through; repetitions are left out."""
         found: list[T] = []
-        for _, _, obj in tuple(self.seen):
+        for _, _, obj in self.seen:
             now = value(obj)
             if not found or found[-1] != now:
                 found.append(now)
@@ -80,7 +103,7 @@ class History:
 
     def first(self, check: Callable[[Object], object]) -> float | None:
         """When `check` was true first."""
-        return next((at for at, _, obj in tuple(self.seen) if check(obj)), None)
+        return next((at for at, _, obj in self.seen if check(obj)), None)
 
     def stop(self) -> None:
         """Close the watch."""

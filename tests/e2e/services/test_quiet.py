@@ -38,7 +38,7 @@ def test_a_converged_service_is_left_alone_for_two_minutes(kube: Kube, serve: Se
 
 def _newest(changes: Iterable[History], began: float) -> float:
     """When something changed last, or the watch `began` (epoch seconds)."""
-    seen = (entry for history in changes for entry in tuple(history.seen))
+    seen = (entry for history in changes for entry in history.seen)
     return max((at for at, _, obj in seen if not _of_a_busy_node(obj)), default=began)
 
 
