@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from .service import Service
 RACK = "topology.example.com/rack"
 NODES = [f"rack-{rack}-{node}" for rack in range(3) for node in range(3)]
 NATIVE, GROUPS = "StatefulSets", "LeaderWorkerSet"
+Cordon = Callable[..., None]
 GROUP_LABELS = ("aifactory.dev/replica", "leaderworkerset.sigs.k8s.io/group-index")
 
 
@@ -66,6 +67,18 @@ def service(plane: ControlPlane) -> Iterator[Service]:
         made.wait("no pod holds a GPU any more", lambda: not all_pods(made))
         assert "orbidden" not in operator.log.read_text()
     kube.close()
+
+
+@pytest.fixture
+def cordon(service: Service) -> Iterator[Cordon]:
+    """Keeps new pods from nodes, or with `off` no longer, as for all nodes at the end."""
+
+    def change(*nodes: str, off: bool = False) -> None:
+        for node in nodes:
+            service.kube.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": not off}})
+
+    yield change
+    change(*NODES, off=True)
 
 
 def pair(replicas: int = 1, **spec: Any) -> Mapping[str, Any]:
@@ -244,24 +257,18 @@ def test_a_replica_is_never_split_across_racks(service: Service) -> None:
 
 
 @pytest.mark.parametrize("form", [NATIVE], indirect=True)
-def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service) -> None:
+def test_a_replica_that_began_in_a_rack_without_room_tries_another(service: Service, cordon: Cordon) -> None:
     """The same code deletes the pods of both forms."""
-    cordon(service, *NODES[1:])
+    cordon(*NODES[1:])
     service.apply(pair(1, accelerator={"topology": {"key": RACK}}))
     service.wait_for("GPUShortage", "True", "InsufficientGPUs")
     placed = "1 of 2 pods of the replica have nodes"
     service.wait("one has a node", lambda: placed in service.condition("GPUShortage").get("message", ""))
-    cordon(service, NODES[0])
-    cordon(service, *NODES[3:], off=True)
+    cordon(NODES[0])
+    cordon(*NODES[3:], off=True)
     service.wait("it lets go", lambda: racks(service.pods()) != {"rack-0"}, 3 * PATIENCE)
     serves(service, 1)
     assert racks(service.pods()) <= {"rack-1", "rack-2"}
-    cordon(service, *NODES, off=True)
-
-
-def cordon(service: Service, *nodes: str, off: bool = False) -> None:
-    for node in nodes:
-        service.kube.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": not off}})
 
 
 def test_replicas_that_are_spread_share_no_rack(service: Service) -> None:
@@ -295,20 +302,20 @@ def test_a_new_spec_replaces_replicas_as_wholes_while_enough_serve(service: Serv
     assert {argument(pod, "--max-num-seqs") for pod in service.pods()} == {"32"}
 
 
-def test_a_service_serves_on_while_it_changes_between_one_pod_and_several(service: Service) -> None:
+def test_a_service_serves_on_while_it_changes_between_one_pod_and_several(service: Service, cordon: Cordon) -> None:
     """No node takes the new pods at first: those that serve stay until the new ones do."""
     single, together = pair(1, accelerator={"nodes": 1}), pair(1)
     service.apply(single)
     serves(service, 1)
     for wanted, pods in ((together, 2), (single, 1)):
         before = uids(service)
-        cordon(service, *NODES)
+        cordon(*NODES)
         service.apply(wanted)
         service.wait("the new pods wait", lambda count=pods, was=before: len(uids(service) - was) == count)
         service.wait_for("Progressing", "True", "RollingOut")
         assert before <= uids(service)
         assert service.status()["replicas"]["ready"] == 1
-        cordon(service, *NODES, off=True)
+        cordon(*NODES, off=True)
         service.wait("the former pods have gone", lambda gone=before: not gone & uids(service))
         serves(service, 1)
         assert len(service.pods()) == pods
