@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-_END_SECONDS = 180
+# Kubernetes kills what did not end by itself within so many seconds.
+_END_SECONDS = 30
 
 
 class OperatorProcess:
