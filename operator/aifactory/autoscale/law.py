@@ -1,7 +1,8 @@
 """The control law: one pure function from what is seen and remembered to a number of replicas.
 
 Every signal answers for itself how many replicas it needs; the highest answer counts. More replicas are asked for at
-once, within limits; fewer only after every signal has agreed for the whole stabilization window.
+once, within limits; fewer only after every signal has agreed for the whole stabilization window, and a few of many not
+before it is clear that no more follow.
 """
 
 from collections.abc import Mapping
@@ -87,6 +88,11 @@ def _decide(
     return offline.explained(decision, scaling.min_replicas, memory.knowledge.load) if offline else decision, memory
 
 
+# Removing fewer replicas, or a smaller share of them, is a small step.
+_SMALL_STEP = 2
+_SMALL_SHARE = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     to: int
@@ -149,14 +155,18 @@ class _Law:
         return _Choice(min(answer.replicas, most), DecisionReason.SCALE_UP, signal, limited_by, answer)
 
     def _down(self, wanted: int, agreed: int, answer: Answer | None) -> _Choice:
-        """`agreed` is the highest that was `wanted` in the stabilization window."""
+        """`agreed` is the highest that was `wanted` in the stabilization window.
+
+        A small step waits until it is the last one on the way to what is wanted, if more may leave at a time.
+        """
         tick, current = self.tick, self.tick.fleet.replicas
         refused = limits.refusal(tick.scaling, tick.fleet, tick.readings, tick.measures, tick.memory, tick.now)
         if refused:
             return _Choice(current, refused, limited_by=refused)
-        if agreed >= current:
-            return _Choice(current, DecisionReason.STABILIZATION_WINDOW, limited_by=DecisionReason.STABILIZATION_WINDOW)
         fewest = limits.floor(tick.scaling, tick.fleet, tick.memory, tick.now)
+        small = current - agreed < min(max(_SMALL_STEP, _SMALL_SHARE * current), current - fewest)
+        if agreed >= current or (small and wanted < agreed):
+            return _Choice(current, DecisionReason.STABILIZATION_WINDOW, limited_by=DecisionReason.STABILIZATION_WINDOW)
         limited_by = DecisionReason.SCALE_DOWN_PERIOD if fewest > agreed else None
         if limited_by and fewest >= current:
             return _Choice(current, limited_by, limited_by=limited_by)

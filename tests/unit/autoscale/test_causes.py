@@ -5,6 +5,7 @@ from functools import cache
 from math import ceil
 
 import pytest
+from aifactory.api.scaling import ScalingBehavior
 from aifactory.autoscale.decision import Cause, Decision, DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.signals.objectives import Signal
@@ -93,6 +94,15 @@ def test_the_forecast_shows_the_replicas_that_the_law_takes_for_it() -> None:
 def test_replicas_that_are_kept_for_want_of_proof_say_so() -> None:
     causes = {cause(one) for one in up_and_down()}
     assert causes >= {Cause.EXPECTED_LOAD, Cause.UNPROVEN}
+
+
+def test_replicas_leave_several_at_a_time_until_the_last() -> None:
+    ebb = ((60.0, 30.0 - 1.6 * minute) for minute in range(16))
+    scaling = spec(max_replicas=20, behavior=ScalingBehavior())
+    decisions = run(Service(learns=True), scaling, (1800.0, 4.0), (600.0, 30.0), *ebb, (900.0, 6.0))
+    steps = [one.from_ - one.to for one in decisions if one.to < one.from_]
+    assert steps[-4:] == [2, 2, 2, 1]
+    assert decisions[-1].to == 3
 
 
 def test_near_its_target_load_is_expected_before_it_is_known_what_a_replica_carries() -> None:
