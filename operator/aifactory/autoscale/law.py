@@ -22,6 +22,10 @@ from .offline import seen_offline
 from .ratios import measure
 from .tick import Tick
 
+# Removing fewer replicas, or a smaller share of them, is a small step.
+_SMALL_STEP = 2
+_SMALL_SHARE = 0.25
+
 
 def decide_replicas(
     scaling: ScalingSpec,
@@ -86,11 +90,6 @@ def _decide(
         memory = memory.left(tick.work)
     decision = law.decision(choice)
     return offline.explained(decision, scaling.min_replicas, memory.knowledge.load) if offline else decision, memory
-
-
-# Removing fewer replicas, or a smaller share of them, is a small step.
-_SMALL_STEP = 2
-_SMALL_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
