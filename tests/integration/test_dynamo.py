@@ -11,7 +11,6 @@ from tests.e2e.kube import Object, path
 from tests.kind.controlplane import ControlPlane
 from tests.kind.paths import CRDS
 from tests.kind.processes import free_ports
-from tests.kind.progress import StepFailedError
 from tests.operator_process import OperatorProcess
 
 from .kube import Kube
@@ -80,11 +79,8 @@ def subjects(service: Service) -> set[str]:
 
 def may(plane: ControlPlane, service: Service, role: str, verb: str, resource: str) -> bool:
     """Whether pods of a role may do something in their namespace."""
-    account = f"system:serviceaccount:default:{service.name}-{role}-server"
-    try:
-        return plane.kubectl("auth", "can-i", verb, resource, "-n", "default", "--as", account).strip() == "yes"
-    except StepFailedError:
-        return False
+    account = f"default:{service.name}-{role}-server"
+    return plane.may(account, "default", verb, resource)
 
 
 @pytest.mark.usefixtures("no_kind")

@@ -23,7 +23,7 @@ import yaml
 from tests.kind import binaries
 from tests.kind.host import require_commands
 from tests.kind.processes import ProcessGroup, free_ports, owned_folder, sweep_leftovers
-from tests.kind.progress import capture
+from tests.kind.progress import CommandFailedError, capture
 
 CONTROLLERS = (
     "deployment-controller",
@@ -139,6 +139,14 @@ class ControlPlane:
         """
         kubectl = self._bin / "kubectl"
         return capture([kubectl, "--kubeconfig", self.kubeconfig, *args], stdin=stdin.encode(), timeout=timeout)
+
+    def may(self, account: str, namespace: str, verb: str, resource: str) -> bool:
+        """Whether a service account (namespace:name) may do something in a namespace."""
+        question = ("auth", "can-i", verb, resource, "-n", namespace, "--as", f"system:serviceaccount:{account}")
+        try:
+            return self.kubectl(*question).strip() == "yes"
+        except CommandFailedError:
+            return False
 
     def kubeconfig_for(self, user: str) -> Path:
         """The kubeconfig of one of the `users`, or of `admin`.
