@@ -39,6 +39,24 @@ def test_rule_03_with_a_pod_that_is_not_scraped_nothing_is_removed(case: str) ->
     assert found.returns() <= one.usual.returns()
 
 
+def test_rule_03_half_of_the_pods_that_are_not_scraped_teach_nothing_about_the_others() -> None:
+    """Their tokens are missing, while requests take as long as before: it looks as if a replica carried twice as much.
+
+    Nothing falls below what is there when they have come back, either.
+    """
+    begins, ends = 20 * MINUTE, 30 * MINUTE
+
+    def hide_half(world: World, now: float) -> None:
+        pods = list(world.deployment.pods.values())
+        for pod in pods[: len(pods) // 2]:
+            pod.scraped = False
+
+    load = steady(6.3, 45)
+    found = run(load, replicas=9, events=[(begins, hide_half), (ends, find)], startup=5 * MINUTE, behavior={})
+    assert found.removed(begins) <= 1
+    assert found.attainment(begins) >= 0.999
+
+
 def test_rule_02_no_requests_are_no_idleness_while_a_pod_is_not_scraped() -> None:
     """What the hidden pod does is not known, though all others have nothing to do."""
     ends = 15 * MINUTE

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from math import exp
 
 from .forecast import Bins, ForecastModel, Season, highest, trend
-from .track import Track
+from .track import MEMORY_SECONDS, Track
 
 _MOST_BIN_SECONDS = 60.0
 _BINS_PER_WINDOW = 2.5
@@ -37,8 +37,8 @@ _HOUR = 3600.0
 _SHORT_FROM = 0.5
 _MOST_WINDOWS = 24.0
 _MOST_MARGIN = 0.08
-# To be believed, a model has to have been judged for so many horizons and seconds, and to cost at most this share of
-# the constant one.
+# To be believed, a model has to have been judged for so many horizons and seconds, but for no more than half of what is
+# remembered of it, and to cost at most this share of the constant one.
 _PROBATION_HORIZONS = 5.0
 _PROBATION_SECONDS = 600.0
 _CHEAPER = 0.75
@@ -123,7 +123,7 @@ class Demand:
             case ForecastModel.HOURLY_PEAK:
                 return highest(known, now - _HOUR, size)
             case ForecastModel.TREND:
-                return trend(known, now + horizon - known[-1][0])
+                return min(_HIGHEST, trend(known, now + horizon - known[-1][0]))
             case ForecastModel.SEASONAL:
                 return self.season.forecast(now + horizon)
 
@@ -157,7 +157,8 @@ class Demand:
 
     def _believed(self, horizon: float, window: float) -> ForecastModel:
         """The cheapest of those that were judged for long enough, if it is cheaper than the constant one by enough."""
-        enough = max(_PROBATION_HORIZONS * horizon, _PROBATION_SECONDS) / _bin_seconds(window)
+        seconds = max(min(_PROBATION_HORIZONS * horizon, MEMORY_SECONDS / 2), _PROBATION_SECONDS)
+        enough = seconds / _bin_seconds(window)
         costs = {model: track.cost for model, track in self.tracks.items() if track.weight >= enough}
         most = _CHEAPER * costs.get(ForecastModel.CONSTANT, 0.0)
         cheaper = [model for model in costs if costs[model] < most]

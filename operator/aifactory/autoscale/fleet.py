@@ -1,6 +1,6 @@
 """The replicas of a role, sorted by what the control law may expect of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -59,6 +59,10 @@ class Fleet:
     def pending(self) -> int:
         """Capacity that was asked for and is expected to come."""
         return self.loading + self.unschedulable + self.uncreated
+
+    def unseen(self, pods: Collection[str]) -> bool:
+        """Not all that serve are among the `pods` that report."""
+        return len(pods) < self.ready + self.stuck
 
     def without(self, stuck: int) -> "Fleet":
         """With so many of the ready replicas not counted on."""

@@ -18,6 +18,7 @@ _SLOPE_NOISE = 0.005
 # A trend does not go on for ever: after this many seconds it has lost two thirds of its slope.
 _DAMPING_SECONDS = 600.0
 _MINUTE = 60.0
+_GAP_SECONDS = 600.0
 _DAY = 86400.0
 SLOTS = 24
 """The parts of a day."""
@@ -41,8 +42,11 @@ def highest(bins: Bins, since: float, size: float) -> float:
 def trend(bins: Bins, horizon: float) -> float:
     """Where a damped local linear trend of the logarithm will be `horizon` seconds after the newest bin.
 
-    A Kalman filter with the state (level, slope per minute). Growth of load is a share of it, hence the logarithm.
+    A Kalman filter with the state (level, slope per minute). Growth of load is a share of it, hence the logarithm. It
+    begins anew where bins are missing for long: nobody knows how load came to what it is then.
     """
+    gap = max((at for at in range(1, len(bins)) if bins[at][0] - bins[at - 1][0] > _GAP_SECONDS), default=0)
+    bins = bins[gap:]
     time, load = bins[0]
     level, slope = log1p(load), 0.0
     a, b, c = 1.0, 0.0, 0.01

@@ -114,11 +114,12 @@ class Knowledge:
     def _curves(self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet) -> Mapping[Signal, Curve]:
         """With latencies under the load of a replica, if all are alike and have served for the whole window.
 
-        Where load rises steeply, latencies are already those of more than its mean over the window.
+        Where load rises steeply, latencies are already those of more than its mean over the window. The tokens of pods
+        that are not scraped are missing, and their latencies are not.
         """
         now, tokens = readings.time, readings.tokens
         unlike = self.doubtful(fleet) or len(readings.silent) > fleet.stuck
-        if not tokens or not self.settled(readings, fleet) or unlike:
+        if not tokens or not self.settled(readings, fleet) or unlike or fleet.unseen(readings.pods):
             return self.curves
         curves, load = dict(self.curves), tokens / fleet.ready
         if self.carried is not None and load > _STEEP * self.carried:
@@ -129,6 +130,12 @@ class Knowledge:
                 known.observed(load, latency, target, now) if known else Curve.begin(load, latency, now)
             )
         return curves
+
+    def unread(self, measures: tuple[Measure, ...], readings: ServiceReadings | None) -> bool:
+        """Something by which replicas are removed cannot be read; tokens are, where it was learned what they cost."""
+        if readings is None or any(one.state.unknown for one in measures):
+            return True
+        return bool(self.curves) and any(one.state.unknown for one in readings.counters)
 
     def settled(self, readings: ServiceReadings, fleet: Fleet) -> bool:
         """The window of the readings is about the replicas that serve now, and about requests that came to them."""

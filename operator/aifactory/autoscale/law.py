@@ -20,11 +20,14 @@ from .memory import Memory
 from .moved import Moved
 from .offline import seen_offline
 from .ratios import measure
+from .recommended import Recommended
 from .tick import Tick
 
 # Removing fewer replicas, or a smaller share of them, is a small step.
 _SMALL_STEP = 2
 _SMALL_SHARE = 0.25
+# It waits for at most so many windows.
+_SMALL_WINDOWS = 4.0
 
 
 def decide_replicas(
@@ -76,7 +79,7 @@ def _decide(
     offline, memory = seen_offline(promise, readings, fleet, memory)
     found = measure(scaling.behavior, readings, fleet.ready) if readings and fleet.ready else ()
     measures = (offline.measure,) if offline else found
-    memory = memory.informed(measures, fleet, now, scaling.behavior)
+    memory = memory.informed(measures, readings, fleet, now, scaling.behavior)
     if readings and measures:
         memory = memory.averaged(measures, readings, fleet, scaling.behavior)
         memory = memory.alarmed(readings, fleet, now, scaling.behavior)
@@ -135,12 +138,13 @@ class _Law:
         if fitting > answer.replicas:
             answer = Answer(fitting, Cause.TAKEN_BACK)
         wanted = max(answer.replicas, tick.scaling.min_replicas)
-        memory = memory.recommending(wanted, tick.now)
+        counts = tick.now + tick.holds(signal)
+        memory = replace(memory, recommended=memory.recommended.added(wanted, counts, current, tick.now))
         if wanted > current:
             return self._up(answer, signal), memory
         found = answer if answer.replicas == wanted else None
         if wanted < current:
-            choice = self._down(wanted, max(wanted, memory.highest_recommended()), found)
+            choice = self._down(wanted, memory.recommended, found)
         else:
             choice = _Choice(current, self._steady(), answer=found)
         return choice, memory
@@ -153,18 +157,21 @@ class _Law:
             return _Choice(current, limited_by, signal, limited_by, answer)
         return _Choice(min(answer.replicas, most), DecisionReason.SCALE_UP, signal, limited_by, answer)
 
-    def _down(self, wanted: int, agreed: int, answer: Answer | None) -> _Choice:
-        """`agreed` is the highest that was `wanted` in the stabilization window.
+    def _down(self, wanted: int, recommended: Recommended, answer: Answer | None) -> _Choice:
+        """To the highest that was `wanted` in the stabilization window.
 
-        A small step waits until it is the last one on the way to what is wanted, if more may leave at a time.
+        A small step waits until it is the last one on the way to what is wanted, if more may leave at a time, but not
+        for ever.
         """
-        tick, current = self.tick, self.tick.fleet.replicas
+        tick, current, agreed = self.tick, self.tick.fleet.replicas, recommended.highest
         refused = limits.refusal(tick.scaling, tick.fleet, tick.readings, tick.measures, tick.memory, tick.now)
         if refused:
             return _Choice(current, refused, limited_by=refused)
         fewest = limits.floor(tick.scaling, tick.fleet, tick.memory, tick.now)
         small = current - agreed < min(max(_SMALL_STEP, _SMALL_SHARE * current), current - fewest)
-        if agreed >= current or (small and wanted < agreed):
+        since = tick.now if recommended.fewer_since is None else recommended.fewer_since
+        waits = tick.now - since < _SMALL_WINDOWS * tick.memory.knowledge.window(tick.scaling.behavior)
+        if agreed >= current or (small and wanted < agreed and waits):
             return _Choice(current, DecisionReason.STABILIZATION_WINDOW, limited_by=DecisionReason.STABILIZATION_WINDOW)
         limited_by = DecisionReason.SCALE_DOWN_PERIOD if fewest > agreed else None
         if limited_by and fewest >= current:

@@ -50,8 +50,8 @@ def refusal(
     window = memory.knowledge.window(scaling.behavior)
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
-        blindness(readings, measures): readings is None or any(measure.state.unknown for measure in measures),
-        DecisionReason.PODS_NOT_SCRAPED: readings is None or len(readings.pods) < fleet.ready + fleet.stuck,
+        blindness(readings, measures): memory.knowledge.unread(measures, readings),
+        DecisionReason.PODS_NOT_SCRAPED: readings is None or fleet.unseen(readings.pods),
         DecisionReason.ROLLOUT_IN_PROGRESS: fleet.rolling_out,
         DecisionReason.SCALING_IN_PROGRESS: fleet.loading > 0 or waits_for_gpu,
         DecisionReason.PANIC: now < memory.panic_until,
@@ -71,7 +71,10 @@ def floor(scaling: ScalingSpec, fleet: Fleet, memory: Memory, now: float) -> int
 
 def blindness(readings: ServiceReadings | None, measures: tuple[Measure, ...]) -> DecisionReason:
     """What to call it when signals are not known."""
-    failed = readings is None or bool(readings.error) or any(measure.state is State.ERROR for measure in measures)
+    states = [measure.state for measure in measures]
+    if readings is not None:
+        states += [counter.state for counter in readings.counters]
+    failed = readings is None or bool(readings.error) or State.ERROR in states
     return DecisionReason.METRICS_ERROR if failed else DecisionReason.NO_DATA
 
 

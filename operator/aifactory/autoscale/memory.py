@@ -6,7 +6,7 @@ from math import ceil, exp
 
 from aifactory.api.scaling import ScalingBehavior, ScalingSpec
 from aifactory.signals.objectives import Objective, Signal
-from aifactory.signals.readings import ServiceReadings
+from aifactory.signals.readings import ServiceReadings, State
 
 from .averages import Averages
 from .backlog import Backlog
@@ -14,6 +14,7 @@ from .fleet import Fleet
 from .knowledge import Knowledge
 from .moved import Moved
 from .ratios import Measure
+from .recommended import Recommended
 from .saved import restored, saved
 from .zero import Rest
 
@@ -59,10 +60,10 @@ class Regret:
 class Memory:
     """All of it, bounded in size.
 
-    `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `recommended`: time
-    and replicas, both rising with age, so that the first one in the window is its highest. `base`: seconds that an
-    unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`: requests wait,
-    no token comes out; replicas were `stalled_replicas` then. `stuck` pods do so on their own, since when.
+    `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `base`: seconds
+    that an unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`:
+    requests wait, no token comes out; replicas were `stalled_replicas` then. `stuck` pods do so on their own, since
+    when.
     """
 
     basis: Basis | None = None
@@ -73,7 +74,7 @@ class Memory:
     replicas: int | None = None
     asked: int | None = None
     changes: tuple[Change, ...] = ()
-    recommended: tuple[tuple[float, int], ...] = ()
+    recommended: Recommended = field(default_factory=Recommended)
     averages: Averages = field(default_factory=Averages)
     base: Mapping[Signal, float] = field(default_factory=dict)
     knowledge: Knowledge = field(default_factory=Knowledge)
@@ -92,7 +93,6 @@ class Memory:
         """At the beginning of a tick: what changed since the last; and whether replicas did, but not by a decision."""
         memory, other = self._about(fleet)
         window = self.knowledge.window(basis[0].behavior)
-        stabilization = basis[0].behavior.scale_down.stabilization_window.total_seconds()
         kept = max(_longest_period(basis[0].behavior), _TAKEN_BACK_WINDOWS * window)
         changed = self.replicas is not None and fleet.replicas != self.replicas
         moved = None
@@ -109,7 +109,7 @@ class Memory:
             informed_at=now if self.decided_at is None else self.informed_at,
             replicas=fleet.replicas,
             changes=_merged(tuple(change for change in log if now - change.time < kept)),
-            recommended=tuple(entry for entry in self.recommended if now - entry[0] <= stabilization),
+            recommended=self.recommended.at(now) if self.basis == basis else Recommended(),
         )
         return memory, moved
 
@@ -123,11 +123,18 @@ class Memory:
             return memory, False
         return replace(memory, base={}, regret=None, left_work=None, backlog=Backlog()), True
 
-    def informed(self, measures: tuple[Measure, ...], fleet: Fleet, now: float, behavior: ScalingBehavior) -> "Memory":
-        """Whether signals are known; being without all of them for an averaging window breaks the watch."""
-        known = any(not measure.state.unknown for measure in measures) or not fleet.ready
+    def informed(
+        self,
+        measures: tuple[Measure, ...],
+        readings: ServiceReadings | None,
+        fleet: Fleet,
+        now: float,
+        behavior: ScalingBehavior,
+    ) -> "Memory":
+        """Whether signals are known; being without one, or without a pod, for an averaging window breaks the watch."""
+        known = any(measure.state in (State.OK, State.IDLE) for measure in measures) or not fleet.ready
         informed_at = now if known else self.informed_at
-        if not measures or any(measure.state.unknown for measure in measures):
+        if not measures or self.knowledge.unread(measures, readings) or (readings and fleet.unseen(readings.pods)):
             blind_since = now if self.blind_since is None else self.blind_since
             return replace(self, informed_at=informed_at, blind_since=blind_since)
         missed = self.blind_since is not None and now - self.blind_since > behavior.averaging_window.total_seconds()
@@ -259,17 +266,6 @@ class Memory:
         regret = self.regret
         fitting = _REGRET_SHARE * regret.work if regret and now - regret.time <= regret.seconds else 0.0
         return ceil(min(work / fitting, replicas)) if work and fitting else 0
-
-    def recommending(self, replicas: int, now: float) -> "Memory":
-        """With this tick's recommendation; earlier ones that are not higher no longer matter."""
-        higher = [entry for entry in self.recommended if entry[1] > replicas]
-        if len(higher) >= _MOST_ENTRIES:
-            higher[_MOST_ENTRIES - 1 :] = [(higher[-1][0], higher[_MOST_ENTRIES - 1][1])]
-        return replace(self, recommended=(*higher, (now, replicas)))
-
-    def highest_recommended(self) -> int:
-        """The highest recommendation in the stabilization window; 0 if there was none."""
-        return self.recommended[0][1] if self.recommended else 0
 
     def changed(self, seconds: float, now: float, direction: int) -> int:
         """Replicas added (direction 1) or removed (-1) in the last `seconds`."""

@@ -104,6 +104,12 @@ class Tick:
         most = max(self.fleet.replicas, self.fleet.ready + 1)
         return replace(found, replicas=min(found.replicas, most)) if one.vague else found
 
+    def holds(self, signal: Signal) -> float:
+        """Seconds for which what a signal asks for counts; where load is looked for further back, that is enough."""
+        looked_back = any(one.signal is signal and self._learned(one) for one in self.measures)
+        stabilization = self.scaling.behavior.scale_down.stabilization_window.total_seconds()
+        return stabilization if looked_back else self.memory.knowledge.window(self.scaling.behavior)
+
     @property
     def work(self) -> float | None:
         """What is asked for, as of `ServiceReadings.work`: a burst that waits is more than what comes out."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import exp, sqrt
 
-_SECONDS = 3600.0
+MEMORY_SECONDS = 3600.0
+"""For how long it is remembered how forecasts did."""
 # Until it was judged, a forecast is taken to fall short by this share of the load, with the weight of so many bins.
 _PRIOR_SHORTFALL = 0.1
 _PRIOR_BINS = 15.0
@@ -28,7 +29,7 @@ class Track:
         lack = max(0.0, load - forecast)
         excess = forecast + self.shortfall(forecast) - load
         cost = excess if excess > 0 else -_SHORT_TO_EXCESS * excess
-        weight = exp(-seconds / _SECONDS) * self.weight + 1
+        weight = exp(-seconds / MEMORY_SECONDS) * self.weight + 1
         return Track(
             self.square + (lack**2 - self.square) / weight,
             self.cost + (cost - self.cost) / weight,

@@ -140,6 +140,11 @@ class ServiceReadings:
         return replace(self, prompt_tokens=self.prompt_tokens.instead(0.0))
 
     @property
+    def counters(self) -> tuple[Reading, ...]:
+        """Of tokens."""
+        return (self.prompt_tokens, self.generation_tokens)
+
+    @property
     def tokens(self) -> float | None:
         """Prompt and output tokens per second of the whole service."""
         prompt, output = self.prompt_tokens.usable, self.generation_tokens.usable

@@ -105,6 +105,23 @@ def test_replicas_leave_several_at_a_time_until_the_last() -> None:
     assert decisions[-1].to == 3
 
 
+def test_a_small_step_does_not_wait_for_ever_where_panic_always_comes_with_the_peak() -> None:
+    watch = Watch(steady(40), spec(max_replicas=100, behavior=ScalingBehavior()))
+    for minute in range(60):
+        for tick in range(4):
+            burst = minute % 2 == 0 and tick == 0
+            need = 44.0 if burst else 20.0
+            seen = readings(
+                pods=watch.fleet.replicas,
+                ttft=0.05,
+                running=2.0 * watch.fleet.replicas,
+                kv=0.51 * need / watch.fleet.replicas,
+                offered=12.0 if burst else 5.0,
+            )
+            watch.fleet = steady(watch.see(seen).to)
+    assert 30 <= watch.fleet.replicas < 35
+
+
 def test_near_its_target_load_is_expected_before_it_is_known_what_a_replica_carries() -> None:
     watch = Watch(steady(4, starts={"pod-0": 300.0}), spec(max_replicas=20))
     seen = readings(pods=4, ttft=0.38, completed=8.0, tokens=800.0, prompts=8000.0)

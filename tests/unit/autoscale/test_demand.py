@@ -3,7 +3,7 @@
 import pytest
 from aifactory.autoscale.budget import Budget
 from aifactory.autoscale.demand import Demand, Expectation
-from aifactory.autoscale.forecast import ForecastModel
+from aifactory.autoscale.forecast import ForecastModel, trend
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading
 from hypothesis import given
@@ -14,11 +14,11 @@ WINDOW = 180.0
 HORIZON = 90.0
 
 
-def seen(*loads: float, begin: float = 0.0) -> Demand:
+def seen(*loads: float, begin: float = 0.0, horizon: float = HORIZON) -> Demand:
     """One load for each minute."""
     demand = Demand()
     for index, load in enumerate(loads):
-        demand = demand.seen(load, HORIZON, WINDOW, begin + index * MINUTE)
+        demand = demand.seen(load, horizon, WINDOW, begin + index * MINUTE)
     return demand
 
 
@@ -144,6 +144,18 @@ def test_bursts_are_expected_to_come_back_once_that_has_proved_cheaper() -> None
     demand = seen(*([50.0] * 8 + [900.0, 900.0]) * 6, *[50.0] * 7)
     assert expected(demand).model is ForecastModel.PEAK
     assert expected(demand).value == 900.0
+
+
+def test_bursts_are_expected_to_come_back_however_long_a_replica_takes_to_start() -> None:
+    demand = seen(*([50.0] * 8 + [900.0, 900.0]) * 30, *[50.0] * 7, horizon=20 * MINUTE)
+    assert expected(demand, horizon=20 * MINUTE).value == 900.0
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24])
+def test_load_that_is_other_after_a_gap_has_not_grown_in_it(hours: int) -> None:
+    before = [(MINUTE * minute, 1000.0) for minute in range(60)]
+    begin = MINUTE * 60 * (1 + hours)
+    assert trend([*before, (begin, 300.0), (begin + MINUTE, 3000.0)], HORIZON) < 6000.0
 
 
 def test_bursts_that_come_twice_an_hour_are_expected_to_come_back() -> None:

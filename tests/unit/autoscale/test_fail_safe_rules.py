@@ -15,7 +15,7 @@ from aifactory.signals.histogram import Histogram
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
-from tests.unit.autoscale.service import SCALING, TTFT, Watch, readings, spec, steady
+from tests.unit.autoscale.service import SCALING, TTFT, Service, Watch, readings, run, spec, steady
 
 QUIET = {"ttft": 0.02, "waiting": 0.0, "running": 1.0, "kv": 0.01, "completed": 0.5}
 BUSY = {"ttft": 0.9, "waiting": 30.0, "running": 100.0, "kv": 0.5}
@@ -66,6 +66,13 @@ def test_rule_01_the_fallback_only_raises_and_only_after_its_time(replicas: int,
     assert watch.see(with_state(State.ERROR), 60).to == expected
 
 
+def test_rule_01_the_fallback_does_not_wait_for_what_the_engine_never_reports() -> None:
+    watch = Watch(steady(2), spec(max_replicas=10, fallback=ScalingFallback(replicas=5, after=timedelta(minutes=10))))
+    never = Reading(None, State.UNSUPPORTED)
+    watch.see(replace(readings(pods=2), kv_cache_usage=never))
+    assert watch.see(replace(with_state(State.ERROR), kv_cache_usage=never), 630).to == 5
+
+
 def test_rule_01_the_fallback_stays_below_a_maximum_that_a_schedule_or_a_budget_sets() -> None:
     given = spec(max_replicas=10, fallback=ScalingFallback(replicas=5, after=timedelta(minutes=10)))
     watch = Watch(steady(2), given.model_copy(update={"max_replicas": 4}))
@@ -102,6 +109,17 @@ def test_rule_04_with_a_missing_signal_the_others_only_scale_up() -> None:
     assert watch.see(readings(pods=3, **{**BUSY, "kv": None}), 60).to > 3
 
 
+@pytest.mark.parametrize("counter", ["prompt_tokens", "generation_tokens"])
+def test_rule_04_without_tokens_nobody_knows_what_replicas_that_leave_would_have_to_carry(counter: str) -> None:
+    service = Service(learns=True, base=0.02)
+    run(service, spec(max_replicas=20), (3600, 20.0))
+    watch = Watch(service.fleet(service.now), spec(max_replicas=20))
+    watch.memory, watch.now = service.memory, service.now
+    seen = service.serve(20.0, service.now, 15.0)
+    decision = watch.see(replace(seen, **{counter: Reading(None, State.ERROR)}), 1800)
+    assert (decision.to, decision.reason) == (watch.fleet.replicas, DecisionReason.METRICS_ERROR)
+
+
 def test_rule_05_no_scale_down_in_the_first_window() -> None:
     watch = Watch(steady(3))
     decision = watch.see(readings(pods=3, **QUIET), 300)
@@ -120,6 +138,13 @@ def test_rule_05_an_outage_begins_a_new_window() -> None:
     watch = Watch(steady(3))
     watch.see(readings(pods=3, **QUIET), 300)
     watch.see(with_state(State.ERROR), 90)
+    assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
+
+
+def test_rule_05_pods_that_were_not_scraped_begin_a_new_window() -> None:
+    watch = Watch(steady(3))
+    watch.see(readings(pods=3, **QUIET), 300)
+    watch.see(readings(pods=2, **QUIET), 90)
     assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
 
 

@@ -174,6 +174,6 @@ def test_memory_is_bounded(history: list[tuple[Fleet, ServiceReadings]]) -> None
         now += 1
         _, memory = decide_replicas(SCALING, OBJECTIVES, fleet, replace(seen, time=now), memory, now)
     assert len(memory.changes) <= 64
-    assert len(memory.recommended) <= 65
+    assert len(memory.recommended.entries) <= 64
     assert len(memory.base) <= len(Signal)
     assert all(math.isfinite(ratio) for ratio in memory.averages.ratios.values())

@@ -1,0 +1,37 @@
+"""What was asked for lately: fewer replicas leave only when nothing asks for more for the whole window."""
+
+from dataclasses import dataclass
+
+_MOST_ENTRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """Those that still count: (epoch seconds until which it does, replicas), so that the first is the highest.
+
+    Since `fewer_since` (epoch seconds, None if not) fewer than the `current` replicas were agreed on in every tick.
+    """
+
+    entries: tuple[tuple[float, int], ...] = ()
+    current: int = 0
+    fewer_since: float | None = None
+
+    def at(self, now: float) -> "Recommended":
+        """Without those that no longer count."""
+        return Recommended(tuple(one for one in self.entries if one[0] >= now), self.current, self.fewer_since)
+
+    def added(self, replicas: int, until: float, current: int, now: float) -> "Recommended":
+        """With one more; others that are neither higher nor count for longer no longer matter."""
+        higher = [one for one in self.entries if one[1] > replicas]
+        longer = [one for one in self.entries if one[0] > until and one[1] <= replicas]
+        entries = [*higher, (until, replicas), *longer]
+        if len(entries) > _MOST_ENTRIES:
+            entries[-2:] = [(max(entries[-2][0], entries[-1][0]), entries[-2][1])]
+        fewer = entries[0][1] < current
+        known = self.fewer_since if current == self.current else None
+        return Recommended(tuple(entries), current, (now if known is None else known) if fewer else None)
+
+    @property
+    def highest(self) -> int:
+        """The highest in the window; 0 if there was none."""
+        return self.entries[0][1] if self.entries else 0
