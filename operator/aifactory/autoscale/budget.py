@@ -17,10 +17,15 @@ class Budget:
     missed: float = 0.0
 
     def seen(self, objectives: tuple[ObjectiveReading, ...], window: float, now: float) -> "Budget":
-        """With what objectives say of the last `window` seconds; it counts for the time that has passed."""
+        """With what objectives say of the last `window` seconds; it counts for the time that has passed.
+
+        What was missed is forgotten when there is nothing to keep, too.
+        """
         passed = min(max(0.0, now - self.time), window)
         keep = exp(-max(0.0, now - self.time) / _SECONDS)
         known = [(one.missed, one.observations) for one in objectives if one.missed is not None and one.observations]
+        if not known:
+            return Budget(now, self.requests, keep * self.missed)
         share = max((missed for missed, _ in known), default=0.0)
         requests = max((observations for _, observations in known), default=0.0) / window * passed
         return Budget(now, keep * self.requests + requests, keep * self.missed + share * requests)

@@ -34,12 +34,13 @@ _STEEP = 2.0
 class Knowledge:
     """All of it. `serving` replicas have been ready without change since `serving_since` (epoch seconds).
 
-    No number of replicas keeps the targets of the signals `beyond`. At `queued_at` requests got their first tokens that
-    had waited for longer than that; `late_with` so many replicas first tokens began to be late, None if they are not.
-    `load` is asked for now (tokens per second), None if not known; a replica has just `carried` so much of it. One that
-    is asked for now carries load that is seen after `horizon_seconds`. Curves and start-up time are those of replicas
-    with the fingerprint `capability`, empty if not known. `starts` are the seconds that the pods that exist took to
-    become ready for the first time, None as long as they did not, 0 if that says nothing of others.
+    No number of replicas keeps the targets of the signals `beyond`, which take so many seconds without any load. At
+    `queued_at` requests got their first tokens that had waited for longer than that; `late_with` so many replicas
+    first tokens began to be late, None if they are not. `load` is asked for now (tokens per second), None if not
+    known; a replica has just `carried` so much of it. One that is asked for now carries load that is seen after
+    `horizon_seconds`. Curves and start-up time are those of replicas with the fingerprint `capability`, empty if not
+    known. `starts` are the seconds that the pods that exist took to become ready for the first time, None as long as
+    they did not, 0 if that says nothing of others.
     """
 
     curves: Mapping[Signal, Curve] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Knowledge:
     serving: int = 0
     serving_since: float = 0.0
     queued_at: float = -inf
-    beyond: frozenset[Signal] = frozenset()
+    beyond: Mapping[Signal, float] = field(default_factory=dict)
     late_with: int | None = None
     capability: str = ""
 
@@ -72,9 +73,14 @@ class Knowledge:
         return fleet.mixed or (replaced and bool(self.capability))
 
     def taught(
-        self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, behavior: ScalingBehavior
+        self,
+        measures: tuple[Measure, ...],
+        readings: ServiceReadings,
+        fleet: Fleet,
+        behavior: ScalingBehavior,
+        alone: Mapping[Signal, float],
     ) -> "Knowledge":
-        """With what one tick says."""
+        """With what one tick says, and the latencies (seconds) of requests that were `alone`."""
         now, lengths = readings.time, self.lengths.seen(readings)
         load = lengths.asked(readings)
         starts = self._starts(fleet)
@@ -94,7 +100,8 @@ class Knowledge:
             serving=fleet.ready,
             serving_since=self.serving_since if fleet.ready == self.serving else now,
         )
-        known = replace(known, beyond=frozenset(one.signal for one in measures if known._out_of_reach(one)))
+        found = ((one.signal, known._out_of_reach(one, alone.get(one.signal, 0.0))) for one in measures)
+        known = replace(known, beyond={signal: unloaded for signal, unloaded in found if unloaded})
         if load is None:
             return known
         horizon = startup + readings.window_seconds / 2
@@ -162,11 +169,16 @@ class Knowledge:
         """Seconds from which load is expected to come back: a replica that it would have kept does not start sooner."""
         return _STARTS_PER_WINDOW * self.startup_seconds
 
-    def _out_of_reach(self, one: Measure) -> bool:
-        curve = self.curves.get(one.signal)
-        unloaded = curve.unloaded if curve else None
-        share = _IN_REACH if one.signal in self.beyond else 1.0
-        return unloaded is not None and bool(one.target) and unloaded > share * (one.target or 0.0)
+    def _out_of_reach(self, one: Measure, alone: float) -> float | None:
+        """The seconds that it takes without any load, if that misses the target; None if not.
+
+        What requests took that were `alone` says so where the slope is not known.
+        """
+        curve, before = self.curves.get(one.signal), self.beyond.get(one.signal)
+        if curve is None or not one.target:
+            return None
+        unloaded = before or alone if curve.unloaded is None else curve.unloaded
+        return unloaded if unloaded > (_IN_REACH if before else 1.0) * one.target else None
 
     def unreachable(self, one: Measure) -> bool:
         """A latency that would miss its target without any load: no number of replicas keeps it."""
@@ -174,8 +186,7 @@ class Knowledge:
 
     def aim(self, one: Measure) -> float:
         """The latency (seconds) to stay below: the target, or what replicas can do where it is out of their reach."""
-        curve, target = self.curves.get(one.signal), one.target or 0.0
-        return _OUT_OF_REACH * (curve.unloaded or 0.0) if curve and self.unreachable(one) else target
+        return _OUT_OF_REACH * self.beyond[one.signal] if self.unreachable(one) else one.target or 0.0
 
     def limit(self, one: Measure, carried: float = 0.0) -> float | None:
         """Tokens per second of one replica at which a latency comes near its target, as far as it is trusted.

@@ -153,12 +153,13 @@ class Memory:
         light = load is not None and load <= fleet.alone and not waiting
         light_since = (now if self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
+        base = self._base(measures, settled, now - (self.averages.time or now))
         return replace(
             self,
-            knowledge=self.knowledge.taught(measures, self._judged(measures, readings), fleet, behavior),
+            knowledge=self.knowledge.taught(measures, self._judged(measures, readings), fleet, behavior, base),
             averages=averages,
             light_since=light_since,
-            base=self._base(measures, settled, now - (self.averages.time or now)),
+            base=base,
         )
 
     def infeasible(self, one: Measure) -> bool:
@@ -170,8 +171,8 @@ class Memory:
         return self.base.get(one.signal, 0.0) / (one.target or 1.0) if one.latency else None
 
     def slow_alone(self, one: Measure) -> bool:
-        """One request alone already misses it."""
-        return (self.alone(one) or 0.0) >= 1.0
+        """One request alone already misses it, and nothing was learned of others."""
+        return (self.alone(one) or 0.0) >= 1.0 and one.signal not in self.knowledge.curves
 
     def _judged(self, measures: tuple[Measure, ...], readings: ServiceReadings) -> ServiceReadings:
         """With the objectives that replicas can keep: others would spend a budget that nobody has."""

@@ -38,7 +38,7 @@ def saved(known: Knowledge) -> Mapping[str, float]:
         found |= _numbers(signal, curve)
     for model, track in known.demand.tracks.items():
         found |= _numbers(f"forecast.{model}", track)
-    found |= {f"beyond.{signal}": 1.0 for signal in known.beyond}
+    found |= {f"unloaded.{signal}": seconds for signal, seconds in known.beyond.items()}
     slots = enumerate(known.demand.season.slots)
     return found | {f"season.{hour}": load for hour, load in slots if load is not None}
 
@@ -54,7 +54,7 @@ def restored(values: Mapping[str, float], now: float) -> Knowledge:
         demand=_demand(sane, now),
         budget=Budget(now, **budget) if budget else Budget(),
         startup_seconds=startup if startup > 0 else PRIOR_STARTUP_SECONDS,
-        beyond=frozenset(signal for signal in curves if sane.get(f"beyond.{signal}")),
+        beyond={signal: sane[f"unloaded.{signal}"] for signal in curves if sane.get(f"unloaded.{signal}", 0.0) > 0},
     )
 
 

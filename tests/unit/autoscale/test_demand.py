@@ -199,3 +199,11 @@ def test_a_budget_comes_back_with_requests_that_are_in_time() -> None:
 
 def test_without_requests_nothing_is_spent() -> None:
     assert Budget().seen((), 60.0, 15.0).spent(0.99) == 0.0
+
+
+def test_what_was_missed_is_forgotten_where_there_is_nothing_left_to_keep() -> None:
+    budget = Budget().seen(reading(1.0), 60.0, 60.0)
+    before = budget.spent(0.99)
+    for index in range(1, 3 * 240):
+        budget = budget.seen((), 60.0, 60.0 + index * 15.0)
+    assert budget.spent(0.99) < before / 15

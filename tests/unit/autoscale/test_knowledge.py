@@ -62,7 +62,7 @@ def test_all_that_can_be_learned_is_bounded(service: Service) -> None:
                 dict.fromkeys(ForecastModel, Track(1.0, 1.0, 1.0, 1.0)),
             ),
             startup_seconds=1.0,
-            beyond=frozenset(LATENCIES),
+            beyond=dict.fromkeys(LATENCIES, 1.0),
         ),
     )
     assert len(everything.learned()) <= LEARNED

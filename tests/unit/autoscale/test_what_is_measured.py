@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from aifactory.api.scaling import ScaleDown, ScalingBehavior
+from aifactory.autoscale.decision import Decision
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.knowledge import PRIOR_STARTUP_SECONDS, Knowledge
 from aifactory.autoscale.memory import Memory
@@ -12,7 +13,7 @@ from aifactory.observed import Group, Pod, Workload
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import PodReading, ServiceReadings
 
-from tests.unit.autoscale.service import TICK, WINDOW, Watch, readings, steady
+from tests.unit.autoscale.service import TICK, WINDOW, Service, Watch, readings, run, spec, steady
 
 TIMEOUT = timedelta(minutes=30)
 
@@ -32,7 +33,7 @@ def start_up(*fleets: tuple[Pod, ...], known: Knowledge | None = None) -> float:
     known = known or Knowledge()
     for pods in fleets:
         fleet = Fleet.of(Group(Workload(len(pods)), pods), TIMEOUT, now=1000.0)
-        known = known.taught((), readings(pods=len(pods)), fleet, ScalingBehavior())
+        known = known.taught((), readings(pods=len(pods)), fleet, ScalingBehavior(), {})
     return known.startup_seconds
 
 
@@ -127,6 +128,34 @@ def test_a_target_that_would_be_missed_without_load_is_named_and_asks_for_no_rep
     decision = watch.see(slow(1000.0))
     assert decision.infeasible == (Signal.TTFT,)
     assert decision.to <= 3
+
+
+def after_a_slow_hour(load: float, hours: int, base: float, noise: float = 0.0) -> tuple[Service, list[Decision]]:
+    """Requests are few and take 800 ms, more than the objective; then they are many, and take `base` seconds or more.
+
+    A replica completes five requests per second.
+    """
+    service = Service(base=0.8, learns=True, noise=noise, startup=120.0)
+    run(service, spec(max_replicas=60), (3600, 0.05))
+    service.base = base
+    return service, run(service, spec(max_replicas=60), (3600.0 * hours, load))
+
+
+def test_a_slow_first_hour_does_not_keep_a_service_from_its_replicas() -> None:
+    service, decisions = after_a_slow_hour(4.0, 3, base=0.1)
+    assert decisions[-1].infeasible == ()
+    assert service.replicas >= 2
+    service.breached = 0.0
+    run(service, spec(max_replicas=60), (3600, 4.0))
+    assert service.breached < 360.0
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_what_no_replica_keeps_asks_for_replicas_that_are_half_busy_and_for_no_more(noise: float) -> None:
+    """However long that goes on, and though a request that was alone missed it already."""
+    service, _ = after_a_slow_hour(20.0, 4, base=0.45, noise=noise)
+    later = run(service, spec(max_replicas=60), (3600 * 24, 20.0))
+    assert 6 <= min(one.to for one in later) <= max(one.to for one in later) <= 16
 
 
 def test_it_still_counts_that_replicas_make_it_much_slower() -> None:
