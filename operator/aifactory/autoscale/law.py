@@ -138,7 +138,7 @@ class _Law:
         if fitting > answer.replicas:
             answer = Answer(fitting, Cause.TAKEN_BACK)
         wanted = max(answer.replicas, tick.scaling.min_replicas)
-        counts = tick.now + tick.holds(signal)
+        counts = tick.now + tick.holds
         memory = replace(memory, recommended=memory.recommended.added(wanted, counts, current, tick.now))
         if wanted > current:
             return self._up(answer, signal), memory

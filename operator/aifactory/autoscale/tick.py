@@ -104,9 +104,10 @@ class Tick:
         most = max(self.fleet.replicas, self.fleet.ready + 1)
         return replace(found, replicas=min(found.replicas, most)) if one.vague else found
 
-    def holds(self, signal: Signal) -> float:
-        """Seconds for which what a signal asks for counts; where load is looked for further back, that is enough."""
-        looked_back = any(one.signal is signal and self._learned(one) for one in self.measures)
+    @property
+    def holds(self) -> float:
+        """Seconds for which what is asked for counts: no start-ups where load is looked for in as many."""
+        looked_back = any(self._learned(one) for one in self.measures)
         stabilization = self.scaling.behavior.scale_down.stabilization_window.total_seconds()
         return stabilization if looked_back else self.memory.knowledge.window(self.scaling.behavior)
 
