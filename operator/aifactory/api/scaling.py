@@ -53,7 +53,7 @@ class ScaleDown(Model):
     stabilization_window: Annotated[Duration, within("0s", "1h")] = Field(
         default=timedelta(seconds=150),
         description="The highest recommendation of this window counts; at least 1.25 start-ups, unless it is 0s. One "
-        "replica, or less than a quarter, is not removed as long as still fewer are wanted.",
+        "replica, or less than a quarter, waits for up to four windows while still fewer are wanted.",
     )
     max_percent: int = Field(default=50, ge=1, le=100, description="Most replicas removed per period, % of current.")
     max_replicas: int = Field(default=1, ge=1, le=1000, description="Or this number, whichever is larger.")

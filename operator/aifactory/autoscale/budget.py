@@ -26,8 +26,8 @@ class Budget:
         known = [(one.missed, one.observations) for one in objectives if one.missed is not None and one.observations]
         if not known:
             return Budget(now, self.requests, keep * self.missed)
-        share = max((missed for missed, _ in known), default=0.0)
-        requests = max((observations for _, observations in known), default=0.0) / window * passed
+        share = max(missed for missed, _ in known)
+        requests = max(observations for _, observations in known) / window * passed
         return Budget(now, keep * self.requests + requests, keep * self.missed + share * requests)
 
     def spent(self, attainment: float) -> float:

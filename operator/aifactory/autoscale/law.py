@@ -169,8 +169,8 @@ class _Law:
             return _Choice(current, refused, limited_by=refused)
         fewest = limits.floor(tick.scaling, tick.fleet, tick.memory, tick.now)
         small = current - agreed < min(max(_SMALL_STEP, _SMALL_SHARE * current), current - fewest)
-        since = tick.now if recommended.fewer_since is None else recommended.fewer_since
-        waits = tick.now - since < _SMALL_WINDOWS * tick.memory.knowledge.window(tick.scaling.behavior)
+        longest = _SMALL_WINDOWS * tick.memory.knowledge.window(tick.scaling.behavior)
+        waits = recommended.fewer_for(tick.now) < longest
         if agreed >= current or (small and wanted < agreed and waits):
             return _Choice(current, DecisionReason.STABILIZATION_WINDOW, limited_by=DecisionReason.STABILIZATION_WINDOW)
         limited_by = DecisionReason.SCALE_DOWN_PERIOD if fewest > agreed else None

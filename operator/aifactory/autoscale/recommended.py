@@ -1,6 +1,6 @@
 """What was asked for lately: fewer replicas leave only when nothing asks for more for the whole window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _MOST_ENTRIES = 64
 
@@ -18,7 +18,7 @@ class Recommended:
 
     def at(self, now: float) -> "Recommended":
         """Without those that no longer count."""
-        return Recommended(tuple(one for one in self.entries if one[0] >= now), self.current, self.fewer_since)
+        return replace(self, entries=tuple(one for one in self.entries if one[0] >= now))
 
     def added(self, replicas: int, until: float, current: int, now: float) -> "Recommended":
         """With one more; others that are neither higher nor count for longer no longer matter."""
@@ -27,9 +27,15 @@ class Recommended:
         entries = [*higher, (until, replicas), *longer]
         if len(entries) > _MOST_ENTRIES:
             entries[-2:] = [(max(entries[-2][0], entries[-1][0]), entries[-2][1])]
-        fewer = entries[0][1] < current
-        known = self.fewer_since if current == self.current else None
-        return Recommended(tuple(entries), current, (now if known is None else known) if fewer else None)
+        found = Recommended(tuple(entries), current)
+        if found.highest >= current:
+            return found
+        goes_on = current == self.current and self.fewer_since is not None
+        return replace(found, fewer_since=self.fewer_since if goes_on else now)
+
+    def fewer_for(self, now: float) -> float:
+        """Seconds for which fewer were agreed on; 0 if they are not."""
+        return 0.0 if self.fewer_since is None else now - self.fewer_since
 
     @property
     def highest(self) -> int:
