@@ -19,7 +19,7 @@ from .track import MEMORY_SECONDS, Track
 
 _MOST_BIN_SECONDS = 60.0
 _BINS_PER_WINDOW = 2.5
-_KEPT_BINS = 64
+_KEPT_BINS = 256
 # Tokens per second. No service has more, whatever a counter says.
 _HIGHEST = 1e12
 # Shortfalls that are added: some always, one more for each such horizon; more for each error budget that is spent.

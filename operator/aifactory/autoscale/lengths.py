@@ -37,12 +37,13 @@ class Lengths:
         return self.tokens / self.completed if self.completed else 0.0
 
     def asked(self, readings: ServiceReadings) -> float | None:
-        """Tokens per second that are asked for: those that come out, and more while requests pile up and wait.
+        """Tokens per second that are asked for: those that come out, but more while requests pile up and wait.
 
-        By the usual length of those that come, but no more than piles up: the usual length is that of minutes ago.
+        By the usual length of those that come, but no more than piles up: the usual length is that of minutes ago. And
+        fewer while a queue is worked off: what comes out then was asked for before.
         """
-        tokens, offered = readings.tokens, readings.offered.usable
+        tokens, offered, completed = readings.tokens, readings.offered.usable, readings.completed.usable or 0.0
         if not tokens or not offered or not self.each or not readings.waiting.usable:
             return tokens
-        piling = max(0.0, offered - (readings.completed.usable or 0.0))
-        return min(_MOST_GROWTH * tokens, max(tokens, min(offered * self.each, tokens + piling * self.each)))
+        come, piling = offered * self.each, (offered - completed) * self.each
+        return min(tokens, come) if piling < 0 else min(_MOST_GROWTH * tokens, max(tokens, min(come, tokens + piling)))

@@ -22,7 +22,7 @@ def cause(decision: Decision, signal: Signal = Signal.TTFT) -> Cause | None:
 
 @cache
 def up_and_down() -> tuple[Decision, ...]:
-    return tuple(run(Service(learns=True), spec(max_replicas=20), (1800, 4.0), (1800, 30.0), (3600, 6.0)))
+    return tuple(run(Service(learns=True, base=0.12), spec(max_replicas=20), (1800, 4.0), (1800, 30.0), (3600, 6.0)))
 
 
 @pytest.mark.parametrize(

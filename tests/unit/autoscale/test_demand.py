@@ -164,6 +164,15 @@ def test_bursts_that_come_twice_an_hour_are_expected_to_come_back() -> None:
     assert expected(demand).value == 900.0
 
 
+def test_bins_of_short_windows_last_for_an_hour_too() -> None:
+    demand, window, horizon, period = Demand(), 60.0, 150.0, 3000
+    for now in range(0, 7 * period, 15):
+        demand = demand.seen(900.0 if now % period < 600 else 100.0, horizon, window, now)
+    found = demand.expected(0.0, horizon, window, 7 * period)
+    assert found is not None
+    assert (found.model, found.value) == (ForecastModel.HOURLY_PEAK, 900.0)
+
+
 def test_a_load_that_came_at_the_same_hour_the_day_before_is_foreseen() -> None:
     jump = [100.0 if minute % 120 < 60 else 2000.0 for minute in range(24 * 60)]
     demand = seen(*jump, *jump[:59])
