@@ -54,7 +54,7 @@ def wanted_replicas(
 ) -> int:
     """Replicas for the workload of a role whose spec this is: fixed, `decided` by the law, or as they are.
 
-    A lost workload comes back at its last size, which the status `before` remembers, and awake. A last replica that is
+    Those that somebody else decides may be fewer or more than the spec's bounds. A lost workload comes back at its last size, which the status `before` remembers, and awake. A last replica that is
     about to go is gone before there is another one, as long as an activator holds requests: those that were sent to it
     now would be lost with it.
     """
@@ -64,6 +64,8 @@ def wanted_replicas(
         return spec.initial_replicas
     if group.workload is None:
         return max(spec.initial_replicas, _within(before.desired if before else 0, spec.scaling))
+    if spec.recommends:
+        return group.workload.replicas
     return _within(group.workload.replicas, spec.scaling) if decided is None else decided
 
 

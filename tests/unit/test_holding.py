@@ -161,3 +161,9 @@ def test_a_replica_that_nobody_stands_in_for_is_kept_if_it_still_can_be():
 def test_a_sleeping_service_sleeps_on_without_a_decision():
     asleep = Group(Workload(replicas=0))
     assert wanted_replicas(service(**SLEEPS).spec, asleep, ReplicasStatus(), None) == 0
+
+
+@pytest.mark.parametrize("replicas", [0, 1, 9])
+def test_where_decisions_are_only_reported_replicas_are_somebody_elses(replicas):
+    spec = service(scaling={"minReplicas": 2, "maxReplicas": 4, "mode": "Recommend"}).spec
+    assert wanted_replicas(spec, Group(Workload(replicas=replicas)), ReplicasStatus(), None) == replicas

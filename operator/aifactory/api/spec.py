@@ -278,4 +278,9 @@ class InferenceServiceSpec(CheckedModel):
     @property
     def scales(self) -> bool:
         """Scaling decisions change the workload."""
-        return self.mode is Mode.ACTIVE and self.scaling is not None and self.scaling.mode is ScalingMode.APPLY
+        return self.mode is Mode.ACTIVE and self.scaling is not None and not self.recommends
+
+    @property
+    def recommends(self) -> bool:
+        """Scaling decisions are reported, and replicas are somebody else's."""
+        return self.scaling is not None and self.scaling.mode is ScalingMode.RECOMMEND

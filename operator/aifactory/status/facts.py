@@ -102,12 +102,14 @@ class Facts:
         return trouble(self.observed.group(one.role.name), self.now) if short else None
 
     def required(self, one: RoleFacts) -> int:
-        """Replicas that must serve for the role to count as ready; a frozen Deployment gets no more than it has.
+        """Replicas that must serve for the role to count as ready: no more than there are where none will be added.
 
         A schedule that asks for more than the service itself is no reason to call it unready.
         """
-        asked = min(one.role.spec.initial_replicas, spec_in_force(one.role, self.now).initial_replicas)
-        return min(asked, one.workload.replicas) if self.frozen or one.role.spec.may_sleep else asked
+        spec = one.role.spec
+        asked = min(spec.initial_replicas, spec_in_force(one.role, self.now).initial_replicas)
+        final = self.frozen or spec.may_sleep or spec.recommends
+        return min(asked, one.workload.replicas) if final else asked
 
     @property
     def frozen(self) -> Reason | None:

@@ -103,6 +103,22 @@ SITUATIONS = {
         "ModelLoading",
         "0 of 1 required replicas serve",
     ),
+    "somebody else decides and wants fewer than minReplicas": (
+        {"scaling": {"minReplicas": 2, "maxReplicas": 4, "mode": "Recommend"}},
+        workload(1),
+        serving(),
+        "True",
+        "Available",
+        "",
+    ),
+    "somebody else decides and wants none": (
+        {"scaling": {"minReplicas": 2, "maxReplicas": 4, "mode": "Recommend"}},
+        workload(0),
+        (),
+        "True",
+        "ScaledToZero",
+        "no request is answered",
+    ),
     "one crashes, enough others serve": (
         SCALING,
         workload(2, available=1),
