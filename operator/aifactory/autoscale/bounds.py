@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 class Bounds:
     """Fewest and most replicas (low <= high, high at least 1), what each comes from, and schedules by name.
 
-    `unaffordable` is the minimum that the budget is too small for.
+    `unaffordable` is the minimum that the budget is too small for, and `asked_by` what it comes from.
     """
 
     low: int
@@ -31,6 +31,7 @@ class Bounds:
     high_by: DecisionReason = R.AT_MAXIMUM
     schedules: tuple[str, ...] = ()
     unaffordable: int | None = None
+    asked_by: DecisionReason = R.AT_MINIMUM
 
     def applied(self, scaling: ScalingSpec) -> ScalingSpec:
         """The spec with these bounds."""
@@ -53,12 +54,13 @@ class Bounds:
             message = sentences.message(
                 decision.from_, decision.to, reason, decision.signal, decision.recommendations, decision.answer
             )
-        if limit in _SCHEDULED or reason in _SCHEDULED:
+        if limit in SCHEDULED or reason in SCHEDULED:
             message += f"; schedule {', '.join(self.schedules)}"
         return replace(decision, reason=reason, limited_by=limit, message=message)
 
 
-_SCHEDULED = (R.SCHEDULED_MINIMUM, R.SCHEDULED_MAXIMUM)
+SCHEDULED = {R.SCHEDULED_MINIMUM: "minReplicas", R.SCHEDULED_MAXIMUM: "maxReplicas"}
+"""Bounds that are those of a schedule, and its field."""
 
 
 def bounds(scaling: ScalingSpec, gpus: int, now: float) -> Bounds:
@@ -91,7 +93,8 @@ def _afforded(found: Bounds, most: int) -> Bounds:
         return replace(found, high=most, high_by=R.BUDGET)
     kept = max(1, most)
     low, by = (kept, R.BUDGET) if found.low > kept else (found.low, found.low_by)
-    return replace(found, low=low, high=kept, low_by=by, high_by=R.BUDGET, unaffordable=fewest)
+    asked = replace(found, unaffordable=fewest, asked_by=found.low_by)
+    return replace(asked, low=low, high=kept, low_by=by, high_by=R.BUDGET)
 
 
 def affordable(budget: Budget, gpus: int) -> int | None:

@@ -63,7 +63,7 @@ def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
             observed=quantity(item.objective.signal, item.observed.value),
             attainment5m=percent(item.attainment_5m),
             attainment1h=percent(item.attainment_1h),
-            error_budget=percent(_budget_left(item, goal)),
+            error_budget=percent(budget_left(item, goal)),
         )
         for item in readings.promises
     ]
@@ -98,15 +98,17 @@ def scaling(facts: Facts, one: RoleFacts) -> ScalingStatus | None:
     known = before.decision is not None and _same(before.decision, entry)
     if before.decision and known:
         entry = entry.model_copy(update={"time": before.decision.time, "from_": before.decision.from_})
+    # What the message says anew is said with the numbers of the same moment.
+    shown = before if before.decision and before.decision.message == entry.message else ScalingStatus()
     told = known and before.history[:1] and _same(before.history[0], entry)
     scaled = decision.changes and facts.carried_out(one) and not told
     history = [entry, *before.history] if scaled else list(before.history)
     return ScalingStatus(
         decision=entry,
         recommendations=[_recommendation(item) for item in decision.recommendations],
-        capacity=outlook.capacity(decision.capacity, before.capacity),
-        forecast=outlook.forecast(decision.forecast, before.forecast),
-        rejected=outlook.rejected(decision.rejected, before.rejected),
+        capacity=outlook.capacity(decision.capacity, shown.capacity),
+        forecast=outlook.forecast(decision.forecast, shown.forecast),
+        rejected=outlook.rejected(decision.rejected, shown.rejected),
         last_scale_time=now if scaled else before.last_scale_time,
         history=history[:HISTORY],
         learned=learned.written(one.learned),
@@ -132,8 +134,8 @@ def _entry(decision: Decision, now: str) -> DecisionStatus:
 
 
 def _incurable(decision: Decision) -> str:
-    """What is missed although replicas stay as they are, so that nobody reads that all is well."""
-    if not decision.infeasible or decision.changes:
+    """What is missed although none is added, so that nobody reads that all is well."""
+    if not decision.infeasible or decision.to > decision.from_:
         return ""
     return f"; too many requests miss {', '.join(decision.infeasible)} even alone on a replica"
 
@@ -191,7 +193,11 @@ def percent(value: float | None) -> str | None:
     return None if value is None else f"{value * 100:.1f}%"
 
 
-def _budget_left(item: ObjectiveReading, goal: float) -> float | None:
+def budget_left(item: ObjectiveReading, goal: float) -> float | None:
+    """Share of the hour's error budget that is left, negative where it is overdrawn; `goal` is the attainment, 0 to 1.
+
+    None where it is not known, or nothing may be missed.
+    """
     if item.attainment_1h is None or goal >= 1:
         return None
     return 1 - (1 - item.attainment_1h) / (1 - goal)

@@ -96,7 +96,7 @@ def _grounds(one: Alternative, ratio: float | None) -> Iterator[str]:
         share = f"{ratio:.0%} of" if ratio < _FAR_BEYOND else f"more than {_FAR_BEYOND} times"
         yield f"{one.signal} would come to {share} its limit"
     if one.cause is not None:
-        yield f"more are asked for: {by(one.cause)}"
+        yield f"more are wanted, {by(one.cause)}"
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -1,6 +1,7 @@
 """`SLOMet` and `SLOResolution`: whether a service keeps what it promises, and how exactly that can be told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from aifactory.api.conditions import ConditionType, Reason
@@ -13,10 +14,11 @@ from aifactory.signals.readings import ObjectiveReading, ServiceReadings, State
 
 from .conditions import Verdict, worst
 from .facts import Facts, RoleFacts
-from .numbers import quantity
+from .numbers import budget_left, percent, quantity
 
 T = ConditionType
 _FINER_FIELD = "runtime.latencyBuckets"
+_LEAST_OVERDRAWN = 0.0005  # what a percentage with one decimal shows
 
 
 def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
@@ -25,11 +27,8 @@ def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     Nothing follows what was completed, so that its edge matters only once something is counted as late.
     """
     foretold = worst(verdict for one in facts.roles for verdict in _promise(facts, one))
-    yield from foretold
-    if not readings.promises:
-        return
-    if not foretold:
-        yield _met(readings, facts.roles[0].missed_at)
+    promise = foretold or ((_met(readings, facts.roles[0].missed_at),) if readings.promises else ())
+    yield from (_with_budget(verdict, readings, float(facts.service.spec.slo.attainment)) for verdict in promise)
     unsupported = [o.objective.signal for o in readings.promises if o.observed.state is State.UNSUPPORTED]
     late = [o for o in readings.completions if o.attainment_1h is not None and o.attainment_1h < 1]
     between = [o for o in (*readings.objectives, *late) if _between_buckets(o)]
@@ -39,8 +38,8 @@ def verdicts(facts: Facts, readings: ServiceReadings) -> Iterator[Verdict]:
     elif between:
         first = between[0]
         message = (
-            f"{first.objective.signal} target {first.objective.target:g} s lies between the engine's histogram edges; "
-            f"attainment is counted at {first.edge or 0:g} s{_finer(facts.service.spec.runtime)}"
+            f"{first.objective.signal} target {_exact(first.objective.target)} lies between the engine's histogram "
+            f"edges; attainment is counted at {_exact(first.edge or 0.0)}{_finer(facts.service.spec.runtime)}"
         )
         yield Verdict(T.SLO_RESOLUTION, False, Reason.BETWEEN_BUCKETS, message)
 
@@ -107,6 +106,16 @@ def _told(reading: ObjectiveReading) -> str:
     return f"{signal} {quantity(signal, reading.observed.value)} ({reading.objective.text})"
 
 
+def _with_budget(verdict: Verdict, readings: ServiceReadings, goal: float) -> Verdict:
+    """What is not missed now says so where the hour was worse than the attainment `goal` (0 to 1) allows."""
+    left = [(o.objective.signal, budget_left(o, goal) or 0.0) for o in readings.promises]
+    spent = [f"{signal} by {percent(-share)}" for signal, share in left if share <= -_LEAST_OVERDRAWN]
+    if verdict.status is False or not spent:
+        return verdict
+    overdrawn = f"{verdict.message}; but the error budget of the last hour is overdrawn: {', '.join(spent)}"
+    return replace(verdict, message=overdrawn)
+
+
 def _missed(reading: ObjectiveReading, backlog: bool) -> bool:
     """Throughput can only be asked for while requests wait."""
     value, target = reading.observed.value or 0.0, reading.objective.target
@@ -115,6 +124,11 @@ def _missed(reading: ObjectiveReading, backlog: bool) -> bool:
 
 def _between_buckets(reading: ObjectiveReading) -> bool:
     return bool(reading.edges) and reading.edge is not None and reading.edge < reading.objective.target
+
+
+def _exact(seconds: float) -> str:
+    """As in the spec; edges of less than a millisecond's precision as they are."""
+    return f"{seconds * 1000:g}ms" if seconds < 1 else format_duration(timedelta(seconds=seconds))
 
 
 def _finer(runtime: RuntimeSpec) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.scaling import ScalingMode
-from aifactory.autoscale.bounds import bounds_of
+from aifactory.autoscale.bounds import SCHEDULED, Bounds, bounds_of
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
 from aifactory.signals.objectives import Signal
@@ -160,7 +160,7 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
     status, reason, message = _activity(facts, one)
     yield Verdict(T.SCALING_ACTIVE, status, reason, facts.about(one, message) if not status else message)
     if (bounds := bounds_of(one.role, facts.now)) and bounds.unaffordable is not None:
-        message = _unaffordable(bounds.unaffordable, bounds.high)
+        message = _unaffordable(bounds, bounds.unaffordable)
         yield Verdict(T.SCALING_LIMITED, True, Reason.BUDGET_BELOW_MINIMUM, facts.about(one, message))
     elif decision.limited_by in _BOUNDS:
         yield Verdict(T.SCALING_LIMITED, True, _BOUNDS[decision.limited_by], facts.about(one, decision.message))
@@ -182,12 +182,15 @@ def _scaling(facts: Facts, one: RoleFacts) -> Iterator[Verdict]:
         yield Verdict(T.ENGINE_STALLED, True, Reason.PODS_STUCK, facts.about(one, message))
 
 
-def _unaffordable(fewest: int, most: int) -> str:
+def _unaffordable(bounds: Bounds, fewest: int) -> str:
     if fewest == 1:
         return "spec.scaling.budget is too small for one replica, which runs all the same: raise the budget"
+    field = "spec.scaling.minReplicas"
+    if bounds.asked_by is not DecisionReason.AT_MINIMUM:
+        field = f"{SCHEDULED[bounds.asked_by]} of schedule {', '.join(bounds.schedules)}"
     return (
-        f"spec.scaling.budget is too small for {fewest} replicas, the fewest that are asked for; "
-        f"{most} may run: raise the budget or lower minReplicas"
+        f"spec.scaling.budget is too small for {fewest} replicas, the fewest by {field}; "
+        f"{bounds.high} may run: raise the budget or lower {field}"
     )
 
 

@@ -180,6 +180,12 @@ def test_a_decision_that_leaves_an_objective_missed_says_why():
     )
 
 
+def test_replicas_that_leave_a_service_that_misses_its_objective_anyhow_say_so():
+    found = decision(3, 2, DecisionReason.SCALE_DOWN, infeasible=(Signal.TTFT,), message="3 -> 2 replicas")
+    shown = Life(**SCALING).look(workload(3), *serving(), decision=found).scaling.decision.message
+    assert shown == "3 -> 2 replicas; too many requests miss timeToFirstToken even alone on a replica"
+
+
 def test_the_schema_names_every_reason_of_a_decision():
     told = DecisionStatus.model_fields["reason"].description
     assert set(re.findall(r"\w+", told.partition("One of ")[2])) == set(DecisionReason)

@@ -62,10 +62,10 @@ def test_fewer_replicas_that_would_keep_the_limit_say_what_asks_for_more():
     assert (found.cause, found.message) == (
         "TakenBack",
         "interTokenLatency would come to 60% of its limit; "
-        "more are asked for: as fewer had to be taken back under such a load",
+        "more are wanted, as fewer had to be taken back under such a load",
     )
     (found,) = shown(life, rejected=(queue,)).rejected
-    assert (found.cause, found.message.split("; ")[1]) == ("Queue", "more are asked for: to work off the queue")
+    assert (found.cause, found.message.split("; ")[1]) == ("Queue", "more are wanted, to work off the queue")
 
 
 def test_rejections_are_bounded():
@@ -94,6 +94,15 @@ def test_numbers_that_wobble_leave_the_status_as_it_was():
         "rejected": (alternative(ratio=1.16), alternative(1, None)),
     }
     assert dump(shown(life, **wobbled)) == before
+
+
+def test_numbers_are_those_of_the_moment_whenever_the_decision_says_others():
+    life = Life(**SCALING)
+    shown(life, message="room is kept for 12500 tokens/s", capacity=capacity(), forecast=forecast())
+    now = {"capacity": capacity(4300.0), "forecast": forecast(upper=12_600.0), "rejected": (alternative(ratio=1.16),)}
+    found = shown(life, message="room is kept for 12600 tokens/s", **now)
+    assert (found.capacity.tokens_per_second_per_replica, found.forecast.upper) == ("4300", "12600")
+    assert found.rejected[0].predicted == "1.16"
 
 
 def test_a_load_that_fades_away_comes_to_rest():

@@ -26,6 +26,7 @@ from tests.unit.status.scene import (
     workload,
 )
 
+ITL = Objective(Signal.ITL, 0.05, 95)
 THROUGHPUT = Objective(Signal.THROUGHPUT, 5000)
 
 
@@ -172,6 +173,25 @@ def test_missed_objectives_are_named():
     assert look("SLOMet", readings=readings(*items)).message == "missed: interTokenLatency 200ms (p95 <= 50ms)"
 
 
+def overdrawn(*items):
+    return look("SLOMet", readings=readings(*items)).message
+
+
+def test_a_spent_error_budget_is_told_while_its_objectives_are_met():
+    spent, kept = objective(0.3, attainment_1h=0.985), objective(0.04, of=ITL, attainment_1h=0.995)
+    assert overdrawn(spent, kept) == (
+        "every objective that is measured is met; but the error budget of the last hour is overdrawn: "
+        "timeToFirstToken by 50.0%"
+    )
+    for share in (0.99, 0.9899999):
+        assert overdrawn(objective(0.3, attainment_1h=share)) == "every objective that is measured is met"
+
+
+def test_a_spent_error_budget_is_told_of_a_service_that_nobody_asks_now():
+    idle = objective(None, State.IDLE, attainment_1h=0.97)
+    assert overdrawn(idle).startswith("no requests in the window; but the error budget of the last hour is overdrawn")
+
+
 def backlog(value: float | None, state: State = State.OK) -> Condition | None:
     """SLOMet of an offline service whose slowest request in flight will have taken so many seconds."""
     answer = Recommendation(Signal.BACKLOG, state, value, 3600.0, 0.5, 1)
@@ -260,14 +280,21 @@ def test_an_objective_that_the_engine_does_not_measure_is_named():
 def test_a_target_between_two_buckets_is_said_with_the_edge_that_counts():
     found = look("SLOResolution", readings=readings(objective(0.3, edge=0.25, edges=(0.25, 1.0))))
     assert told(found) == ("False", "BetweenBuckets")
-    assert "attainment is counted at 0.25 s; spec.runtime.latencyBuckets: Objectives makes it exact" in found.message
+    assert "attainment is counted at 250ms; spec.runtime.latencyBuckets: Objectives makes it exact" in found.message
 
 
 def test_finer_edges_are_not_advised_where_they_cannot_be_had():
     between = readings(objective(0.3, edge=0.25, edges=(0.25, 1.0)))
     for runtime in ({"engine": "trtllm"}, {"engine": "vllm", "latencyBuckets": "Objectives"}):
         found = look("SLOResolution", readings=between, spec={**SCALING, "runtime": runtime})
-        assert found.message.endswith("attainment is counted at 0.25 s")
+        assert found.message.endswith("attainment is counted at 250ms")
+
+
+def test_times_of_milliseconds_are_told_as_in_the_spec():
+    fine = objective(0.02, of=Objective(Signal.ITL, 0.03, 95), edge=0.0075, edges=(0.0075, 0.1))
+    found = look("SLOResolution", readings=readings(fine))
+    assert found.message.startswith("interTokenLatency target 30ms lies between the engine's histogram edges; ")
+    assert "attainment is counted at 7.5ms" in found.message
 
 
 def test_a_target_on_an_edge_needs_no_explanation():
@@ -344,7 +371,17 @@ def test_a_minimum_that_the_budget_is_too_small_for_is_said():
     found = look("ScalingLimited", spec=spec, decision=decision(2, 2))
     assert told(found) == ("True", "BudgetBelowMinimum")
     assert "too small for 3 replicas" in found.message
-    assert "2 may run" in found.message
+    assert found.message.endswith("2 may run: raise the budget or lower spec.scaling.minReplicas")
+
+
+def test_a_minimum_of_a_schedule_that_the_budget_is_too_small_for_names_the_schedule():
+    always = {"name": "always", "start": "00:00", "end": "00:00", "minReplicas": 3}
+    spec = {"accelerator": {"count": 4}, "scaling": {"maxReplicas": 8, "budget": {"gpus": 8}, "schedules": [always]}}
+    found = look("ScalingLimited", spec=spec, decision=decision(2, 2))
+    assert found.message == (
+        "spec.scaling.budget is too small for 3 replicas, the fewest by minReplicas of schedule always; "
+        "2 may run: raise the budget or lower minReplicas of schedule always"
+    )
 
 
 def test_a_budget_that_one_replica_is_too_much_for_is_said():
