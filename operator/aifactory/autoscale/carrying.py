@@ -1,5 +1,7 @@
 """Replicas that carry a load, by what was learned of one replica."""
 
+from dataclasses import replace
+
 from aifactory.signals.readings import ServiceReadings
 
 from . import sizing
@@ -44,8 +46,9 @@ def carried(
 
 
 def _answer(replicas: int, load: Load, fleet: Fleet, cause: Cause | None = None) -> Answer:
-    if replicas <= fleet.replicas < replicas + fleet.lost:
-        return Answer(replicas + fleet.lost, Cause.STAND_IN)
+    load = replace(load, lost=fleet.lost)
+    if fleet.lost and replicas <= fleet.replicas <= replicas + fleet.lost:
+        return Answer(replicas + fleet.lost, Cause.STAND_IN, load)
     by_load = Cause.PRESENT_LOAD if load.horizon_seconds is None else Cause.EXPECTED_LOAD
     return Answer(replicas + fleet.lost, cause or by_load, load)
 

@@ -68,12 +68,14 @@ class Cause(StrEnum):
 class Load:
     """What replicas were reckoned from, in tokens per second: the load of all, and what one carries.
 
-    `horizon_seconds` is how far ahead the load is expected; None of the load that there is.
+    `horizon_seconds` is how far ahead the load is expected; None of the load that there is. `lost` replicas carry
+    nothing, and others stand in for them.
     """
 
     tokens: float
     each: float
     horizon_seconds: float | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Answer:
 class Recommendation:
     """What one signal alone would choose, and by which rule.
 
-    `value` and `target` are in the signal's unit; `ratio` is value / target, averaged and cut off at about 2. Where
+    `value` and `target` are in the signal's unit; `ratio` is value / target, averaged and cut off at 2. Where
     the cause is its ratio, replicas are added above `adds_above`, and fewer are considered below `removes_below`.
     `replicas` and `cause` are None where the signal has nothing to say.
     """

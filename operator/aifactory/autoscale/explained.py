@@ -7,7 +7,7 @@ from aifactory.signals.objectives import Signal
 
 from .decision import Alternative, Answer, Capacity, Cause, DecisionReason, Forecast, Recommendation
 from .knowledge import Knowledge
-from .ratios import Measure
+from .ratios import HIGHEST_RATIO, Measure
 from .tick import Tick
 
 _HIGHEST_PREDICTED = 100.0
@@ -22,7 +22,7 @@ def recommendations(tick: Tick, answers: Mapping[Signal, Answer]) -> tuple[Recom
 
 def _recommendation(tick: Tick, one: Measure, answer: Answer | None) -> Recommendation:
     average, limit = tick.memory.averages.ratios.get(one.signal), _ratio_of_limit(tick, one)
-    ratio = None if average is None else average / limit
+    ratio = None if average is None else _of_limit(average, limit)
     if answer is None:
         return Recommendation(one.signal, one.state, one.value, one.target, ratio)
     bounds = tick.bounds(one) if answer.cause in _BY_RATIO else None
@@ -37,6 +37,11 @@ def _recommendation(tick: Tick, one: Measure, answer: Answer | None) -> Recommen
         adds_above=bounds.up / limit if bounds else None,
         removes_below=bounds.down / limit if bounds else None,
     )
+
+
+def _of_limit(average: float, limit: float) -> float:
+    """Value / limit, cut off where that of a latency is."""
+    return average if limit == 1 else min(HIGHEST_RATIO, average / limit)
 
 
 def _ratio_of_limit(tick: Tick, one: Measure) -> float:
@@ -91,11 +96,18 @@ def rejected(
 
 
 def _worst(tick: Tick, replicas: int) -> tuple[Signal | None, float | None]:
-    """The signal that would be nearest to its limit with so many replicas, and what it would be."""
+    """The signal that would be nearest to its limit with so many replicas, and what it would be.
+
+    Those that no number of replicas keeps say nothing of one.
+    """
     expected, knowledge = tick.expected, tick.memory.knowledge
     if expected is None or not replicas:
         return None, None
-    found = [(one.signal, _predicted(one, expected.upper / replicas, knowledge)) for one in _known(tick)]
+    found = [
+        (one.signal, _predicted(one, expected.upper / replicas, knowledge))
+        for one in _known(tick)
+        if not knowledge.unreachable(one)
+    ]
     return max(found, key=lambda item: item[1], default=(None, None))
 
 

@@ -13,7 +13,7 @@ ROOM = "with room for unequal queues"
 """What the ratio of a backlog has in it, which its time has not."""
 
 _WHY = {
-    DecisionReason.SCALE_DOWN: "every signal has fitted on fewer replicas for the whole stabilization window",
+    DecisionReason.SCALE_DOWN: "no signal has asked for so many for the whole stabilization window",
     DecisionReason.IDLE: "no requests for the whole stabilization window",
     DecisionReason.WITHIN_TARGET: "every signal is where it should be",
     DecisionReason.AT_MAXIMUM: "maxReplicas is reached",
@@ -33,8 +33,9 @@ _WHY = {
     DecisionReason.STARTUP_WINDOW: "fewer replicas are wanted, but signals have not been watched without a gap for the "
     "whole stabilization window yet",
     DecisionReason.STABILIZATION_WINDOW: "fewer replicas are wanted, but not for the whole stabilization window yet",
-    DecisionReason.SCALE_DOWN_PERIOD: "fewer replicas are wanted, but enough were removed in this period",
-    DecisionReason.SCALE_UP_PERIOD: "enough replicas were added in this period",
+    DecisionReason.SCALE_DOWN_PERIOD: "fewer replicas are wanted, but scaleDown.maxReplicas and "
+    "maxPercent allow no fewer in this period",
+    DecisionReason.SCALE_UP_PERIOD: "scaleUp.maxReplicas and maxPercent allow no more in this period",
     DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
     DecisionReason.REQUESTS_QUEUED: "fewer would be enough, but none could finish what waits in it in drain.timeout",
     DecisionReason.PACE_UNKNOWN: "requests wait, and what a full replica completes is being measured first",
@@ -53,20 +54,20 @@ _WHY = {
 _BY = {
     Cause.EXPECTED_LOAD: "for the load that is expected",
     Cause.PRESENT_LOAD: "for the load that there is",
-    Cause.UNPROVEN: "as fewer have not proven yet that they carry so much",
+    Cause.UNPROVEN: "as fewer have not proven yet that they carry the load",
     Cause.TARGET_MISSED: "grown by the ratio, as the target is missed",
     Cause.ABOVE_THRESHOLD: "grown by the ratio, which is above the threshold",
     Cause.WITHIN_THRESHOLDS: "as the ratio is between the thresholds",
     Cause.CONSOLIDATION: "as so many would keep the ratio low enough",
     Cause.QUEUE: "to work off the queue",
     Cause.ONE_AT_A_TIME: "as requests run one at a time, which more would not make faster",
-    Cause.NO_REQUESTS: "as nobody asks",
+    Cause.NO_REQUESTS: "the fewest that are allowed, as nobody asks",
     Cause.BACKLOG: "as many as complete in time what is due",
-    Cause.STAND_IN: "in place of those that are stuck or do not start",
+    Cause.STAND_IN: "with those that stand in for others that are stuck or do not start",
     Cause.TAKEN_BACK: "as fewer had to be taken back under such a load",
 }
 # Answers that keep replicas for which the numbers give no reason.
-_KEPT = (Cause.UNPROVEN, Cause.TAKEN_BACK)
+_KEPT = (Cause.UNPROVEN, Cause.TAKEN_BACK, Cause.STAND_IN)
 
 
 def why(reason: str) -> str:
@@ -94,30 +95,35 @@ def message(
     change = f"{from_} -> {to} replicas" if to != from_ else f"{to} replica{'s' * (to != 1)}"
     found = next((one for one in recommendations if one.signal is signal), None)
     numbers = [_numbers(found)] if found else []
-    asked = _asked(reason, found is not None, answer)
+    asked = _asked(reason, found is not None, answer, to)
     told = [*asked, *numbers] if answer and answer.load else [*numbers, *asked]
     causes = [*told, _WHY.get(reason, "")] if found else [_WHY.get(reason, ""), *told]
     return f"{change}: {'; '.join(cause for cause in causes if cause)}"
 
 
-def _asked(reason: DecisionReason, more: bool, answer: Answer | None) -> list[str]:
+def _asked(reason: DecisionReason, more: bool, answer: Answer | None, to: int) -> list[str]:
     """What an answer goes by, where a reader of the decision needs it: not where all is well."""
     if answer is None:
         return []
-    if answer.cause in _KEPT:
-        return [_BY[answer.cause]] if more or reason is not DecisionReason.AT_MINIMUM else []
-    if not more and reason is not DecisionReason.SCALE_DOWN:
+    kept, refused = answer.cause in _KEPT, reason is DecisionReason.CONSOLIDATION_REFUSED and answer.load is not None
+    matters = reason is not DecisionReason.AT_MINIMUM if kept else refused or reason is DecisionReason.SCALE_DOWN
+    if not more and not matters:
         return []
-    return [_load(answer.load) if answer.load else _BY[answer.cause]]
+    load = [_load(answer.load, answer.cause, to if refused else 0)] if answer.load else []
+    return [*load, _BY[answer.cause]] if kept or not load else load
 
 
-def _load(load: Load) -> str:
-    """Such as `room is kept for 1010 tokens/s within 18s, one replica carries 605`."""
+def _load(load: Load, cause: Cause, kept: int = 0) -> str:
+    """Such as `room is kept for 1010 tokens/s within 18s, one replica carries 605`; of some `kept`, what fewer do."""
     told = f"the load is {_tokens(load.tokens)} tokens/s"
     if load.horizon_seconds is not None:
         horizon = format_duration(timedelta(seconds=round(load.horizon_seconds)))
         told = f"room is kept for {_tokens(load.tokens)} tokens/s within {horizon}"
-    return f"{told}, one replica carries {_tokens(load.each)}"
+    carries = "is trusted with" if cause is Cause.UNPROVEN else "carries"
+    nothing = f", not counting {load.lost} stuck or not started" if load.lost else ""
+    fewer = kept - load.lost - 1
+    less = f", {fewer} would carry {_tokens(fewer * load.each)}" if fewer > 1 else ""
+    return f"{told}, one replica {carries} {_tokens(load.each)}{nothing}{less}"
 
 
 def _tokens(value: float) -> str:
@@ -131,8 +137,18 @@ def _numbers(recommendation: Recommendation) -> str:
         return signal.value
     room = f" {ROOM}" if signal is Signal.BACKLOG else ""
     told = f"{signal} {_quantity(signal, value)} against {_quantity(signal, target)}"
-    capped = " (average, cut off at 2)" if signal in LATENCIES and value > HIGHEST_RATIO * target else ""
-    return f"{told}, ratio {recommendation.ratio:.2f}{capped}{room}"
+    ratio = f"{recommendation.ratio:.2f}"
+    return f"{told}, ratio {ratio}{_averaged(signal, value, target, ratio)}{room}"
+
+
+def _averaged(signal: Signal, value: float, target: float, ratio: str) -> str:
+    """Why a ratio is another than that of the two numbers beside it."""
+    if signal is Signal.BACKLOG or not value or not target:
+        return ""
+    now = target / value if signal is Signal.THROUGHPUT else value / target
+    if f"{now:.2f}" == ratio:
+        return ""
+    return f" (average, cut off at {HIGHEST_RATIO:g})" if now > HIGHEST_RATIO else " (average)"
 
 
 def _quantity(signal: Signal, value: float) -> str:

@@ -5,9 +5,10 @@ from math import exp, sqrt
 
 MEMORY_SECONDS = 3600.0
 """For how long it is remembered how forecasts did."""
-# Until it was judged, a forecast is taken to fall short by this share of the load, with the weight of so many bins.
+# Until it was judged, a forecast is taken to fall short by this share of the load.
 _PRIOR_SHORTFALL = 0.1
-_PRIOR_BINS = 15.0
+PRIOR_BINS = 15.0
+"""That counts for as much as so many bins: with fewer, more of the error is assumed than was seen."""
 # A shortfall of load costs so many times an excess: it is missed requests against idle replicas (pinball loss, 97 %).
 _SHORT_TO_EXCESS = 33.0
 
@@ -39,8 +40,8 @@ class Track:
 
     def shortfall(self, load: float) -> float:
         """Root mean square (tokens per second) by which loads are higher than forecasts of about `load`."""
-        prior = _PRIOR_BINS * (_PRIOR_SHORTFALL * load) ** 2
-        return sqrt((prior + self.weight * self.square) / (_PRIOR_BINS + self.weight))
+        prior = PRIOR_BINS * (_PRIOR_SHORTFALL * load) ** 2
+        return sqrt((prior + self.weight * self.square) / (PRIOR_BINS + self.weight))
 
     @property
     def error(self) -> float:

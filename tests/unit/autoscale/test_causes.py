@@ -167,6 +167,32 @@ def test_a_replica_that_stands_in_for_one_that_does_not_start_says_so() -> None:
     assert cause(lost.see(service.serve(4.0, service.now, 15.0))) is Cause.STAND_IN
 
 
+def test_a_replica_that_stands_in_already_is_not_told_as_load() -> None:
+    service = Service(learns=True)
+    run(service, spec(max_replicas=20), (3600, 4.0))
+    ready = service.fleet(service.now).ready
+    watch = Watch(Fleet(ready + 1, ready, overdue=1), spec(max_replicas=20))
+    watch.memory, watch.now = service.memory, service.now
+    decision = watch.see(service.serve(4.0, service.now, 15.0))
+    assert decision.to == ready + 1
+    assert cause(decision) is Cause.STAND_IN
+
+
+def test_a_ratio_is_cut_off_at_twice_the_limit_for_every_signal() -> None:
+    decision = Watch(steady(2)).see(readings(pods=2, **(ROOMY | {"ttft": 5.0, "waiting": 900.0})), 600)
+    ratios = {one.signal: one.ratio for one in decision.recommendations}
+    assert ratios[Signal.TTFT] == pytest.approx(2.0, abs=0.01)
+    assert ratios[Signal.WAITING_REQUESTS] == 2.0
+
+
+def test_a_target_that_no_replicas_keep_is_no_reason_against_fewer() -> None:
+    service = Service(learns=True, base=0.6)
+    decisions = run(service, spec(max_replicas=20), (3600, 4.0), (3600, 8.0))
+    hopeless = [one for one in decisions if Signal.TTFT in one.infeasible and one.forecast]
+    assert hopeless
+    assert not [other for one in hopeless for other in one.rejected if other.signal is Signal.TTFT]
+
+
 def test_a_scale_down_that_was_taken_back_is_the_cause_of_what_is_kept() -> None:
     decisions = run(Service(cliff=True), spec(max_replicas=10), (7200, 14.0))
     kept = [one for one in decisions if one.answer and one.answer.cause is Cause.TAKEN_BACK]

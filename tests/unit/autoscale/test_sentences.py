@@ -40,7 +40,7 @@ def test_a_load_above_all_that_is_expected_counts() -> None:
 
 def test_replicas_that_are_removed_are_explained_by_the_load_as_well() -> None:
     assert told(3, 2, DecisionReason.SCALE_DOWN, EXPECTED) == (
-        "3 -> 2 replicas: every signal has fitted on fewer replicas for the whole stabilization window; "
+        "3 -> 2 replicas: no signal has asked for so many for the whole stabilization window; "
         "room is kept for 1010 tokens/s within 18s, one replica carries 605"
     )
 
@@ -55,6 +55,43 @@ def test_where_all_is_well_only_what_keeps_replicas_is_told() -> None:
     assert told(2, 2, DecisionReason.WITHIN_TARGET, kept) == (
         "2 replicas: every signal is where it should be; as fewer had to be taken back under such a load"
     )
+
+
+def test_a_replica_that_is_kept_names_the_load_and_what_fewer_would_carry() -> None:
+    load = Answer(3, Cause.EXPECTED_LOAD, Load(1512.0, 605.4, 18.2))
+    assert told(3, 3, DecisionReason.CONSOLIDATION_REFUSED, load) == (
+        "3 replicas: the load would not fit on fewer replicas; "
+        "room is kept for 1510 tokens/s within 18s, one replica carries 605, 2 would carry 1210"
+    )
+    assert told(2, 2, DecisionReason.CONSOLIDATION_REFUSED, EXPECTED).endswith("one replica carries 605")
+
+
+def test_replicas_that_are_kept_for_want_of_proof_name_the_load_and_what_one_is_trusted_with() -> None:
+    unproven = Answer(2, Cause.UNPROVEN, Load(1300.0, 605.4))
+    assert told(2, 2, DecisionReason.WITHIN_TARGET, unproven) == (
+        "2 replicas: every signal is where it should be; the load is 1300 tokens/s, one replica is trusted with 605; "
+        "as fewer have not proven yet that they carry the load"
+    )
+
+
+def test_replicas_that_carry_nothing_are_not_told_as_load() -> None:
+    lost = Answer(3, Cause.STAND_IN, Load(1013.0, 605.4, 18.2, lost=1))
+    assert told(3, 3, DecisionReason.CONSOLIDATION_REFUSED, lost) == (
+        "3 replicas: the load would not fit on fewer replicas; room is kept for 1010 tokens/s within 18s, "
+        "one replica carries 605, not counting 1 stuck or not started; "
+        "with those that stand in for others that are stuck or do not start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "ratio", "shown"),
+    [(0.62, 1.24, "1.24"), (0.62, 1.11, "1.11 (average)"), (1.24, 1.59, "1.59 (average, cut off at 2)")],
+)
+def test_a_ratio_that_is_not_that_of_the_value_beside_it_is_said_to_be_an_average(
+    value: float, ratio: float, shown: str
+) -> None:
+    answers = (Recommendation(Signal.TTFT, State.OK, value, 0.5, ratio, 2),)
+    assert message(1, 2, DecisionReason.SCALE_UP, Signal.TTFT, answers).endswith(f"against 500ms, ratio {shown}")
 
 
 @pytest.mark.parametrize("cause", list(Cause))
