@@ -33,7 +33,7 @@ def explain(raw: Mapping[str, Any], now: float) -> str:
         load(status),
         (*cost(status.cost), *energy(status.energy)),
         *(_scaling(status, service, now) if service and status.conditions else ()),
-        obstacles(status),
+        obstacles(status, service),
     )
     told = ["\n".join(lines) for section in sections if (lines := list(section))]
     return _printable("\n\n".join([f"{KIND} {metadata['namespace']}/{metadata['name']}", *told]))

@@ -3,13 +3,23 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from aifactory.api.conditions import ConditionType, Reason
+from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScalingMode
+from aifactory.api.spec import Mode
 from aifactory.api.status import Condition, InferenceServiceStatus
+from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import why
+from aifactory.runtimes import roles
+
+from .words import overdrawn
 
 T, R = ConditionType, Reason
 _BAD_WHEN_TRUE = (T.STALLED, T.GPU_SHORTAGE, T.SCALING_LIMITED, T.SLO_INFEASIBLE, T.ENGINE_STALLED)
 # A service that nobody asks, or that is to have no replica, is as it should be.
 _AS_ASKED = (R.SCALED_TO_ZERO,)
+_FROZEN = (R.PLAN_ONLY, R.PAUSED)
+_MISSED = (R.OBJECTIVES_MISSED, R.BACKLOG_LATE)
+_ON_THEIR_WAY = (DecisionReason.SCALE_UP, DecisionReason.SCALING_IN_PROGRESS)
 # Where a message says what is, and not what to change.
 _ADVICE: Mapping[str, str] = {
     R.AT_MAXIMUM: "raise spec.scaling.maxReplicas if there are GPUs for more",
@@ -25,9 +35,8 @@ _ADVICE: Mapping[str, str] = {
     R.RECOMMEND_ONLY: "set spec.scaling.mode to Apply",
     R.PLAN_ONLY: "set spec.mode to Active",
     R.PAUSED: "set spec.mode to Active",
-    R.OBJECTIVES_MISSED: "see what the decision in force says of why there are no more replicas",
-    R.BACKLOG_LATE: "see what the decision in force says of why there are no more replicas; or raise "
-    "slo.completeWithin, or send less at once",
+    R.OBJECTIVES_MET: "requests that were too late count for an hour: if this comes again and again, raise "
+    "minReplicas, or replicas where they are fixed",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
     R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",
@@ -36,12 +45,15 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
+def obstacles(status: InferenceServiceStatus, service: InferenceService | None) -> Iterator[str]:
     """Conditions that are not as they should be; those of one cause are told once."""
     if not status.conditions:
         return
     found: dict[str, list[Condition]] = {}
-    for condition in filter(_stands_in_the_way, status.conditions):
+    spent = any(overdrawn(one.error_budget) for one in status.slo)
+    for condition in status.conditions:
+        if not _stands_in_the_way(condition) and not (spent and condition.type == T.SLO_MET):
+            continue
         found.setdefault(condition.reason, []).append(_shortened(condition, status))
     if not found:
         yield "Nothing stands in the way."
@@ -51,13 +63,35 @@ def obstacles(status: InferenceServiceStatus) -> Iterator[str]:
         yield f"  {_named(conditions)} ({reason}): {_said(conditions)}"
         if reason == R.OBJECTIVES_MISSED and R.BASE_LATENCY_ABOVE_OBJECTIVE in found:
             yield f"    -> see {T.SLO_INFEASIBLE}"
-        elif reason in _ADVICE:
-            yield f"    -> {_ADVICE[reason]}"
+        elif advice := _advice(reason, status, service):
+            yield f"    -> {advice}"
 
 
 def _stands_in_the_way(condition: Condition) -> bool:
     bad = "True" if condition.type in _BAD_WHEN_TRUE else "False"
-    return condition.status == bad and condition.reason not in _AS_ASKED
+    return condition.reason in _FROZEN or (condition.status == bad and condition.reason not in _AS_ASKED)
+
+
+def _advice(reason: str, status: InferenceServiceStatus, service: InferenceService | None) -> str:
+    if reason not in _MISSED:
+        return _ADVICE.get(reason, "")
+    less = "; or raise slo.completeWithin, or send less at once" * (reason == R.BACKLOG_LATE)
+    return _more(status, service) + less
+
+
+def _more(status: InferenceServiceStatus, service: InferenceService | None) -> str:
+    """How there come to be more replicas."""
+    found = [role.spec.scaling for role in roles(service)] if service else []
+    modes = {scaling.mode for scaling in found if scaling}
+    if service and not modes:
+        return "raise replicas, or set spec.scaling so that they follow the objectives"
+    idle = ScalingMode.RECOMMEND if modes == {ScalingMode.RECOMMEND} else service.spec.mode if service else Mode.ACTIVE
+    if idle is not Mode.ACTIVE:
+        return f"see how many replicas the decision in force asks for: mode {idle} does not add them"
+    decisions = [scaling.decision for scaling in (status.scaling, *(role.scaling for role in status.roles)) if scaling]
+    if any(decision.reason in _ON_THEIR_WAY for decision in decisions if decision):
+        return "wait: more replicas have been asked for"
+    return "see what the decision in force says of why there are no more replicas"
 
 
 def _shortened(condition: Condition, status: InferenceServiceStatus) -> Condition:
@@ -76,5 +110,5 @@ def _named(conditions: Iterable[Condition]) -> str:
 
 def _said(conditions: Iterable[Condition]) -> str:
     """Their messages, without those that another one contains."""
-    messages = list(dict.fromkeys(one.message for one in conditions))
+    messages = list(dict.fromkeys(one.message.removesuffix(".") for one in conditions))
     return "; ".join(one for one in messages if not any(one != other and one in other for other in messages))

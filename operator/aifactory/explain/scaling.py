@@ -1,6 +1,6 @@
 """Why a role has the replicas that it has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aifactory.api.meta import format_percent
 from aifactory.api.scalingstatus import (
@@ -15,6 +15,7 @@ from aifactory.api.spec import InferenceServiceSpec
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import ROOM, by, why
+from aifactory.autoscale.track import PRIOR_BINS
 from aifactory.signals.objectives import LATENCIES, Signal
 from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
@@ -23,6 +24,7 @@ from .knobs import knobs
 from .words import ago, counted, figures, unread
 
 _HALF = 50.0
+_HARDLY_ANY = 0.05  # of a replica, which would be rounded to none
 
 
 def scaling(
@@ -44,9 +46,9 @@ def scaling(
         yield f"  Each signal alone would choose{_legend(spec, status.recommendations)}:"
         yield from (f"    {one.signal}: {_answer(one)}" for one in status.recommendations)
     if status.capacity is not None:
-        yield from _capacity(status.capacity, status.decision.to)
+        yield from _capacity(status.capacity, status.decision.to, status.learned)
     if status.forecast is not None:
-        yield from _forecast(status.forecast)
+        yield from _forecast(status.forecast, status.learned)
     if status.rejected:
         yield "  Not chosen:"
         yield from (f"    {_alternative(one, status.forecast)}" for one in status.rejected)
@@ -66,7 +68,8 @@ def _legend(spec: InferenceServiceSpec, answers: list[RecommendationStatus]) -> 
     """What ratios and latencies are, where there are any."""
     told = ["ratio: value / limit, averaged"] * any(one.ratio for one in answers)
     measured = any(one.signal in LATENCIES and one.value for one in answers)
-    told += [f"latencies: those of the promised {format_percent(spec.slo.attainment)} of requests"] * measured
+    promised = f"latencies: those of the promised {format_percent(spec.slo.attainment)} of requests"
+    told += [f"{promised}, or of an objective's percentile where that is higher"] * measured
     return f" ({'; '.join(told)})" * bool(told)
 
 
@@ -78,9 +81,18 @@ def _answer(one: RecommendationStatus) -> str:
         return f"not known before requests have waited in every replica for a while: {answer}"
     if one.value is None or one.state != State.OK:
         return unread(one.state) if one.replicas is None else f"{unread(one.state)}: {answer}"
-    room = f" {ROOM}" if one.signal == Signal.BACKLOG else ""
-    ratio = f", ratio {one.ratio}{room}{_thresholds(one)}" if one.ratio else ""
-    return f"{one.value} against {one.target}{ratio}: {answer}"
+    against = f"{one.value} against {one.target}"
+    if one.signal == Signal.THROUGHPUT:
+        against = f"{one.value} tokens/s of at least {one.target} while requests wait"
+    return f"{against}{_ratio(one)}: {answer}"
+
+
+def _ratio(one: RecommendationStatus) -> str:
+    if not one.ratio:
+        return ""
+    inverse = ", here limit / value" * (one.signal == Signal.THROUGHPUT)
+    room = f" {ROOM}" * (one.signal == Signal.BACKLOG)
+    return f", ratio {one.ratio}{inverse}{room}{_thresholds(one)}"
 
 
 def _thresholds(one: RecommendationStatus) -> str:
@@ -88,12 +100,19 @@ def _thresholds(one: RecommendationStatus) -> str:
     return f" (more above {one.adds_above}, fewer below {one.removes_below})" if known else ""
 
 
-def _capacity(found: CapacityStatus, replicas: int) -> Iterator[str]:
+def _limit_of(signal: str, learned: Mapping[str, str]) -> str:
+    """What the law keeps a latency to: its target, or what replicas can do where that is out of their reach."""
+    if f"unloaded.{signal}" in learned:
+        return "takes twice as long as without any load: its target is out of reach"
+    return "comes to its limit"
+
+
+def _capacity(found: CapacityStatus, replicas: int, learned: Mapping[str, str]) -> Iterator[str]:
     load, each = parsed(found.tokens_per_second), parsed(found.tokens_per_second_per_replica)
     full = found.signal == Signal.BACKLOG
     yield (
         f"  One replica carries {found.tokens_per_second_per_replica} tokens/s of prompts and answers; "
-        f"then {'it is full' if full else f'{found.signal} comes to its limit'}."
+        f"then {'it is full' if full else f'{found.signal} {_limit_of(found.signal, learned)}'}."
     )
     estimated = found.estimated_tokens_per_second_per_replica
     if estimated is not None and estimated != found.tokens_per_second_per_replica:
@@ -101,10 +120,16 @@ def _capacity(found: CapacityStatus, replicas: int) -> Iterator[str]:
     confidence = parsed(found.confidence)
     assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""
     yield f"  That is {found.confidence} sure{assumed}."
-    fits = f": as much as {load / each:.1f} replicas carry" if load is not None and each else ""
+    fits = _fits(load / each) if load is not None and each else ""
     yield f"  The load is {found.tokens_per_second} tokens/s{fits}."
     if not full and each:
         yield from _together(replicas, each, parsed(estimated))
+
+
+def _fits(replicas: float) -> str:
+    if replicas < _HARDLY_ANY:
+        return ": hardly any of what one replica carries"
+    return f": as much as {replicas:.1f} replicas carry"
 
 
 def _together(replicas: int, trusted: float, estimated: float | None) -> Iterator[str]:
@@ -119,14 +144,18 @@ def _together(replicas: int, trusted: float, estimated: float | None) -> Iterato
     )
 
 
-def _forecast(found: ForecastStatus) -> Iterator[str]:
+def _forecast(found: ForecastStatus, learned: Mapping[str, str]) -> Iterator[str]:
+    judged = parsed(learned.get(f"forecast.{found.model}.weight")) or 0.0
+    error = f"were short by {found.error} of the load as a rule"
+    if judged < PRIOR_BINS:
+        error = f"are taken to be short by {found.error} of the load, as more of that is assumed than was seen"
     yield (
         f"  Within {found.horizon} up to {found.expected} tokens/s are expected. Forecasts of this kind "
-        f"({found.model}) were short by {found.error} of the load as a rule."
+        f"({found.model}) {error}."
     )
     yield (
-        f"  Room is kept for {found.upper} tokens/s, the more the larger such errors are and the more of the error "
-        f"budget is spent: latencies ask for {counted(found.replicas, 'replica')} because of the load."
+        f"  Room is kept for {found.upper} tokens/s, as forecasts may be short; for more while the error budget runs "
+        f"short. By load, latencies ask for {counted(found.replicas, 'replica')}."
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from aifactory.api.conditions import ConditionType
+from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.meta import format_percent
-from aifactory.api.status import Condition, InferenceServiceStatus, ObjectiveStatus, ReplicasStatus
+from aifactory.api.status import Condition, InferenceServiceStatus, ObjectiveStatus, PlanStatus, ReplicasStatus
+from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 
-from .words import counted, unread
+from .words import counted, overdrawn, unread
 
 _READY = {"True": "It is ready", "False": "It is not ready", "Unknown": "It is not ready yet"}
 
@@ -26,11 +27,29 @@ def serving(status: InferenceServiceStatus, generation: int) -> Iterator[str]:
         )
     if status.resolved is not None:
         gpus = f", {status.resolved.accelerator} a replica" if status.resolved.accelerator else ""
-        yield f"It serves {status.model} with {status.engine}{gpus}, at {status.url}."
+        serves = "serves" if _exists(ready) else "is to serve"
+        yield f"It {serves} {status.model} with {status.engine}{gpus}, at {status.url}."
     yield _ready(ready)
+    if status.plan is not None:
+        yield f"It is a plan: {_planned(status.plan)}."
     if status.replicas is not None:
         yield f"{_replicas(status.replicas)}."
     yield from (f"{role.name}: {_replicas(role.replicas)}." for role in status.roles)
+
+
+def _exists(ready: Condition) -> bool:
+    """Anything was made of it; a service that is only planned may have been made in another mode before."""
+    return not (ready.status == "Unknown" and ready.reason in (Reason.PLAN_ONLY, Reason.PAUSED))
+
+
+def _planned(plan: PlanStatus) -> str:
+    if not plan.changes:
+        return "mode Active would change nothing"
+    replicas, gpus = plan.replicas, plan.gpus
+    return (
+        f"mode Active would make the changes that status.plan lists, replicas {replicas.from_} -> {replicas.to}, "
+        f"GPUs {gpus.from_} -> {gpus.to}"
+    )
 
 
 def objectives(status: InferenceServiceStatus, service: InferenceService | None) -> Iterator[str]:
@@ -43,7 +62,7 @@ def objectives(status: InferenceServiceStatus, service: InferenceService | None)
     goal = f"{format_percent(service.spec.slo.attainment)} within target over an hour" if service else ""
     if not within:
         yield f"Objectives: {goal} is asked for" if goal else "Objectives"
-    yield from (f"  {one.objective} {one.target}: {_objective(one)}" for one in status.slo)
+    yield from (f"  {one.objective} {one.target}{_while(one)}: {_objective(one)}" for one in status.slo)
 
 
 def load(status: InferenceServiceStatus) -> Iterator[str]:
@@ -76,14 +95,20 @@ def _replicas(counts: ReplicasStatus) -> str:
     return ", ".join(told)
 
 
+def _while(one: ObjectiveStatus) -> str:
+    return " while requests wait" * (one.objective == Signal.THROUGHPUT)
+
+
 def _objective(one: ObjectiveStatus) -> str:
     shares = [(one.attainment5m, "the last 5 minutes"), (one.attainment1h, "the last hour")]
     within = ", ".join(f"{share} of {when}" for share, when in shares if share)
-    told = [f"now {one.observed}" if one.state == State.OK and one.observed else unread(one.state)]
+    unit = " tokens/s" * (one.objective == Signal.THROUGHPUT)
+    told = [f"now {one.observed}{unit}" if one.state == State.OK and one.observed else unread(one.state)]
     told += [f"within target {within}"] * bool(within)
     told += [_budget(one.error_budget)] if one.error_budget else []
     return "; ".join(told)
 
 
 def _budget(left: str) -> str:
-    return f"error budget overdrawn by {left[1:]}" if left.startswith("-") else f"error budget left {left}"
+    much = overdrawn(left)
+    return f"error budget overdrawn by {much}" if much else f"error budget left {left.removeprefix('-')}"

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from aifactory.api.meta import format_duration
 from aifactory.signals.readings import State
+from aifactory.status.outlook import parsed
 
 _UNREAD = {
     State.OK: "no value",
@@ -29,6 +30,11 @@ def figures(value: float) -> str:
 def unread(state: str) -> str:
     """Why a signal has no value."""
     return _UNREAD[State(state)] if state in set(State) else state
+
+
+def overdrawn(budget: str | None) -> str:
+    """By how much an error budget is, such as `50.0%`; empty where it is not, or not known."""
+    return (budget or "")[1:] if (parsed(budget) or 0.0) < 0 else ""
 
 
 def ago(time: str, now: float) -> str:

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aifactory.autoscale.decision import Alternative, Capacity, Cause, DecisionReason, Recommendation
+from aifactory.api.status import ChangeStatus, FromTo, PlanStatus
+from aifactory.autoscale.decision import Alternative, Capacity, Cause, Decision, DecisionReason, Recommendation
 from aifactory.explain import explain
 from aifactory.observed import Group
 from aifactory.signals.objectives import Objective, Signal
@@ -61,7 +62,7 @@ def told(life: Life, later: float = 190.0) -> str:
 def busy() -> Life:
     life = Life(**SCALING)
     up = decision(2, 3, DecisionReason.SCALE_UP, **BUSY)
-    life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=up)
+    life.look(workload(2), *serving("a", "b"), readings=SEEN, decision=up, learned={"forecast.trend.weight": 60.0})
     return life
 
 
@@ -87,14 +88,15 @@ AIFactory default, or set gpuCostPerHour and costPerHour in scaling.budget.
 
 Scaling: 1 to 8 replicas, mode Apply
   ScaleUp, since 2026-01-01T12:01:00Z (3m10s ago): 2 -> 3 replicas: timeToFirstToken 605ms against 500ms, ratio 1.11.
-  What limited it: ScaleUpPeriod, enough replicas were added in this period.
+  What limited it: ScaleUpPeriod, scaleUp.maxReplicas and maxPercent allow no more in this period.
   That is set in spec.scaling.behavior.scaleUp: maxReplicas 4, maxPercent 100, period 1m.
-  Each signal alone would choose (ratio: value / limit, averaged; latencies: those of the promised 99% of requests):
+  Each signal alone would choose (ratio: value / limit, averaged; latencies: those of the promised 99% of requests, \
+or of an objective's percentile where that is higher):
     timeToFirstToken: 605ms against 500ms, ratio 1.11: 4 replicas, grown by the ratio, as the target is missed \
 (TargetMissed)
     waitingRequests: no requests: 1 replica
-    throughput: 4800.0 against 5000.0, ratio 1.04 (more above 1.00, fewer below 0.67): 3 replicas, grown by the ratio, \
-which is above the threshold (AboveThreshold)
+    throughput: 4800.0 tokens/s of at least 5000.0 while requests wait, ratio 1.04, here limit / value \
+(more above 1.00, fewer below 0.67): 3 replicas, grown by the ratio, which is above the threshold (AboveThreshold)
     kvCacheUsage: cannot be read: the newest sample is too old
   One replica carries 4210 tokens/s of prompts and answers; then interTokenLatency comes to its limit.
   By estimate it carries 5100: replicas are added by that, and removed by what is trusted.
@@ -102,8 +104,8 @@ which is above the threshold (AboveThreshold)
   The load is 9140 tokens/s: as much as 2.2 replicas carry.
   3 replicas carry 12600 tokens/s (15300 by estimate), 2 would carry 8420.
   Within 1m45s up to 11000 tokens/s are expected. Forecasts of this kind (trend) were short by 8% of the load as a rule.
-  Room is kept for 12500 tokens/s, the more the larger such errors are and the more of the error budget is spent: \
-latencies ask for 4 replicas because of the load.
+  Room is kept for 12500 tokens/s, as forecasts may be short; for more while the error budget runs short. \
+By load, latencies ask for 4 replicas.
   Not chosen:
     2 replicas, 6250 tokens/s each (ConsolidationRefused): interTokenLatency would come to 113% of its limit
   Last changes, newest first:
@@ -114,7 +116,7 @@ In the way:
   MetricsAvailable is False (MetricsStale): kvCacheUsage cannot be read: STALE
     -> see that Prometheus scrapes the pods, and how often
   SLOMet is False (ObjectivesMissed): missed: timeToFirstToken 605ms (p95 <= 500ms)
-    -> see what the decision in force says of why there are no more replicas
+    -> wait: more replicas have been asked for
   SLOResolution is False (ObjectiveUnsupported): the engine does not measure interTokenLatency
   ScalingActive is False (Holding): signals are missing: replicas are held, never lowered
     -> see MetricsAvailable and the states of the signals"""
@@ -142,7 +144,7 @@ AIFactory default, or set gpuCostPerHour and costPerHour in scaling.budget.
 
 In the way:
   Ready is False, GPUShortage is True (InsufficientGPUs): 1 of 2 required replicas serve; \
-0/3 nodes are available: 3 Insufficient nvidia.com/gpu.
+0/3 nodes are available: 3 Insufficient nvidia.com/gpu
     -> add nodes with GPUs, lower accelerator.count or replicas, or see accelerator.resourceName"""
     )
 
@@ -344,3 +346,142 @@ def test_what_limits_a_decision_is_not_told_twice() -> None:
     window = DecisionReason.STABILIZATION_WINDOW
     life.look(workload(2), *serving("a", "b"), decision=decision(2, 2, window, limited_by=window))
     assert "What limited it" not in told(life)
+
+
+SPENT = readings(objective(0.1, attainment_5m=1.0, attainment_1h=0.985))
+
+
+def test_a_spent_error_budget_stands_in_the_way_while_objectives_are_met() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), readings=SPENT, decision=decision(1, 1))
+    assert told(life).endswith(
+        """\
+In the way:
+  SLOMet is True (ObjectivesMet): every objective that is measured is met; but the error budget of the last hour is \
+overdrawn: timeToFirstToken by 50.0%
+    -> requests that were too late count for an hour: if this comes again and again, raise minReplicas, or replicas \
+where they are fixed"""
+    )
+
+
+def test_an_error_budget_that_is_just_used_up_is_not_overdrawn() -> None:
+    life = Life(**SCALING)
+    seen = readings(objective(0.1, attainment_1h=0.9899999))
+    life.look(workload(1), *serving(), readings=seen, decision=decision(1, 1))
+    assert "; error budget left 0.0%" in told(life)
+    assert told(life).endswith("Nothing stands in the way.")
+
+
+MISSED = readings(objective(0.6))
+UP = decision(1, 2, DecisionReason.SCALE_UP)
+
+
+@pytest.mark.parametrize(
+    ("spec", "made", "advice"),
+    [
+        ({"replicas": 1}, None, "raise replicas, or set spec.scaling so that they follow the objectives"),
+        (
+            {"scaling": {"maxReplicas": 8, "mode": "Recommend"}},
+            UP,
+            "see how many replicas the decision in force asks for: mode Recommend does not add them",
+        ),
+        (
+            {**SCALING, "mode": "Paused"},
+            UP,
+            "see how many replicas the decision in force asks for: mode Paused does not add them",
+        ),
+        (SCALING, UP, "wait: more replicas have been asked for"),
+        (
+            SCALING,
+            decision(1, 1, DecisionReason.GPU_SHORTAGE),
+            "see what the decision in force says of why there are no more replicas",
+        ),
+    ],
+    ids=["fixed", "Recommend", "Paused", "on their way", "held"],
+)
+def test_what_is_missed_says_how_there_come_to_be_more_replicas(
+    spec: dict[str, Any], made: Decision | None, advice: str
+) -> None:
+    life = Life(**spec)
+    life.look(workload(1), *serving(), readings=MISSED, decision=made)
+    assert f"(ObjectivesMissed): missed: timeToFirstToken 600ms (p95 <= 500ms)\n    -> {advice}" in told(life)
+
+
+def test_a_late_backlog_may_also_be_given_more_time() -> None:
+    life = Life(**SCALING, slo={"workload": "offline"})
+    late = Recommendation(Signal.BACKLOG, State.OK, 700.0, 600.0, 1.17, 2)
+    busy = readings(running=Reading(14.0, State.OK), waiting=Reading(30.0, State.OK))
+    up = decision(1, 2, DecisionReason.SCALE_UP, recommendations=(late,))
+    life.look(workload(1), *serving(), readings=busy, decision=up)
+    advice = "wait: more replicas have been asked for; or raise slo.completeWithin, or send less at once"
+    assert f"    -> {advice}" in told(life)
+
+
+def test_a_plan_of_which_nothing_was_made_says_so() -> None:
+    life = Life(mode="Plan", replicas=2)
+    change = ChangeStatus(action="Add", object="Deployment/llama")
+    life.look(plan=PlanStatus(changes=[change], replicas=FromTo(from_=0, to=2), gpus=FromTo(from_=0, to=2)))
+    text = told(life)
+    assert "It is to serve meta/llama with vllm" in text
+    assert (
+        "It is a plan: mode Active would make the changes that status.plan lists, replicas 0 -> 2, GPUs 0 -> 2." in text
+    )
+    assert text.endswith(
+        "In the way:\n  Ready is Unknown (PlanOnly): spec.mode is Plan: nothing is created\n    "
+        "-> set spec.mode to Active"
+    )
+
+
+def test_a_plan_that_is_in_place_serves() -> None:
+    life = Life(mode="Plan", replicas=1)
+    life.look(workload(1), *serving(), plan=PlanStatus(replicas=FromTo(from_=1, to=1), gpus=FromTo(from_=1, to=1)))
+    assert "It serves meta/llama with vllm" in told(life)
+    assert "It is a plan: mode Active would change nothing." in told(life)
+
+
+@pytest.mark.parametrize("learned", [{}, {"forecast.trend.weight": 5.0}])
+def test_an_error_of_forecasts_that_is_mostly_assumed_is_no_experience(learned: dict[str, float]) -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), decision=decision(1, 1, forecast=forecast(error=0.1)), learned=learned)
+    assert (
+        "Forecasts of this kind (trend) are taken to be short by 10% of the load, as more of that is assumed than was "
+        "seen." in told(life)
+    )
+
+
+def test_a_replica_of_which_the_target_is_out_of_reach_is_not_said_to_come_to_its_limit() -> None:
+    life = Life(**SCALING)
+    learned = {"unloaded.interTokenLatency": 0.08}
+    life.look(workload(1), *serving(), decision=decision(1, 1, capacity=capacity()), learned=learned)
+    assert "then interTokenLatency takes twice as long as without any load: its target is out of reach." in told(life)
+
+
+def test_a_load_of_nearly_nothing_is_not_carried_by_no_replicas() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving(), decision=decision(1, 1, capacity=capacity(load=3.0)))
+    assert "The load is 3 tokens/s: hardly any of what one replica carries." in told(life)
+
+
+def test_what_nobody_asks_for_names_the_minimum() -> None:
+    life = Life(scaling={"minReplicas": 3, "maxReplicas": 8})
+    idle = Recommendation(Signal.TTFT, State.IDLE, None, 0.5, None, 3, Cause.NO_REQUESTS)
+    life.look(workload(3), *serving("a", "b", "c"), decision=decision(3, 3, recommendations=(idle,)))
+    assert "timeToFirstToken: no requests: 3 replicas, the fewest that are allowed, as nobody asks" in told(life)
+
+
+def test_throughput_is_told_with_its_unit_and_when_it_counts() -> None:
+    life = Life(**SCALING)
+    seen = readings(objective(4800.0, of=Objective(Signal.THROUGHPUT, 5000)))
+    life.look(workload(1), *serving(), readings=seen, decision=decision(1, 1))
+    assert "throughput >= 5000 tokens/s while requests wait: now 4800.0 tokens/s" in told(life)
+
+
+def test_messages_of_one_cause_are_joined_without_their_full_stops() -> None:
+    life = Life(**SCALING)
+    life.look(workload(1), *serving())
+    first, second = (
+        condition.model_copy(update={"status": "False", "reason": "Same", "message": message})
+        for condition, message in zip(life.status.conditions[:2], ("one.", "two."), strict=True)
+    )
+    life.status = life.status.model_copy(update={"conditions": [first, second]})
+    assert "(Same): one; two" in told(life)
