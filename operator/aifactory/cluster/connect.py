@@ -1,13 +1,19 @@
 """One short conversation with the API server, for commands."""
 
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
-from kubernetes.aio.config import ConfigException
+import yaml
+from kubernetes.aio.config import ConfigException, kube_config
 
 from .client import ApiError, Client
 
 T = TypeVar("T")
+_SPEAKING = (ConfigException, yaml.YAMLError, OSError, ValueError)
+_STUMBLES = (AttributeError, LookupError, TypeError)
+"""What the client raises for a file that holds something else, beside errors that say what is wrong."""
 
 
 class CannotConnectError(Exception):
@@ -20,13 +26,27 @@ async def connected(ask: Callable[[Client], Awaitable[T]]) -> T:
     Raises:
         CannotConnectError: says what to do.
     """
+    kubeconfig = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
     try:
         client = await Client.connect(lambda method, resource, status, seconds: None)
-    except ConfigException as error:
-        raise CannotConnectError(f"{error}; set KUBECONFIG to the file of a cluster") from error
+    except (*_SPEAKING, *_STUMBLES) as error:
+        raise CannotConnectError(
+            f"kubeconfig {kubeconfig}: {_trouble(kubeconfig, error)}; set KUBECONFIG to the file of a cluster"
+        ) from error
     try:
         return await ask(client)
     except ApiError as error:
-        raise CannotConnectError(f"the cluster cannot be read: {error}") from error
+        if error.status:
+            raise CannotConnectError(f"the cluster cannot be read: {error}") from error
+        raise CannotConnectError(
+            f"no answer from the API server {client.api_client.configuration.host}: {error.message}; check that it "
+            f"runs and can be reached from here, and that kubeconfig {kubeconfig} is of the cluster you mean"
+        ) from error
     finally:
         await client.close()
+
+
+def _trouble(kubeconfig: str, error: Exception) -> str:
+    if not any(Path(name).expanduser().exists() for name in kubeconfig.split(os.pathsep) if name):
+        return "there is no such file"
+    return " ".join(str(error).split()) if isinstance(error, _SPEAKING) else "this is not a kubeconfig"
