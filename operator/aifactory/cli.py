@@ -30,7 +30,9 @@ from aifactory.render import render as render_children
 from aifactory.runtimes.activator import ACTIVATOR_METRICS_PORT, ACTIVATOR_PORT
 from aifactory.settings import Settings
 
-Files = Annotated[list[str], typer.Option("-f", "--filename", help="Manifest, or - for stdin; may be repeated.")]
+Files = Annotated[
+    list[str], typer.Option("-f", "--filename", metavar="FILE", help="Manifest, or - for stdin; may be repeated.")
+]
 
 _TROUBLE = 2
 """Exit code of commands where 1 is an answer."""
@@ -152,14 +154,9 @@ def explain(
 def simulate(
     filename: Files,
     trace: Annotated[
-        Path,
-        typer.Option(
-            help="CSV: seconds,input_tokens,output_tokens; seconds,requests_per_second; or a trace of Azure as it is."
-        ),
+        Path, typer.Option(help="CSV of seconds,input_tokens,output_tokens or seconds,requests_per_second, or Azure's.")
     ],
-    policy: Annotated[
-        list[str] | None, typer.Option(help="Policies to run, with commas between. Default: all.")
-    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(metavar="NAMES", help="Some, with commas. Default: all.")] = None,
     more_policies: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     engine: Annotated[str, typer.Option(help="Simulated engine; an unknown name lists them.")] = "llama-3.1-8b-h100",
     startup: Annotated[str, typer.Option(help="Mean time from creation of a pod until it serves.")] = "90s",
@@ -174,9 +171,11 @@ def simulate(
     metrics_window: Annotated[str, typer.Option(help="Of its rates, AIFACTORY_METRICS_WINDOW.")] = "60s",
     initial_replicas: Annotated[
         int | None,
-        typer.Option(min=1, help="Of each role, that serve when the trace begins. Default: enough for 5 minutes."),
+        typer.Option(min=1, metavar="N", help="Of each role, serving at the start. Default: enough for 5 minutes."),
     ] = None,
-    gpus: Annotated[int | None, typer.Option(min=1, help="Of the cluster. Default: enough for every replica.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the cluster. Default: enough for every replica.")
+    ] = None,
 ) -> None:
     """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
     from aifactory.simulate import command, report  # what `run` and the other commands do not need
@@ -185,11 +184,14 @@ def simulate(
     if len(services) != 1:
         _fail(f"{len(services)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
-        trace, [*(policy or []), *(more_policies or [])], engine, startup, seed, rate_scale, input_tokens,
-        output_tokens, plot, scrape_interval, tick, metrics_window, initial_replicas, gpus,
+        trace, policy or [], more_policies or [], engine, startup, seed, rate_scale, input_tokens, output_tokens, plot,
+        scrape_interval, tick, metrics_window, initial_replicas, gpus,
     )  # fmt: skip
     try:
-        results, oracle = command.simulate(InferenceService.model_validate(services[0]), options)
+        service = InferenceService.model_validate(services[0])
+        for warning in command.warnings(service, options):
+            typer.echo(f"note: {warning}", err=True)
+        results, oracle = command.simulate(service, options)
     except command.SimulateError as error:
         _fail(str(error))
     if as_json:

@@ -9,7 +9,7 @@ from aifactory.simulate import command
 from aifactory.simulate.capacity import Capacity, profile
 from aifactory.simulate.registry import POLICIES
 from aifactory.simulate.scenario import Scenario
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.simulate.scenes import manifest, split_manifest, write_service
 
@@ -64,18 +64,29 @@ def write_trace(folder: Path) -> Path:
     return path
 
 
-def simulate(folder: Path, trace: Path, *more: str) -> tuple[int, str]:
+LENGTHS = ("--input-tokens", "64", "--output-tokens", "32")
+
+
+def simulate(folder: Path, trace: Path, *more: str, lengths: tuple[str, ...] = LENGTHS) -> tuple[int, str]:
     service = write_service(folder)
-    lengths = ("--input-tokens", "64", "--output-tokens", "32", "--engine", "demo")
-    result = CliRunner().invoke(app, ["simulate", "-f", str(service), "--trace", str(trace), *lengths, *more])
+    options = ("--trace", str(trace), *lengths, "--engine", "demo", *more)
+    result = CliRunner().invoke(app, ["simulate", "-f", str(service), *options])
     return result.exit_code, result.output
+
+
+def simulated(folder: Path, trace: Path, changed: dict[str, object], *more: str) -> Result:
+    """One fixed number of replicas, for a service of this manifest."""
+    path = folder / "service.json"
+    path.write_text(json.dumps(changed))
+    options = ("--trace", str(trace), *LENGTHS, "--policy", "static-mean", *more)
+    return CliRunner().invoke(app, ["simulate", "-f", str(path), *options])
 
 
 def test_json_is_one_object_with_every_policy(tmp_path: Path, trace: Path) -> None:
     code, output = simulate(tmp_path, trace, "--json")
     assert code == 0
     found = json.loads(output)
-    assert found.keys() == {"policies"}
+    assert found.keys() == {"engine", "startup_seconds", "policies"}
     assert list(found["policies"]) == list(POLICIES)
     assert all(figures.keys() == FIGURES for figures in found["policies"].values())
     assert found["policies"]["oracle"]["gpu_hours_vs_oracle"] == 1.0
@@ -89,6 +100,61 @@ def test_the_table_has_the_policies_that_were_asked_for(tmp_path: Path, trace: P
     assert "kpa" in output
     assert "static-peak" not in output
     assert "GPU-hours" in output
+
+
+def test_the_table_says_by_which_engine_and_start_up_it_is(tmp_path: Path, trace: Path) -> None:
+    result = simulated(tmp_path, trace, manifest(), "--startup", "2m")
+    assert result.exit_code == 0
+    caption = " ".join(result.stdout.split())
+    assert "engine llama-3.1-8b-h100: Llama-3.1-8B on 1 H100 (inference-sim defaults.yaml" in caption
+    assert "; start-up 2m" in caption
+
+
+def test_json_says_by_which_engine_and_start_up_it_is(tmp_path: Path, trace: Path) -> None:
+    found = json.loads(simulated(tmp_path, trace, manifest(), "--engine", "llama-3.1-8b-a100", "--json").stdout)
+    source = found["engine"].pop("source")
+    assert found["engine"] == {"name": "llama-3.1-8b-a100", "model": "Llama-3.1-8B", "gpu": "A100", "gpus": 1}
+    assert "vLLM 0.8.4" in source
+    assert found["startup_seconds"] == 90
+
+
+def test_the_table_has_end_to_end_latencies_where_there_is_such_an_objective(tmp_path: Path, trace: Path) -> None:
+    title = "E2E s p50/95/99"
+    with_it = simulated(tmp_path, trace, manifest(slo={"objectives": {"endToEndLatency": {"target": "30s"}}}))
+    assert title in with_it.stdout
+    assert title not in simulated(tmp_path, trace, manifest()).stdout
+
+
+SCHEDULE = {"name": "night", "start": "22:00", "end": "06:00", "maxReplicas": 1}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"accelerator": {"count": 4}}, "the service has 4 GPUs a replica, but engine llama-3.1-8b-h100 is"),
+        ({"model": {"name": "meta/llama-3.3-70b-instruct"}}, "the service has model meta/llama-3.3-70b-instruct, but"),
+        ({"accelerator": {"product": "NVIDIA-B200"}}, "the service has GPUs NVIDIA-B200, but engine"),
+        ({"scaling": {"minReplicas": 0, "maxReplicas": 2}}, "spec.scaling.minReplicas is 0, but one replica always"),
+        ({"scaling": {"maxReplicas": 2, "schedules": [SCHEDULE]}}, "spec.scaling.schedules count for nothing here"),
+    ],
+    ids=["GPUs", "model", "product", "zero", "schedules"],
+)
+def test_what_is_simulated_otherwise_than_the_service_is_noted_beside_the_result(
+    tmp_path: Path, trace: Path, spec: dict[str, object], said: str
+) -> None:
+    changed = manifest()
+    changed["spec"] |= {"accelerator": {"count": 1}, **spec}
+    result = simulated(tmp_path, trace, changed, "--json")
+    assert json.loads(result.stdout)["policies"].keys() == {"static-mean"}
+    assert result.stderr.startswith(f"note: {said}")
+    assert result.stderr.count("note: ") == 1
+
+
+def test_nothing_is_noted_of_an_engine_that_is_like_the_service(tmp_path: Path, trace: Path) -> None:
+    changed = manifest()
+    accelerator = {"product": "NVIDIA-H100-80GB-HBM3", "count": 1}
+    changed["spec"] |= {"model": {"name": "meta-llama/Llama-3.1-8B-Instruct"}, "accelerator": accelerator}
+    assert simulated(tmp_path, trace, changed).stderr == ""
 
 
 def test_policies_may_follow_one_option(tmp_path: Path, trace: Path) -> None:
@@ -142,14 +208,35 @@ def test_a_cluster_without_room_for_one_replica_is_refused(tmp_path: Path, trace
 
 def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) -> None:
     trace.write_text("seconds,input_tokens,output_tokens\n0,1,1\n1,many,1\n")
-    code, output = simulate(tmp_path, trace)
+    code, output = simulate(tmp_path, trace, lengths=())
     assert code == 1
     assert f"error: {trace}:3: input_tokens must be a whole number of tokens, not 'many'" in output
+
+
+def test_lengths_for_a_trace_that_has_its_own_are_refused(tmp_path: Path, trace: Path) -> None:
+    trace.write_text("seconds,input_tokens,output_tokens\n0,1,1\n1,2,1\n")
+    code, output = simulate(tmp_path, trace)
+    assert code == 1
+    assert f"error: {trace}: has tokens of each request: leave out --input-tokens and --output-tokens" in output
+
+
+def test_an_argument_that_belongs_to_no_option_is_told_from_a_policy(tmp_path: Path, trace: Path) -> None:
+    code, output = simulate(tmp_path, trace, "other.yaml")
+    assert code == 1
+    assert "error: unexpected argument 'other.yaml'; a manifest is given with -f" in output
+
+
+def test_help_has_the_columns_of_traces_in_full_on_a_usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = CliRunner().invoke(app, ["simulate", "--help"]).output
+    assert "seconds,input_tokens,output_tokens" in output
+    assert "seconds,requests_per_second" in output
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (("--policy", "hpa"), "--policy 'hpa' is unknown; did you mean hpa-queue or hpa-kv?"),
         (("--policy", "hpa-que"), "--policy 'hpa-que' is unknown; did you mean hpa-queue?"),
         (("--engine", "tpu"), "--engine 'tpu' is unknown; known are llama-3.1-8b-h100"),
         (("--startup", "soon"), "--startup: 'soon' is not a duration"),
@@ -161,7 +248,9 @@ def test_a_bad_trace_is_refused_with_file_and_line(tmp_path: Path, trace: Path) 
         (("--plot", "run.xyz"), "--plot run.xyz: the name must end in .png"),
         (("--plot", "nowhere/run.png"), "--plot nowhere/run.png: there is no folder nowhere"),
         (("--output-tokens", "99999999999"), "at least 1 and at most 10,000,000"),
-        (("--metrics-window", "20s"), "--metrics-window must be at least 30s, not 20s"),
+        (("--metrics-window", "20s"), "--metrics-window must be at least twice --scrape-interval, 30s, not 20s"),
+        (("--scrape-interval", "60s"), "--metrics-window must be at least twice --scrape-interval, 120s, not 60s"),
+        (("--initial-replicas", "11"), "--initial-replicas must be from 1 to 10, as minReplicas, maxReplicas and"),
         (("--metrics-window", "11m"), "--metrics-window must be at most 600s, not 11m"),
         (("--rate-scale", "0"), "--rate-scale must be above 0"),
         (("--input-tokens", "0"), "--input-tokens and --output-tokens belong together and are at least 1"),

@@ -108,7 +108,7 @@ def test_a_factor_that_leaves_nothing_or_too_much_is_refused(factor: float, said
 )
 def test_a_bad_trace_is_refused_with_file_line_and_fix(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(TraceError, match=said):
-        read(written(tmp_path, text), LENGTHS, 0)
+        read(written(tmp_path, text), LENGTHS if "requests_per_second" in text else None, 0)
 
 
 def test_a_trace_of_rates_needs_lengths(tmp_path: Path) -> None:

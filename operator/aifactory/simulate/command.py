@@ -12,7 +12,8 @@ from aifactory.api.meta import parse_duration
 
 from . import plot, trace
 from .capacity import profile
-from .engine.models import ENGINES
+from .engine.models import ENGINES, EngineModel
+from .notes import notes
 from .prometheus import KEPT_SECONDS
 from .record import Figures
 from .registry import LATENCY_POLICIES, ORACLE, POLICIES, WHOLE_POLICIES
@@ -27,10 +28,14 @@ class SimulateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As given on the command line; lengths are tokens, for traces that have none; durations are such as 90s."""
+    """As given on the command line; lengths are tokens, for traces that have none; durations are such as 90s.
+
+    `more_policies` are arguments that follow those of --policy.
+    """
 
     trace: Path
     policies: Sequence[str]
+    more_policies: Sequence[str]
     engine: str
     startup: str
     seed: int
@@ -45,14 +50,23 @@ class Options:
     gpus: int | None
 
 
+def warnings(service: InferenceService, options: Options) -> list[str]:
+    """Sentences about what will be simulated otherwise than the service is.
+
+    Raises:
+        SimulateError: if there is no such engine.
+    """
+    return notes(service, _engine(options))
+
+
 def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Result], Figures]:
     """The results of the policies that were asked for, all of them by default, and the figures of the oracle.
 
     Raises:
         SimulateError: if an option, the trace or the service cannot be used.
     """
-    asked = _policies(service, options.policies)
-    engine = ENGINES[_known("--engine", options.engine, ENGINES)]
+    asked = _policies(service, options)
+    engine = _engine(options)
     if not 0 < options.rate_scale <= 1000:
         raise SimulateError(f"--rate-scale must be above 0 and at most 1000, not {options.rate_scale:g}")
     startup = _duration("--startup", options.startup, least=0.0)
@@ -84,9 +98,15 @@ def simulate(service: InferenceService, options: Options) -> tuple[dict[str, Res
     return shown, results[ORACLE].figures
 
 
-def _policies(service: InferenceService, names: Sequence[str]) -> tuple[str, ...]:
+def _engine(options: Options) -> EngineModel:
+    return ENGINES[_known("--engine", options.engine, ENGINES)]
+
+
+def _policies(service: InferenceService, options: Options) -> tuple[str, ...]:
     """Those that were asked for, or all that suit the service."""
-    each = (name.strip() for text in names for name in text.split(","))
+    if options.more_policies and not options.policies:
+        raise SimulateError(f"unexpected argument {options.more_policies[0]!r}; a manifest is given with -f")
+    each = (name.strip() for text in (*options.policies, *options.more_policies) for name in text.split(","))
     asked = tuple(dict.fromkeys(_known("--policy", name, POLICIES) for name in each))
     unsuited: dict[str, str] = {}
     if service.spec.slo.may_take is not None:
@@ -105,7 +125,11 @@ def _watch(options: Options) -> Watch:
     """Rates take two samples at least; Prometheus forgets samples after a while."""
     scrape = _duration("--scrape-interval", options.scrape_interval, least=0.1, most=KEPT_SECONDS / 2)
     tick = _duration("--tick", options.tick, least=0.1)
-    window = _duration("--metrics-window", options.metrics_window, least=2 * scrape, most=KEPT_SECONDS)
+    window = _duration("--metrics-window", options.metrics_window, least=0.0, most=KEPT_SECONDS)
+    if window < 2 * scrape:
+        raise SimulateError(
+            f"--metrics-window must be at least twice --scrape-interval, {2 * scrape:g}s, not {options.metrics_window}"
+        )
     return Watch(scrape, tick, window)
 
 
@@ -137,6 +161,6 @@ def _known(option: str, name: str, known: Iterable[str]) -> str:
     names = list(known)
     if name in names:
         return name
-    close = get_close_matches(name, names, 1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+    close = [one for one in names if name and one.startswith(name)] or get_close_matches(name, names, 1)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(names)}"
     raise SimulateError(f"{option} {name!r} is unknown; {hint}")

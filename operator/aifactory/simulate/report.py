@@ -5,9 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
+from aifactory.api.meta import format_measured
+from aifactory.signals.objectives import Signal
+
 from .record import Figures
 from .registry import ORACLE
 from .run import Result
+from .scenario import Scenario
 
 HEADER = (
     "policy",
@@ -22,30 +26,53 @@ HEADER = (
     "aborted",
 )
 OFFLINE_HEADER = (*HEADER[:6], "taken s p50/95/99", "tokens/GPU-h", *HEADER[8:])
+_END_TO_END = "E2E s p50/95/99"
 _CAPTION = "good: requests within all latency objectives; actions: changes of the number of replicas"
 _OFFLINE_CAPTION = "good: requests completed in time; taken: waiting included; tokens: of prompts and answers"
-WIDTH = 128
-"""Characters that the table takes."""
+WIDTH = 150
+"""Characters that the table takes at most."""
 
 
 def as_json(results: Mapping[str, Result], oracle: Figures) -> dict[str, Any]:
     """One object; attainments are shares (0 to 1), `gpu_hours_vs_oracle` is None where the oracle needs none.
 
-    Where prefill and decode are apart, each has its own part of the GPU-hours and actions under `roles`.
+    Where prefill and decode are apart, each has its own part of the GPU-hours and actions under `roles`. The engine has
+    no model and no GPU (None, 0) where it was measured on neither.
     """
-    return {"policies": {name: _numbers(result.figures, oracle) | _roles(result) for name, result in results.items()}}
+    scenario = _scenario(results)
+    engine = {field: getattr(scenario.engine, field) for field in ("name", "model", "gpu", "gpus", "source")}
+    policies = {name: _numbers(result.figures, oracle) | _roles(result) for name, result in results.items()}
+    return {"engine": engine, "startup_seconds": scenario.startup, "policies": policies}
 
 
 def table(results: Mapping[str, Result], oracle: Figures) -> Table:
-    """For the terminal."""
-    offline = any(result.record.scenario.within is not None for result in results.values())
-    caption = _OFFLINE_CAPTION if offline else _CAPTION
+    """For the terminal; with a column of end-to-end latencies where there is such an objective."""
+    scenario = _scenario(results)
+    offline, whole = scenario.within is not None, Signal.E2E in scenario.promised
+    caption = f"{_OFFLINE_CAPTION if offline else _CAPTION}\n{_simulated(scenario)}"
     shown = Table(box=None, padding=(0, 2, 0, 0), caption=caption, caption_justify="left")
-    for index, title in enumerate(OFFLINE_HEADER if offline else HEADER):
+    for index, title in enumerate(OFFLINE_HEADER if offline else _with(HEADER, _END_TO_END, whole)):
         shown.add_column(title, justify="right" if index else "left", no_wrap=True)
     for name, result in results.items():
-        shown.add_row(*cells(name, result.figures, oracle, offline))
+        found = result.figures
+        shown.add_row(*_with(cells(name, found, oracle, offline), _seconds(found.last_token), whole))
     return shown
+
+
+def _scenario(results: Mapping[str, Result]) -> Scenario:
+    """What all of them have run."""
+    return next(iter(results.values())).record.scenario
+
+
+def _simulated(scenario: Scenario) -> str:
+    engine = scenario.engine
+    source = f" ({engine.source})" if engine.gpus else ""
+    return f"engine {engine.name}: {engine.described}{source}; start-up {format_measured(scenario.startup)}"
+
+
+def _with(columns: tuple[str, ...], further: str, wanted: bool) -> tuple[str, ...]:
+    """With a column after those of the other latencies, if it is wanted."""
+    return (*columns[:8], further, *columns[8:]) if wanted else columns
 
 
 def cells(name: str, found: Figures, oracle: Figures, offline: bool = False) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def scenario(
     """The service on an engine, within the limits that its spec sets, in a cluster of `gpus` or of as many as it takes.
 
     Raises:
-        ScenarioError: if none of its pods scale, or nothing tells good answers from late ones.
+        ScenarioError: if none of its pods scale, its bounds refuse `initial`, or nothing tells good answers from late.
     """
     parts = [_undated(role) for role in roles(service) if role.accelerated]
     if len(parts) > 1 and gpus is not None:
@@ -158,7 +158,12 @@ def scenario(
         initial=initial,
         room=_room(role, gpus),
     )
-    return found if len(parts) == 1 else replace(found, prefill=_prefilling(found, parts[0], engine))
+    if len(parts) > 1:
+        found = replace(found, prefill=_prefilling(found, parts[0], engine))
+    if initial is not None:
+        for part in found.parts:
+            _check_initial(initial, part)
+    return found
 
 
 def frontends(role: Role) -> DynamoSpec | None:
@@ -200,6 +205,16 @@ def _scaling(role: Role) -> ScalingSpec:
     """Between the bounds of the spec, or a fixed number."""
     replicas = role.spec.initial_replicas
     return role.spec.scaling or ScalingSpec(min_replicas=replicas, max_replicas=replicas)
+
+
+def _check_initial(replicas: int, part: Scenario) -> None:
+    """A fixed number of replicas is begun with as it is."""
+    low, high = part.scaling.min_replicas, part.scaling.max_replicas
+    if part.role.spec.scaling and not low <= replicas <= high:
+        raise ScenarioError(
+            f"--initial-replicas must be from {low} to {high}, as minReplicas, maxReplicas and budget allow, "
+            f"not {replicas}"
+        )
 
 
 def _room(role: Role, gpus: int | None) -> float:

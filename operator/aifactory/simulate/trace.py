@@ -51,10 +51,11 @@ def read(path: Path, lengths: Lengths | None, seed: int) -> list[Request]:
     Three kinds of CSV, told by their header, in small or capital letters and with other columns beside:
     `seconds,input_tokens,output_tokens`; `seconds,requests_per_second`, each rate holding until the next line and the
     last for as long as the one before, which makes a Poisson process of it with requests of `lengths`;
-    `TIMESTAMP,ContextTokens,GeneratedTokens` as the Azure Public Dataset has them.
+    `TIMESTAMP,ContextTokens,GeneratedTokens` as the Azure Public Dataset has them. It ends with its last request.
 
     Raises:
-        TraceError: if it is none of these, a line is wrong, or there is no request in it, or are too many.
+        TraceError: if it is none of these, has tokens beside `lengths`, a line is wrong, or there is no request in it,
+            or are too many.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -103,6 +104,8 @@ def _requests(path: Path, rows: "csv.DictReader[str]", lengths: Lengths | None, 
     header = set(rows.fieldnames)
     for columns, seconds in ((_REQUESTS, _number), (_AZURE, _timestamp)):
         if set(columns) <= header:
+            if lengths is not None:
+                raise TraceError(f"{path}: has tokens of each request: leave out --input-tokens and --output-tokens")
             return _counted_from_first(sorted(_each(path, rows, columns, seconds)))
     if set(_RATES) <= header:
         if lengths is None:

@@ -10,7 +10,8 @@ from .batching import Limits, Timing
 class EngineModel:
     """One replica: a model on its GPUs. `source` says where its numbers are from.
 
-    To hand a prompt over to another replica takes `per_handed_token` seconds for each of its tokens.
+    To hand a prompt over to another replica takes `per_handed_token` seconds for each of its tokens. `model` and `gpu`
+    are the names of what was measured, on so many `gpus`; None and 0 where it was no model or no GPU.
     """
 
     name: str
@@ -18,6 +19,14 @@ class EngineModel:
     limits: Limits
     source: str
     per_handed_token: float = 0.0
+    model: str | None = None
+    gpu: str | None = None
+    gpus: int = 0
+
+    @property
+    def described(self) -> str:
+        """For people, such as `Llama-3.1-8B on 1 H100`; the source alone where there is no such thing."""
+        return f"{self.model} on {self.gpus} {self.gpu}" if self.gpus else self.source
 
 
 # vLLM's defaults for an API server on a GPU of 70 GiB and more (vllm/engine/arg_utils.py, EngineArgs).
@@ -33,29 +42,31 @@ _FITTED = "inference-sim defaults.yaml (vLLM 0.8.4), config.json of the model, d
 
 
 _KIB = 1024
-_H100 = 3.35e12, 400e9 / 8
-_A100 = 2.04e12, 200e9 / 8
+_H100 = "H100", 3.35e12, 400e9 / 8
+_A100 = "A100", 2.04e12, 200e9 / 8
 
 
 def _fitted(
     name: str,
+    model: str,
     microseconds: tuple[float, float, float],
     kv_bytes: int,
-    bytes_per_second: tuple[float, float],
+    gpu: tuple[str, float, float],
     kv_blocks: int,
     gpus: int = 1,
 ) -> EngineModel:
-    """`bytes_per_second` of the memory and of the network adapter of each GPU; `kv_bytes` of a token."""
+    """`gpu`: its name, bytes per second of its memory and of its network adapter; `kv_bytes` of a token."""
+    product, *bytes_per_second = gpu
     base, prefill, decode = (value * 1e-6 for value in microseconds)
     limits = Limits(_SEQUENCES, _BATCHED_TOKENS, 16 * kv_blocks)
     read, handed = (kv_bytes / (gpus * one) for one in bytes_per_second)
-    return EngineModel(name, Timing(base, decode, prefill, read), limits, _FITTED, handed)
+    return EngineModel(name, Timing(base, decode, prefill, read), limits, _FITTED, handed, model, product, gpus)
 
 
 _MODELS = (
-    _fitted("llama-3.1-8b-h100", (5752.7, 17.251, 5.999), 128 * _KIB, _H100, 29_205),
-    _fitted("llama-3.1-8b-a100", (16441.5, 47.837, 18.206), 128 * _KIB, _A100, 29_205),
-    _fitted("llama-3.3-70b-4xh100", (12601.3, 76.423, 66.844), 320 * _KIB, _H100, 128_273, gpus=4),
+    _fitted("llama-3.1-8b-h100", "Llama-3.1-8B", (5752.7, 17.251, 5.999), 128 * _KIB, _H100, 29_205),
+    _fitted("llama-3.1-8b-a100", "Llama-3.1-8B", (16441.5, 47.837, 18.206), 128 * _KIB, _A100, 29_205),
+    _fitted("llama-3.3-70b-4xh100", "Llama-3.3-70B", (12601.3, 76.423, 66.844), 320 * _KIB, _H100, 128_273, gpus=4),
     EngineModel(
         "vllm-cpu",
         Timing(base=0.0067, per_decode=0.00026, per_prefill_token=3.3e-5, per_kv_token=8e-8),
@@ -71,4 +82,3 @@ _MODELS = (
     ),
 )
 ENGINES: Mapping[str, EngineModel] = {model.name: model for model in _MODELS}
-DEFAULT = "llama-3.1-8b-h100"
