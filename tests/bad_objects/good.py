@@ -107,6 +107,10 @@ GOOD = (
     ),
     Good("requests that may wait for a day", {"slo": {"workload": "offline", "completeWithin": "24h"}}),
     Good(
+        "requests that may wait, beside no objectives",
+        {"slo": {"workload": "offline", "completeWithin": "1h", "objectives": {}}},
+    ),
+    Good(
         "extra arguments that look a little like those of the operator",
         {"runtime": {"args": ["--max-model-len", "8192", "--model-impl=auto", "--port-range=1"]}},
     ),

@@ -76,8 +76,9 @@ class Unique:
         return handler(core) | kind | ({"x-kubernetes-list-map-keys": [self.key]} if self.key else {})
 
     def _verify(self, items: list[Any]) -> list[Any]:
-        if not all_different(getattr(item, self.key) if self.key else item for item in items):
-            raise ValueError(f"items must differ in {self.key}" if self.key else "items must differ")
+        names = [getattr(item, self.key) if self.key else item for item in items]
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"items must differ{self.key and f' in {self.key}'}; {repeated[0]!r} is there twice")
         return items
 
 

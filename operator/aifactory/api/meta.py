@@ -102,7 +102,10 @@ def parse_percent(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not re.fullmatch(PERCENT_PATTERN, value):
-        raise ValueError(f'{value!r} is not a percentage; write a number from 0 to 100 and a %, such as "99.5%"')
+        raise ValueError(
+            f"{value!r} is not a percentage; write a number from 0 to 100, with at most three decimals, and a %, "
+            'such as "99.5%"'
+        )
     return Decimal(value.removesuffix("%")) / 100
 
 

@@ -28,10 +28,20 @@ class ScaleUp(Model):
         description="Latency of the promised share of requests / target above which replicas are added, until what a "
         "replica carries is learned; other signals reach their limit there.",
     )
-    max_percent: int = Field(default=100, ge=1, le=1000, description="Most replicas added per period, % of current.")
-    max_replicas: int = Field(default=4, ge=1, le=1000, description="Or this number, whichever is larger.")
+    max_percent: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Most replicas added within period, % of current; where maxReplicas is more, that many.",
+    )
+    max_replicas: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="Most replicas added within period; where maxPercent of current is more, that many.",
+    )
     period: Annotated[Duration, within("1s", "1h")] = Field(
-        default=timedelta(seconds=60), description="Length of that period."
+        default=timedelta(seconds=60), description="Time for which maxPercent and maxReplicas of scaleUp hold."
     )
     panic_factor: int = Field(
         default=2,
@@ -48,17 +58,29 @@ class ScaleDown(Model):
     """How slowly replicas are removed."""
 
     threshold: Annotated[Percent, between("1%", "100%")] = Field(
-        default=Decimal("0.60"), description="The same ratio below which removing is considered."
+        default=Decimal("0.60"),
+        description="Latency of the promised share of requests / target below which fewer replicas are considered, "
+        "until what a replica carries is learned; other signals reach this / scaleUp.threshold of their limit there.",
     )
     stabilization_window: Annotated[Duration, within("0s", "1h")] = Field(
         default=timedelta(seconds=150),
         description="The highest recommendation of this window counts; at least 1.25 start-ups, unless it is 0s. One "
         "replica, or less than a quarter, waits for up to four windows while still fewer are wanted.",
     )
-    max_percent: int = Field(default=50, ge=1, le=100, description="Most replicas removed per period, % of current.")
-    max_replicas: int = Field(default=1, ge=1, le=1000, description="Or this number, whichever is larger.")
+    max_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Most replicas removed within period, % of current; where maxReplicas is more, that many.",
+    )
+    max_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Most replicas removed within period; where maxPercent of current is more, that many.",
+    )
     period: Annotated[Duration, within("1s", "1h")] = Field(
-        default=timedelta(seconds=60), description="Length of that period."
+        default=timedelta(seconds=60), description="Time for which maxPercent and maxReplicas of scaleDown hold."
     )
 
 
@@ -164,7 +186,11 @@ class ScalingSpec(CheckedModel):
     mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
     behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
     fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
-    scale_to_zero: ScaleToZero | None = Field(default=None, description="With minReplicas 0: when, and who may wait.")
+    scale_to_zero: ScaleToZero | None = Field(
+        default=None,
+        description="With minReplicas 0: when, and who may wait. status.slo counts what engines measure: neither the "
+        "time that a request is held nor one that gets status 503.",
+    )
     schedules: Annotated[list[Schedule], Field(max_length=16), Unique("name")] | None = Field(
         default=None,
         description="Other bounds at certain times. Of several at a time the highest minReplicas and the lowest "

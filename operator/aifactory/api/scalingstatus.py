@@ -45,8 +45,8 @@ class RecommendationStatus(Model):
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
     value: Text | None = Field(
         default=None,
-        description="Observed value. A latency is that of the promised share of requests (slo.attainment), which may "
-        "be higher than that of the objective's percentile.",
+        description="Observed value. A latency is that of the share of requests that replicas are sized for: "
+        "slo.attainment, or the objective's percentile where that is higher.",
     )
     target: Text | None = Field(default=None, description="Its limit.")
     ratio: Text | None = Field(

@@ -4,6 +4,7 @@ A structural schema (Kubernetes' subset of OpenAPI v3 for custom resources) know
 untagged unions. What pydantic says in those words is rewritten; what cannot be rewritten is refused.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,7 @@ class _Inliner:
         result: Json = {}
         for keyword, value in schema.items():
             result |= self._keyword(keyword, value, path, parents)
-        return result
+        return _with_default_told(result)
 
     def _keyword(self, keyword: str, value: Any, path: str, parents: tuple[str, ...]) -> Json:
         match keyword, value:
@@ -92,6 +93,15 @@ class _Inliner:
         if keyword not in _KEYWORDS:
             raise StructuralSchemaError(f"{path}: a structural schema has no {keyword!r}")
         return {keyword: value}
+
+
+def _with_default_told(schema: Json) -> Json:
+    """Descriptions are all that `kubectl explain` shows: it leaves out defaults."""
+    default, description = schema.get("default"), schema.get("description", "")
+    if not isinstance(default, str | int) or "default" in description.lower():
+        return schema
+    value = default if isinstance(default, str) else json.dumps(default)
+    return schema | {"description": f"{description} Default {value}.".lstrip()}
 
 
 def without_nulls(value: Any) -> Any:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from .checks import Check
 from .meta import CheckedModel, Duration, Model, Percent, between, within
@@ -23,7 +24,13 @@ class Workload(StrEnum):
 class LatencyObjective(Model):
     """A percentile of a latency must stay at or below a target."""
 
-    percentile: int = Field(default=95, ge=50, le=99, description="Percentile of requests or tokens, 50 to 99.")
+    percentile: int = Field(
+        default=95,
+        ge=50,
+        le=99,
+        description="Percentile of requests or tokens, 50 to 99, by which SLOMet is judged. Replicas are sized for the "
+        "higher of it and slo.attainment: one below that has no effect on them.",
+    )
     target: Annotated[Duration, within("1ms", "1h")] = Field(description="Upper limit, such as 500ms; at most 1h.")
 
 
@@ -42,6 +49,8 @@ class Objectives(Model):
     throughput: ThroughputObjective | None = Field(default=None, description="Output tokens per second.")
 
 
+_ANY = " || ".join(f"has(self.objectives.{to_camel(name)})" for name in Objectives.model_fields)
+_WITH_OBJECTIVES = f"has(self.objectives) && ({_ANY})"
 _REALTIME = Objectives(
     time_to_first_token=LatencyObjective(target=timedelta(milliseconds=250)),
     inter_token_latency=LatencyObjective(target=timedelta(milliseconds=25)),
@@ -66,10 +75,8 @@ class SLOSpec(CheckedModel):
 
     checks = (
         Check(
-            cel="!has(self.completeWithin) || self.workload == 'offline' && !has(self.objectives)",
-            holds=lambda slo: (
-                slo.complete_within is None or (slo.workload is Workload.OFFLINE and slo.objectives is None)
-            ),
+            cel=f"!has(self.completeWithin) || self.workload == 'offline' && !({_WITH_OBJECTIVES})",
+            holds=lambda slo: slo.complete_within is None or slo.may_take is not None,
             message="says how long requests of workload offline without objectives may take: remove it, or set that "
             "workload and remove objectives",
             field="completeWithin",
@@ -83,12 +90,14 @@ class SLOSpec(CheckedModel):
     objectives: Objectives | None = Field(default=None, description="Objectives that override the preset.")
     complete_within: Annotated[Duration, within("1m", "24h")] | None = Field(
         default=None,
-        description="Workload offline without objectives: how long a request may take, waiting included, 1m to 24h. "
-        "Replicas are added when requests would take longer. Default 10m; clients have to wait as long.",
+        description="Workload offline without objectives: how long a request may take, waiting at the engine included, "
+        "1m to 24h. Replicas are added when requests would take longer. Default 10m; clients have to wait as long, and "
+        "longer where the service sleeps: time that its activator holds a request, and status 503, do not count.",
     )
     attainment: Annotated[Percent, between("50%", "99.999%")] = Field(
         default=Decimal("0.99"),
-        description="Share of requests within the target over an hour; the rest, never nothing, is the error budget.",
+        description="Share of requests within the target over an hour; the rest, never nothing, is the error budget. "
+        "Replicas are sized for this share, or for an objective's percentile where that is higher.",
     )
 
     @property

@@ -64,7 +64,10 @@ class ObjectiveStatus(Model):
     attainment1h: Text | None = Field(
         default=None, alias="attainment1h", description="Share of the last hour within the target."
     )
-    error_budget: Text | None = Field(default=None, description="Share of the hour's error budget that is left.")
+    error_budget: Text | None = Field(
+        default=None,
+        description="Share of the hour's error budget that is left; negative when more than all of it is spent.",
+    )
 
 
 class ThroughputStatus(Model):
@@ -132,7 +135,8 @@ class InferenceServiceStatus(Model):
         default=[], description="Objectives and how well they hold."
     )
     slo_attainment: Text | None = Field(
-        default=None, description="Worst objective's share of the last 5 minutes within target."
+        default=None,
+        description="Worst objective's share of the last 5 minutes within target: column SLO of kubectl get.",
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     cost: CostStatus | None = Field(default=None, description="What the service costs.")

@@ -47,6 +47,13 @@ BOUNDS = (
         server_says="should match",
     ),
     Bad(
+        "an attainment with four decimals",
+        {"slo": {"attainment": "99.9999%"}},
+        path="spec.slo.attainment",
+        says="with at most three decimals",
+        server_says="should match",
+    ),
+    Bad(
         "an attainment that leaves no error budget",
         {"slo": {"attainment": "100%"}},
         path="spec.slo.attainment",

@@ -154,7 +154,7 @@ CONTRADICTIONS = (
         "a variable given twice",
         {"runtime": {"env": [{"name": "A"}, {"name": "A"}]}},
         path="spec.runtime.env",
-        says="differ in name",
+        says="differ in name; 'A' is there twice",
         server_says="Duplicate value",
     ),
     Bad(

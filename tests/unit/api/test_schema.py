@@ -89,6 +89,25 @@ def test_defaults_are_written_as_a_user_would() -> None:
     assert SPEC["properties"]["slo"]["default"] == {"workload": "interactive", "attainment": "99%"}
 
 
+@pytest.mark.parametrize("spec", [SPEC, CACHE_SPEC, FACTORY_SPEC])
+def test_descriptions_tell_defaults_as_kubectl_explain_shows_nothing_else(spec: dict[str, Any]) -> None:
+    plain = [(path, node) for path, node in nodes(spec, "spec") if isinstance(node.get("default"), str | int)]
+    assert [path for path, node in plain if "efault" not in node["description"]] == []
+
+
+class Defaulted(Model):
+    share: str = Field(default="99%", description="How many.")
+    hidden: bool = Field(default=False, description="Whether.")
+    told: int = Field(default=3, description="Default 3 where there is room.")
+
+
+def test_a_default_is_told_once_as_a_user_would_write_it() -> None:
+    told = structural_schema(Defaulted)["properties"]
+    assert told["share"]["description"] == "How many. Default 99%."
+    assert told["hidden"]["description"] == "Whether. Default false."
+    assert told["told"]["description"] == "Default 3 where there is room."
+
+
 @pytest.mark.parametrize("status", [STATUS, CACHE_STATUS])
 def test_a_new_object_says_that_nobody_looked_at_it_yet(status: dict[str, Any]) -> None:
     assert status["default"] == {"observedGeneration": -1}
