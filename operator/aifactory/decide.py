@@ -54,9 +54,9 @@ def wanted_replicas(
 ) -> int:
     """Replicas for the workload of a role whose spec this is: fixed, `decided` by the law, or as they are.
 
-    Those that somebody else decides may be fewer or more than the spec's bounds. A lost workload comes back at its last size, which the status `before` remembers, and awake. A last replica that is
-    about to go is gone before there is another one, as long as an activator holds requests: those that were sent to it
-    now would be lost with it.
+    Those that somebody else decides may be fewer or more than the spec's bounds. A lost workload comes back at its last
+    size, which the status `before` remembers, and awake. A last replica that is about to go is gone before there is
+    another one, as long as an activator holds requests: those that were sent to it now would be lost with it.
     """
     if group.emptying and group.activator:
         return 0

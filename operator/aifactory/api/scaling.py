@@ -183,7 +183,10 @@ class ScalingSpec(CheckedModel):
         description="Fewest replicas. 0: none while nobody asks; requests wait until one serves.",
     )
     max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
-    mode: ScalingMode = Field(default=ScalingMode.APPLY, description="Apply decisions, or only report them.")
+    mode: ScalingMode = Field(
+        default=ScalingMode.APPLY,
+        description="Apply decisions, or only report them and leave replicas as they are, within bounds or not.",
+    )
     behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
     fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
     scale_to_zero: ScaleToZero | None = Field(

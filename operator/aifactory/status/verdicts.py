@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from aifactory.api.conditions import ConditionType, Reason
-from aifactory.api.scaling import ScalingMode
 from aifactory.autoscale.bounds import SCHEDULED, Bounds, bounds_of
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Pod
@@ -196,11 +195,11 @@ def _unaffordable(bounds: Bounds, fewest: int) -> str:
 
 def _activity(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     """Whether replicas follow the objectives."""
-    scaling, readings = one.role.spec.scaling, one.readings
+    readings = one.readings
     unknown = readings is None or bool(readings.error) or bool(_unknown(one))
     if facts.frozen:
         return False, facts.frozen, f"spec.mode is {facts.service.spec.mode}: decisions are only reported"
-    if scaling is not None and scaling.mode is ScalingMode.RECOMMEND:
+    if one.role.spec.recommends:
         return False, Reason.RECOMMEND_ONLY, "spec.scaling.mode is Recommend: decisions are only reported"
     if facts.asleep(one):
         return True, Reason.SCALED_TO_ZERO, ASLEEP
