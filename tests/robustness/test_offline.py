@@ -1,5 +1,6 @@
 """An offline service, whose requests wait, while things go wrong."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -7,7 +8,7 @@ from aifactory.autoscale.decision import DecisionReason
 
 from tests.robustness import faults
 from tests.robustness.faults import Spoil
-from tests.robustness.loads import MINUTE, steps
+from tests.robustness.loads import MINUTE, steady, steps
 from tests.robustness.loop import Run, run
 from tests.robustness.prometheus_api import Fault
 
@@ -42,6 +43,14 @@ def test_while_it_is_blind_no_replica_leaves_and_afterwards_all_goes_on(spoil: S
     assert found.removed(begin + MINUTE, end) == 0
     assert found.attainment(end) >= 0.98
     assert found.replicas(35 * MINUTE) == 1
+
+
+def test_a_few_long_requests_a_minute_are_a_stream_too() -> None:
+    """Eighteen a minute, of which four replicas complete all; how many come in half a minute is mostly chance."""
+    long = replace(steady(0.3, 180), answer=1500)
+    found = run(long, offline={}, maxReplicas=10)
+    assert found.attainment() >= 0.97
+    assert found.returns() == 0
 
 
 def test_a_replica_that_has_a_queue_stays_until_it_could_finish() -> None:

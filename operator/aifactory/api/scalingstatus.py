@@ -12,7 +12,7 @@ _REASONS = (
     "One of ScaleUp, ScaleDown, Idle, WithinTarget, AtMaximum, AtMinimum, ScheduledMinimum, ScheduledMaximum, "
     "Budget, BoundsChanged, AdoptedReplicas, Fallback, NoData, MetricsError, PodsNotScraped, "
     "NoReplicaReady, ScalingInProgress, RolloutInProgress, StartupWindow, StabilizationWindow, "
-    "ScaleDownPeriod, ScaleUpPeriod, ConsolidationRefused, RequestsQueued, PaceUnknown, BurstQueued, "
+    "ScaleDownPeriod, ScaleUpPeriod, ConsolidationRefused, RequestsQueued, ArrivalsUnknown, PaceUnknown, BurstQueued, "
     "Panic, GPUShortage, PodsNotStarting, EngineStalled, ScaledToZero, LastReplica, Activated, ActivatorNotReady."
 )
 

@@ -22,6 +22,8 @@ _LEAST_SHARE = 0.25
 _PARTS = 16
 _MOST_PARTS = 64
 _LONGEST_PART = 300.0
+# Over a longer gap of the readings nobody knows what came.
+_GAP_PARTS = 4
 # Requests that come in so many parts without a break are a stream and no burst.
 _STREAM_PARTS = 3
 # Where the busiest parts are left out, a burst that falls on the edge of two is left out.
@@ -121,12 +123,13 @@ class Backlog:
             return self
         known = replace(self, each=each)
         found, done, before = min(running + waiting, _HIGHEST), min(done, _HIGHEST), self.time
-        if before is None or not 0 <= now - before <= readings.window_seconds:
+        if before is None or not 0 <= now - before <= max(_GAP_PARTS * promise.part, readings.window_seconds):
             return replace(known, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
-        came = found - self.in_flight + done * (now - before)
+        arrived = self._binned(found - self.in_flight + done * (now - before), before, now, promise)
+        if now - before > readings.window_seconds:
+            return replace(known, time=now, in_flight=found, arrived=arrived, full_since=None, measured=False, ready=0)
         tokens = min(readings.tokens or 0.0, _HIGHEST)
         watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, now - before)
-        arrived = self._binned(came, before, now, promise)
         return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
 
     def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:
@@ -192,18 +195,22 @@ class Backlog:
             left, end = left - max(0.0, count), start
         return longest
 
-    def stream(self) -> float:
-        """Requests per second that have come in each of the last whole bins: a burst does not count."""
-        rates = self._rates()[-_STREAM_PARTS:]
-        return min(rates) if len(rates) == _STREAM_PARTS else 0.0
+    @property
+    def watched(self) -> bool:
+        """It has been seen for long enough to tell what keeps coming from a burst."""
+        return len(self._rates()) >= _STREAM_PARTS
 
-    def coming(self) -> float:
-        """Requests per second that keep coming: those of the stream, or of many bursts, without the largest."""
+    def stream(self) -> float:
+        """Requests per second that keep coming, also in many bursts: the two busiest bins do not count.
+
+        Where there are few bins, the least of the last ones: a burst does not count.
+        """
         rates = self._rates()
+        least = min(rates[-_STREAM_PARTS:]) if self.watched else 0.0
         rest = sorted(rates)[:-_BURST_PARTS]
         if len(rest) < _STREAM_PARTS:
-            return self.stream()
-        return max(min(fmean(rest), fmean(rates[-_LATE_PARTS:])), self.stream())
+            return least
+        return max(min(fmean(rest), fmean(rates[-_LATE_PARTS:])), least)
 
     def _rates(self) -> list[float]:
         """Requests per second of each whole bin, newest last."""

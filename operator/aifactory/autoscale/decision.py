@@ -34,6 +34,7 @@ class DecisionReason(StrEnum):
     SCALE_UP_PERIOD = "ScaleUpPeriod"
     CONSOLIDATION_REFUSED = "ConsolidationRefused"
     REQUESTS_QUEUED = "RequestsQueued"  # in replicas that could not finish them if they left
+    ARRIVALS_UNKNOWN = "ArrivalsUnknown"  # nobody knows yet whether requests keep coming
     PACE_UNKNOWN = "PaceUnknown"  # requests wait, and nobody knows yet what a full replica completes
     BURST_QUEUED = "BurstQueued"  # in replicas that will be late with it, and nothing more for others comes
     PANIC = "Panic"

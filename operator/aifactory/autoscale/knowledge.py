@@ -177,7 +177,8 @@ class Knowledge:
         curve, before = self.curves.get(one.signal), self.beyond.get(one.signal)
         if curve is None or not one.target:
             return None
-        unloaded = before or alone if curve.unloaded is None else curve.unloaded
+        seen = min((seconds for seconds in (before, alone) if seconds), default=0.0)
+        unloaded = seen if curve.unloaded is None else curve.unloaded
         return unloaded if unloaded > (_IN_REACH if before else 1.0) * one.target else None
 
     def unreachable(self, one: Measure) -> bool:

@@ -51,7 +51,7 @@ def decide_replicas(
         memory, _ = memory.opened(basis, fleet, scaling, now)
         rest = memory.rest.unattended(fleet, now)
         decision = zero.sleeping(rest, now)
-        return decision, replace(memory, rest=rest, asked=decision.to)
+        return decision, replace(memory, rest=rest, asked=decision.to, informed_at=now)
     memory, moved = memory.opened(basis, fleet, scaling, now)
     decision, memory = _decide(zero.awake(scaling), objectives, fleet, readings, memory, moved, now, promise)
     rest = memory.rest.seen(fleet, readings, now)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from aifactory.api.scaling import ScalingBehavior, ScalingSpec
+from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ServiceReadings, State
 
 from .decision import DecisionReason
@@ -48,6 +49,7 @@ def refusal(
 ) -> DecisionReason | None:
     """Why no replica may be removed now, however quiet the signals are."""
     window = memory.knowledge.window(scaling.behavior)
+    offline = any(one.signal is Signal.BACKLOG for one in measures)
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
         blindness(readings, measures): memory.knowledge.unread(measures, readings),
@@ -57,6 +59,7 @@ def refusal(
         DecisionReason.PANIC: now < memory.panic_until,
         DecisionReason.ENGINE_STALLED: memory.stalled_since is not None or len(memory.stuck) > fleet.stuck,
         DecisionReason.STARTUP_WINDOW: now - memory.watched_since < window,
+        DecisionReason.ARRIVALS_UNKNOWN: offline and bool(memory.backlog.in_flight) and not memory.backlog.watched,
     }
     return next((reason for reason, applies in causes.items() if applies), None)
 

@@ -149,9 +149,9 @@ class Memory:
         in_flight = None if running is None or not ready else (running + (waiting or 0.0)) / ready
         ratios = {measure.signal: measure.ratio for measure in measures if measure.ratio is not None}
         averages = self.averages.at(now, behavior.averaging_window.total_seconds(), ratios, in_flight)
-        load = averages.in_flight
+        load, gap = averages.in_flight, now - (self.averages.time or now) > readings.window_seconds
         light = load is not None and load <= fleet.alone and not waiting
-        light_since = (now if self.light_since is None else self.light_since) if light else None
+        light_since = (now if gap or self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
         base = self._base(measures, settled, now - (self.averages.time or now))
         return replace(

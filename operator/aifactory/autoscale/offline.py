@@ -114,7 +114,7 @@ class Offline:
             grown = max(rounded_up(needed_later(self._due, there, pace, self.startup, self.promise.least)), steady)
             if grown > there:
                 return grown
-        if self._longest(pace) > self.promise.aimed and self.backlog.coming() > 0:
+        if self._longest(pace) > self.promise.aimed and self.backlog.stream() > 0:
             return there
         busy = sum(pod.in_flight > 0 for pod in self.readings.pods.values())
         return min(there, max(min(rounded_up(needed), busy), steady))
@@ -122,7 +122,7 @@ class Offline:
     def _useful(self, pace: float) -> bool:
         """A further replica would get something to do, and more than one that is there and has no queue."""
         full = all(pod.waiting > 0 for pod in self.readings.pods.values()) and bool(self.readings.waiting.usable)
-        return full and self.backlog.coming() >= _COMING_SHARE * self.fleet.ready * pace
+        return full and self.backlog.stream() >= _COMING_SHARE * self.fleet.ready * pace
 
     def _longest(self, pace: float, ahead: float = 0.0) -> float:
         """Seconds that the longest queue takes, so many seconds `ahead`."""

@@ -38,6 +38,8 @@ _WHY = {
     DecisionReason.SCALE_UP_PERIOD: "scaleUp.maxReplicas and maxPercent allow no more in this period",
     DecisionReason.CONSOLIDATION_REFUSED: "the load would not fit on fewer replicas",
     DecisionReason.REQUESTS_QUEUED: "fewer would be enough, but none could finish what waits in it in drain.timeout",
+    DecisionReason.ARRIVALS_UNKNOWN: "fewer replicas are wanted, but it has not been seen for long enough whether "
+    "requests keep coming",
     DecisionReason.PACE_UNKNOWN: "requests wait, and what a full replica completes is being measured first",
     DecisionReason.BURST_QUEUED: "requests that wait will be late, but a further replica would get none of them",
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",

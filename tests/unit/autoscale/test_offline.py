@@ -152,11 +152,32 @@ def test_completions_that_nobody_has_counted_yet_are_no_fault_of_a_service_that_
     assert (decision.to, decision.reason) == (2, DecisionReason.SCALE_DOWN)
 
 
+def test_no_replica_leaves_before_it_is_known_whether_requests_keep_coming() -> None:
+    """As after a restart of the operator: three bins of a promise of two hours are a quarter of an hour."""
+    busy = readings(pods=3, running=60.0, waiting=6.0, completed=15.0)
+    memory = Memory(backlog=Backlog(completed=RATE * 1e4, replica_seconds=1e4))
+    slow = Promise(within=7200.0, drain=120.0)
+    early = decided(busy, steady(3), memory, 12 * MINUTE, promise=slow)
+    assert (early.to, early.reason) == (3, DecisionReason.ARRIVALS_UNKNOWN)
+    later = decided(busy, steady(3), memory, 40 * MINUTE, promise=slow)
+    assert (later.to, later.reason) == (3, DecisionReason.CONSOLIDATION_REFUSED)
+
+
+def test_short_gaps_of_the_readings_do_not_hide_what_keeps_coming() -> None:
+    found = Offliner(promise=Promise(within=7200.0, drain=120.0))
+    for _ in range(16):
+        found.load(13 * MINUTE, 12.0)
+        found.service.now += 90.0
+    assert found.service.replicas == 3
+    assert found.longest <= 7200.0
+
+
 def test_no_replica_leaves_that_could_not_finish_what_waits_in_it() -> None:
     """Each has 4 minutes of work, of which fewer would be done in time; after two minutes a leaving one is cut."""
     deep = readings(pods=3, running=60.0, waiting=3540.0, completed=15.0, offered=0.0)
-    memory = Memory(backlog=Backlog(completed=RATE * 1e4, replica_seconds=1e4))
     patient = Promise(within=24 * 3600.0, drain=120.0)
+    quiet = tuple((-part * patient.part, 0.0) for part in (4, 3, 2, 1))
+    memory = Memory(backlog=Backlog(0.0, 3600.0, quiet, completed=RATE * 1e4, replica_seconds=1e4))
     held = decided(deep, steady(3), memory, 10 * MINUTE, promise=patient)
     assert (held.to, held.reason) == (3, DecisionReason.REQUESTS_QUEUED)
     assert decided(deep, steady(3), memory, 10 * MINUTE, promise=replace(patient, drain=300.0)).to < 3
@@ -244,9 +265,9 @@ def test_a_queue_of_replicas_whose_pace_is_not_known_removes_none() -> None:
 
 def test_bursts_that_have_stopped_no_longer_keep_coming() -> None:
     bursts = tuple((45.0 * part, 900.0 * (part % 3 == 0)) for part in range(14))
-    assert replace(LATE, arrived=bursts).coming() > 0
+    assert replace(LATE, arrived=bursts).stream() > 0
     stopped = tuple((start, count if part < 9 else 0.0) for part, (start, count) in enumerate(bursts))
-    assert replace(LATE, arrived=stopped).coming() == 0
+    assert replace(LATE, arrived=stopped).stream() == 0
 
 
 def test_replicas_that_turn_out_to_be_faster_are_believed_though_nothing_waits() -> None:

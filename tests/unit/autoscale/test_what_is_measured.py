@@ -116,6 +116,26 @@ def test_what_one_request_alone_misses_asks_for_nothing_however_busy_it_is() -> 
     assert decision.to == 2
 
 
+def test_one_cold_request_after_a_gap_does_not_put_the_target_out_of_reach() -> None:
+    few = {"running": 0.2, "completed": 0.2, "tokens": 20.0, "prompts": 200.0}
+    watch = Watch(steady(1))
+    watch.see(readings(ttft=0.1, **few), 600)
+    watch.see(readings(ttft=0.12, completed=2.0, running=2.0, tokens=200.0, prompts=2000.0), 600)
+    watch.see(readings(ttft=0.1, **few), 120)
+    watch.fleet = Fleet(1, 0, 1)
+    watch.see(None, 900)
+    watch.fleet = steady(1)
+    assert watch.see(readings(ttft=3.0, **few)).infeasible == ()
+    assert watch.memory.base[Signal.TTFT] == pytest.approx(0.1)
+
+
+def test_a_target_that_one_request_alone_keeps_is_in_reach_again() -> None:
+    few = {"running": 0.2, "completed": 0.2, "tokens": 20.0, "prompts": 200.0}
+    watch = Watch(steady(1))
+    assert watch.see(readings(ttft=3.0, **few), 600).infeasible == (Signal.TTFT,)
+    assert watch.see(readings(ttft=0.1, **few), 60).infeasible == ()
+
+
 def slow(load: float) -> ServiceReadings:
     """Three replicas with so much load each, which take 625 ms without any: more than the objective."""
     return readings(pods=3, ttft=1 / (1.6 - load / 5000), running=24.0, tokens=3 * load / 3, prompts=3 * load * 2 / 3)

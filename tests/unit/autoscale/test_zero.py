@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aifactory.api.scaling import ScaleToZero, ScalingSpec
+from aifactory.api.scaling import ScaleToZero, ScalingFallback, ScalingSpec
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.zero import UNATTENDED_SECONDS, activated
@@ -132,6 +132,15 @@ def test_a_woken_service_stays_until_it_has_served_and_nobody_asks_again() -> No
     seen.fleet = LAST
     assert seen.see(idle(), AFTER).to == 1
     assert seen.see(idle()).to == 0
+
+
+def test_the_fallback_does_not_count_the_time_for_which_a_service_slept() -> None:
+    scaling = SLEEPS.model_copy(update={"fallback": ScalingFallback(replicas=6, after=timedelta(minutes=10))})
+    seen = watch(NONE, scaling)
+    seen.see(None, 8 * 3600)
+    seen.memory, seen.fleet = replace(seen.memory, asked=1), LAST
+    assert seen.see(None).to == 1, "it serves before it was scraped"
+    assert seen.see(None, 600).to > 1
 
 
 def test_a_service_that_nobody_can_wake_does_not_sleep() -> None:
