@@ -11,8 +11,6 @@ from math import exp, inf
 # The slope is remembered for this long; the level, which follows the lengths of requests, for this long.
 _SLOPE_SECONDS = 3600.0
 _LEVEL_SECONDS = 120.0
-# However long nothing was observed, one observation is about no more than this: the first request may be a slow one.
-_LONGEST_SECONDS = 60.0
 # Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
 _PRIOR_BUSY = 0.6
 # The prior counts for as much as this many observations of a load that varies by this share.
@@ -54,9 +52,12 @@ class Curve:
         return cls(now, load, 1 / latency, load, mean_load=load, mean_speed=1 / latency)
 
     def observed(self, load: float, latency: float, target: float, now: float) -> "Curve":
-        """With one more observation; `target` (seconds) is what has to be kept."""
+        """With one more observation; `target` (seconds) is what has to be kept.
+
+        However long nothing was observed, the level does not follow one alone: the first request may be a slow one.
+        """
         passed, speed = max(0.0, now - self.time), 1 / latency
-        level = 1 - exp(-min(passed, _LONGEST_SECONDS) / _LEVEL_SECONDS)
+        level = 1 - exp(-min(1.0, passed / _LEVEL_SECONDS))
         keep = exp(-passed / _SLOPE_SECONDS)
         weight = keep * self.weight + 1
         from_load, from_speed = load - self.mean_load, speed - self.mean_speed
