@@ -77,6 +77,12 @@ class TestScaling:
         assert figures(record).attainment >= 0.95
         assert most(record)[RoleName.PREFILL] >= 5
 
+    def test_prompts_that_wait_for_decode_add_no_prefill_replicas(self) -> None:
+        """One replica of prefill is enough for four requests a second, and one of decode is not."""
+        record = operated(split_scene(sized(4, 900.0, 400, 100), decode={"scaling": {"maxReplicas": 1}}))
+        assert figures(record).attainment < 0.1
+        assert most(record)[RoleName.PREFILL] == 1
+
     def test_long_prompts_are_no_load_of_decode(self) -> None:
         """What it is expected to carry is counted in tokens that it makes."""
         scene = split_scene(sized(1.0, 600.0, 800, 40))

@@ -10,7 +10,7 @@ LEARNED = 90
 # The values of DecisionReason; a new version may have more, so that the schema does not refuse others.
 _REASONS = (
     "One of ScaleUp, ScaleDown, Idle, WithinTarget, AtMaximum, AtMinimum, ScheduledMinimum, ScheduledMaximum, "
-    "Budget, BoundsChanged, AdoptedReplicas, Fallback, NoData, MetricsError, PodsNotScraped, "
+    "Budget, BoundsChanged, AdoptedReplicas, Fallback, ObjectivesMissed, NoData, MetricsError, PodsNotScraped, "
     "NoReplicaReady, ScalingInProgress, RolloutInProgress, StartupWindow, StabilizationWindow, "
     "ScaleDownPeriod, ScaleUpPeriod, ConsolidationRefused, RequestsQueued, ArrivalsUnknown, PaceUnknown, BurstQueued, "
     "Panic, GPUShortage, PodsNotStarting, EngineStalled, ScaledToZero, LastReplica, Activated, ActivatorNotReady."
@@ -65,7 +65,8 @@ class RecommendationStatus(Model):
         "Unproven (the load fits by estimate, and fewer replicas have not proven to carry it), StandIn (for replicas "
         "that are stuck or do not start). By the signal itself: TargetMissed and AboveThreshold (grown by the ratio), "
         "WithinThresholds, Consolidation (the fewest that keep the ratio low), Queue (they work off what waits), "
-        "OneAtATime (more would not help), NoRequests, Backlog (they complete in time what is due).",
+        "OneAtATime and SpentElsewhere (more would not help), LeftOver (more would get nothing of what waits), "
+        "NoRequests, Backlog (they complete in time what is due).",
     )
 
 

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from math import exp
 
 from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import ServiceReadings
+
+from .fleet import Fleet
+from .ratios import Measure
+
+# The mean is some part of the latency of the slowest that are promised; below this one the rest was spent elsewhere.
+_LEAST_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +34,10 @@ class Averages:
             {signal: mixed(self.ratios.get(signal), ratio) for signal, ratio in ratios.items()},
             None if in_flight is None else mixed(self.in_flight, in_flight),
         )
+
+    def elsewhere(self, one: Measure, readings: ServiceReadings, fleet: Fleet) -> bool:
+        """Hardly anything of a latency is spent in these replicas, by Little's law: prompts wait for decode."""
+        offered = readings.offered.usable
+        if not fleet.serial or not one.latency or not offered or self.in_flight is None:
+            return False
+        return self.in_flight * fleet.ready < _LEAST_SHARE * (one.value or 0.0) * offered

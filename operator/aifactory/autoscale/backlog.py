@@ -133,11 +133,12 @@ class Backlog:
         return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
 
     def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:
-        """With the requests that came since `before`."""
+        """With the requests that came since `before`; however short the promise, as many bins as tell a stream."""
         bins = self.arrived
         if bins and before - bins[-1][0] < promise.part:
             return (*bins[:-1], (bins[-1][0], bins[-1][1] + came))
-        return tuple(one for one in (*bins, (before, came)) if one[0] > now - promise.within)
+        every, newest = (*bins, (before, came)), -_STREAM_PARTS - 1
+        return (*(one for one in every[:newest] if one[0] > now - promise.within), *every[newest:])
 
     def _watched(self, readings: ServiceReadings, fleet: Fleet, running: float, done: float) -> "Backlog":
         """Whether all replicas are full, and for long enough that what they complete began when they were.

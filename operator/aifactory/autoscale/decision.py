@@ -22,6 +22,7 @@ class DecisionReason(StrEnum):
     BOUNDS_CHANGED = "BoundsChanged"  # replicas were outside minReplicas..maxReplicas
     ADOPTED_REPLICAS = "AdoptedReplicas"  # someone else changed the Deployment
     FALLBACK = "Fallback"
+    OBJECTIVES_MISSED = "ObjectivesMissed"  # and no signal asks for more replicas
     NO_DATA = "NoData"
     METRICS_ERROR = "MetricsError"
     PODS_NOT_SCRAPED = "PodsNotScraped"
@@ -59,6 +60,8 @@ class Cause(StrEnum):
     CONSOLIDATION = "Consolidation"  # the fewest with which the ratio is predicted to stay low
     QUEUE = "Queue"  # they work off what waits
     ONE_AT_A_TIME = "OneAtATime"  # no more than there are: requests have a replica of their own
+    SPENT_ELSEWHERE = "SpentElsewhere"  # prompts hardly spend any of that time in prefill replicas
+    LEFT_OVER = "LeftOver"  # what waits came before replicas that have none of it, and would give further ones none
     NO_REQUESTS = "NoRequests"
     BACKLOG = "Backlog"  # they complete what is due in time
     STAND_IN = "StandIn"  # for replicas that are stuck or do not start

@@ -187,10 +187,15 @@ class _Law:
         if tick.offline and tick.offline.held:
             return DecisionReason.REQUESTS_QUEUED
         answering = [one for one in tick.measures if one.signal in self.answers]
-        if any(tick.above(one) for one in answering):
-            if tick.memory.shortage_at == tick.now:
-                return DecisionReason.GPU_SHORTAGE
-            return DecisionReason.SCALING_IN_PROGRESS if tick.fleet.pending else DecisionReason.WITHIN_TARGET
+        above = any(tick.above(one) for one in answering)
+        if above and tick.memory.shortage_at == tick.now:
+            return DecisionReason.GPU_SHORTAGE
+        if above and tick.fleet.pending:
+            return DecisionReason.SCALING_IN_PROGRESS
+        if any(one.missed for one in tick.measures):
+            return DecisionReason.OBJECTIVES_MISSED
+        if above:
+            return DecisionReason.WITHIN_TARGET
         if tick.fleet.replicas == tick.scaling.min_replicas:
             return DecisionReason.AT_MINIMUM
         quiet = all(one.ratio is None or one.ratio < tick.bounds(one).down for one in answering)

@@ -153,10 +153,11 @@ class Memory:
         light = load is not None and load <= fleet.alone and not waiting
         light_since = (now if gap or self.light_since is None else self.light_since) if light else None
         settled = light_since is not None and now - light_since >= readings.window_seconds
-        base = self._base(measures, settled, now - (self.averages.time or now))
+        own = tuple(one for one in measures if not averages.elsewhere(one, readings, fleet))
+        base = self._base(own, settled, now - (self.averages.time or now))
         return replace(
             self,
-            knowledge=self.knowledge.taught(measures, self._judged(measures, readings), fleet, behavior, base),
+            knowledge=self.knowledge.taught(own, self._judged(measures, readings), fleet, behavior, base),
             averages=averages,
             light_since=light_since,
             base=base,

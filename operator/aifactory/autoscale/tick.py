@@ -70,7 +70,7 @@ class Tick:
         if not self._learned(one) or self.readings is None or self.expected is None:
             return None
         found = carrying.carried(one, self.readings, self.fleet, self.memory.knowledge, self.expected)
-        return None if found is None else self._useful(found)
+        return None if found is None else self._useful(found, one)
 
     def _carried(self, one: Measure) -> Answer | None:
         """By load; what misses its target all the same adds more, unless replicas that help are on their way."""
@@ -80,27 +80,41 @@ class Tick:
         grown = sizing.grown(self.fleet, rising, 1.0)
         if grown <= found.replicas or carrying.awaited(one, self.readings, self.fleet, self.memory.knowledge):
             return found
-        return self._useful(Answer(grown, Cause.TARGET_MISSED))
+        return self._useful(Answer(grown, Cause.TARGET_MISSED), one)
 
-    def _useful(self, answer: Answer) -> Answer:
-        if answer.replicas <= self.fleet.replicas or not self._alone():
+    def _useful(self, answer: Answer, one: Measure) -> Answer:
+        """More replicas only where they would make a latency less."""
+        if answer.replicas <= self.fleet.replicas or self.readings is None:
             return answer
-        return Answer(self.fleet.replicas, Cause.ONE_AT_A_TIME)
+        if self.memory.averages.elsewhere(one, self.readings, self.fleet):
+            return Answer(self.fleet.replicas, Cause.SPENT_ELSEWHERE)
+        return Answer(self.fleet.replicas, Cause.ONE_AT_A_TIME) if self._alone() else answer
 
     def _alone(self) -> bool:
         """Requests run one at a time, so that more replicas would not make them faster."""
         waiting, in_flight = self.readings.waiting.usable if self.readings else None, self.memory.averages.in_flight
         return in_flight is not None and in_flight <= self.fleet.alone and not waiting
 
+    @property
+    def _left_over(self) -> bool:
+        """What waits came before replicas that have none of it, and no more comes: others would get none either."""
+        if self.readings is None or not self.readings.waiting.usable:
+            return False
+        completed, offered = self.readings.completed.usable, self.readings.offered.usable
+        idle = any(not pod.waiting for pod in self.readings.pods.values())
+        return idle and completed is not None and offered is not None and offered <= completed
+
     def _more(self, one: Measure, bounds: Thresholds) -> Answer:
         if one.signal is Signal.WAITING_REQUESTS and self.readings:
+            if self._left_over:
+                return Answer(self.fleet.replicas, Cause.LEFT_OVER)
             completed, offered = self.readings.completed.usable or 0.0, self.readings.offered.usable or 0.0
             seconds = self.scaling.behavior.scale_up.period.total_seconds()
             growth = offered - completed
             wanted = sizing.draining(self.fleet, one.value or 0.0, one.target or 0.0, completed, growth, seconds)
             return Answer(wanted, Cause.QUEUE)
         grown = Answer(sizing.grown(self.fleet, self.rising(one), bounds.up), Cause.ABOVE_THRESHOLD)
-        found = self._useful(grown) if one.latency else grown
+        found = self._useful(grown, one) if one.latency else grown
         most = max(self.fleet.replicas, self.fleet.ready + 1)
         return replace(found, replicas=min(found.replicas, most)) if one.vague else found
 

@@ -17,6 +17,7 @@ from .facts import Facts, RoleFacts
 HISTORY = 10
 # The number stays because a signal asks for just so many, and not because of a bound.
 _KEPT_BY_A_SIGNAL = (
+    DecisionReason.OBJECTIVES_MISSED,
     DecisionReason.WITHIN_TARGET,
     DecisionReason.CONSOLIDATION_REFUSED,
     DecisionReason.SCALING_IN_PROGRESS,

@@ -9,6 +9,7 @@ from aifactory.api.scaling import ScalingBehavior
 from aifactory.autoscale.decision import Cause, Decision, DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.signals.objectives import Signal
+from aifactory.signals.readings import PodReading
 
 from tests.unit.autoscale.service import Service, Watch, readings, run, spec, steady
 
@@ -41,6 +42,20 @@ def test_each_signal_names_its_rule(seen: dict[str, float], signal: Signal, expe
     assert cause(decision, signal) is expected
 
 
+@pytest.mark.parametrize(("offered", "idle", "more"), [(1.0, 2, False), (1.0, 0, True), (6.0, 2, True)])
+def test_what_waits_in_one_replica_and_came_before_the_others_asks_for_no_more(
+    offered: float, idle: int, more: bool
+) -> None:
+    watch = Watch(steady(3), spec(max_replicas=30))
+    seen = readings(pods=3, **(ROOMY | {"waiting": 900.0, "completed": 5.0, "offered": offered}))
+    waiting = {f"pod-{index}": PodReading(8.0, 0.0 if index < idle else 900.0 / (3 - idle), 0.1) for index in range(3)}
+    decision = watch.see(replace(seen, pods=waiting))
+    (queue,) = (one for one in decision.recommendations if one.signal is Signal.WAITING_REQUESTS)
+    assert queue.cause is (Cause.QUEUE if more else Cause.LEFT_OVER)
+    assert queue.replicas is not None
+    assert (queue.replicas > 3) == more
+
+
 def test_a_ratio_is_value_over_limit_and_is_told_with_the_ratios_that_change_replicas() -> None:
     seen = readings(pods=2, **(ROOMY | {"ttft": 0.24, "waiting": 4.0, "kv": 0.34}))
     decision = Watch(steady(2)).see(seen, 300)
@@ -64,6 +79,14 @@ def test_a_decision_has_the_cause_of_the_answer_that_counted() -> None:
     queue = Watch(steady(2)).see(readings(pods=2, **(ROOMY | {"ttft": 0.24, "waiting": 900.0})))
     assert (queue.signal, queue.answer and queue.answer.cause) == (Signal.WAITING_REQUESTS, Cause.QUEUE)
     assert "to work off the queue" in queue.message
+
+
+def test_a_missed_objective_is_not_said_to_be_where_it_should_be() -> None:
+    """Requests run one at a time, and more replicas would not make them faster."""
+    alone = readings(pods=2, **(ROOMY | {"ttft": 0.62, "running": 0.2, "completed": 0.1}))
+    decision = Watch(steady(2)).see(alone)
+    assert (decision.to, decision.reason) == (2, DecisionReason.OBJECTIVES_MISSED)
+    assert "no signal asks for more" in decision.message
 
 
 def test_without_signals_there_is_no_cause() -> None:

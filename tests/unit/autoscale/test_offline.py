@@ -172,6 +172,16 @@ def test_short_gaps_of_the_readings_do_not_hide_what_keeps_coming() -> None:
     assert found.longest <= 7200.0
 
 
+def test_a_short_promise_has_a_stream_too() -> None:
+    """A minute has room for no more than four readings."""
+    found = Offliner(promise=Promise(within=60.0, drain=120.0))
+    found.load(30 * MINUTE, 12.0)
+    found.longest = 0.0
+    found.load(30 * MINUTE, 12.0)
+    assert found.longest <= 60.0
+    assert found.service.replicas <= 4
+
+
 def test_no_replica_leaves_that_could_not_finish_what_waits_in_it() -> None:
     """Each has 4 minutes of work, of which fewer would be done in time; after two minutes a leaving one is cut."""
     deep = readings(pods=3, running=60.0, waiting=3540.0, completed=15.0, offered=0.0)
