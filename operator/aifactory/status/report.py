@@ -1,7 +1,7 @@
 """The whole status of a service."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from aifactory.api.cachestatus import ModelCacheStatus
@@ -119,8 +119,16 @@ def steady(status: Mapping[str, Any]) -> str:
 
 
 def _settled(part: Mapping[str, Any]) -> Status:
-    """Without what scaling saw, but with what it did."""
-    return {**part, "scaling": (part.get("scaling") or {}).get("history")}
+    """Without what scaling saw, but with what it did, and would do where that is somebody else's."""
+    scaling = part.get("scaling") or {}
+    decision, history = scaling.get("decision"), scaling.get("history", [])
+    return {**part, "scaling": history, "wanted": _wanted(decision, history) if decision else None}
+
+
+def _wanted(decision: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Replicas before and after a decision; what was done is told by the history, and over."""
+    done = any(one["time"] == decision["time"] for one in history[:1])
+    return decision["to"] if done else decision["from"], decision["to"]
 
 
 def _dense(value: Any) -> Any:

@@ -76,7 +76,7 @@ CHANGES: dict[str, Any] = {
     "a condition that ended": lambda status: status["conditions"].pop(),
     "replicas": lambda status: status["replicas"].update(ready=0),
     "the generation": lambda status: status.update(observedGeneration=2),
-    "a change of replicas": lambda status: status["scaling"].update(history=[{"from": 1, "to": 2}]),
+    "a change of replicas": lambda status: status["scaling"].update(history=[{"time": "x", "from": 1, "to": 2}]),
     "what was chosen": lambda status: status["resolved"].update(image="other"),
 }
 
@@ -94,6 +94,26 @@ def test_a_change_of_replicas_is_written_at_once():
     before = dump(full(life))
     after = dump(life.look(workload(1), *serving(), decision=decision(1, 2, DecisionReason.SCALE_UP)))
     assert steady(before) != steady(after)
+
+
+RECOMMENDS = {"scaling": {"maxReplicas": 8, "mode": "Recommend"}}
+
+
+@pytest.mark.parametrize("spec", [RECOMMENDS, {**SCALING, "mode": "Plan"}], ids=["Recommend", "Plan"])
+@pytest.mark.parametrize(("from_", "to"), [(1, 2), (2, 2), (2, 1)])
+def test_a_decision_that_is_only_reported_is_written_as_soon_as_it_is_another(spec, from_, to):
+    life = Life(**spec)
+    before = dump(life.look(workload(2), *serving("a", "b"), decision=decision(1, 1)))
+    after = dump(life.look(workload(2), *serving("a", "b"), decision=decision(from_, to, DecisionReason.SCALE_UP)))
+    assert steady(before) != steady(after)
+
+
+def test_a_change_of_replicas_is_written_at_once_and_its_end_is_no_news():
+    life = Life(**SCALING)
+    up = dump(life.look(workload(2), *serving("a", "b"), decision=decision(1, 2, DecisionReason.SCALE_UP)))
+    done = dump(life.look(workload(2), *serving("a", "b"), decision=decision(2, 2)))
+    assert done["scaling"]["decision"]["from"] == 2
+    assert steady(up) == steady(done)
 
 
 def test_a_status_that_was_never_written_differs_from_every_status():
