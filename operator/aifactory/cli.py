@@ -22,7 +22,7 @@ from aifactory.api.modelcache import ModelCache
 from aifactory.api.schema import DEFINITIONS
 from aifactory.api.schema import crds as all_crds
 from aifactory.cache.children import render as render_cache
-from aifactory.lint import problems
+from aifactory.lint import is_ours, problems
 from aifactory.manifest import Document, ManifestError, read_manifest
 from aifactory.preview import told
 from aifactory.render import OPTIONAL
@@ -131,7 +131,7 @@ def explain(
 ) -> None:
     """Say in sentences why a service in the cluster of the kubeconfig is as it is: load, objectives, replicas, trouble.
 
-    Exit code 1 when there is no such service, 2 when the cluster cannot be read.
+    Exit code 1 when there is no such service, 2 when none is named or the cluster cannot be read.
     """
     from aifactory.cluster.connect import CannotConnectError, connected  # as for diff
     from aifactory.cluster.single import NotFoundError
@@ -140,7 +140,7 @@ def explain(
 
     named = re.fullmatch(_KEY, service)
     if named is None:
-        _fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama")
+        _fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama", _TROUBLE)
     try:
         found = asyncio.run(connected(lambda client: read(client, (named[1], named[2]))))
     except NotFoundError as error:
@@ -157,7 +157,7 @@ def simulate(
         Path, typer.Option(help="CSV of seconds,input_tokens,output_tokens or seconds,requests_per_second, or Azure's.")
     ],
     policy: Annotated[list[str] | None, typer.Option(metavar="NAMES", help="Some, with commas. Default: all.")] = None,
-    more_policies: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    more_policies: Annotated[list[str] | None, typer.Argument(metavar="NAMES", help="More of --policy.")] = None,
     engine: Annotated[str, typer.Option(help="Simulated engine; an unknown name lists them.")] = "llama-3.1-8b-h100",
     startup: Annotated[str, typer.Option(help="Mean time from creation of a pod until it serves.")] = "90s",
     seed: Annotated[int, typer.Option(help="Of everything random: starts, routing, scrapes, made-up arrivals.")] = 0,
@@ -258,7 +258,7 @@ _KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
 def _documents(filenames: list[str], code: int = 1) -> list[Document]:
     """The objects of ours in some files; ends the program with `code` if one cannot be read or none is in them."""
     try:
-        documents = [document for name in filenames for document in read_manifest(name) if _is_ours(document.data)]
+        documents = [document for name in filenames for document in read_manifest(name) if is_ours(document.data)]
     except ManifestError as error:
         _fail(str(error), code)
     if not documents:
@@ -269,16 +269,12 @@ def _documents(filenames: list[str], code: int = 1) -> list[Document]:
 
 def _services(filenames: list[str], code: int = 1) -> list[dict[str, Any]]:
     """The InferenceServices in some files; ends the program with `code` when one is wrong or there is none."""
-    documents = [document for document in _documents(filenames, code) if document.data.get("kind", KIND) == KIND]
+    found = _documents(filenames, code)
+    documents = [document for document in found if document.data.get("kind") not in (CACHE_KIND, FACTORY_KIND)]
     if not documents:
         _fail(f"no {KIND} in {', '.join(filenames)}", code)
     _refuse(documents, code)
     return [document.data for document in documents]
-
-
-def _is_ours(data: dict[str, Any]) -> bool:
-    """Whether it is, or means to be, ours; other objects share files with ours."""
-    return str(data.get("apiVersion", GROUP)).startswith(GROUP) and data.get("kind", KIND) in DEFINITIONS
 
 
 def _refuse(documents: list[Document], code: int = 1) -> None:

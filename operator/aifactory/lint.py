@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from aifactory.api import API_VERSION
+from aifactory.api import API_VERSION, GROUP
 from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, Definition, object_schema, without_nulls
 from aifactory.manifest import Location
 
@@ -37,12 +37,21 @@ class Problem:
         return f"{self.path}: {self.message}"
 
 
+def is_ours(manifest: dict[str, Any]) -> bool:
+    """Whether it is, or means to be, of our group, also of a kind that is not there; others share files with ours."""
+    version = str(manifest.get("apiVersion") or GROUP)
+    known = str(manifest.get("kind", INFERENCE_SERVICE.kind)) in DEFINITIONS
+    return version.startswith(f"{GROUP}/") or (known and version.startswith(GROUP))
+
+
 def problems(manifest: dict[str, Any]) -> list[Problem]:
     """Everything wrong with a manifest, as strict as `kubectl apply`; empty when it is good.
 
-    One that does not say its kind is taken for an InferenceService.
+    One that does not say its kind is taken for an InferenceService; of an unknown kind nothing else is checked.
     """
     manifest = without_nulls(manifest)
+    if "kind" in manifest and str(manifest["kind"]) not in DEFINITIONS:
+        return [Problem(("kind",), _unknown("kind", manifest["kind"], list(DEFINITIONS)))]
     definition = DEFINITIONS.get(str(manifest.get("kind")), INFERENCE_SERVICE)
     found = [
         Problem((field,), f"must be {expected}, not {manifest.get(field)!r}")
@@ -108,12 +117,12 @@ def _unknown_fields(value: Any, schema: dict[str, Any], location: Location) -> I
         for name, each in value.items():
             if known is not None and name not in known:
                 where = (*location, name)
-                yield Problem(where, _ELSEWHERE.get(where) or _unknown(name, list(known)))
+                yield Problem(where, _ELSEWHERE.get(where) or _unknown("field", name, list(known)))
             else:
                 yield from _unknown_fields(each, _property(schema, name), (*location, name))
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown(what: str, name: str, known: list[str]) -> str:
     if close := get_close_matches(str(name), known, 1):
-        return f"unknown field; did you mean {close[0]}?"
-    return f"unknown field; known here: {', '.join(known)}"
+        return f"unknown {what}; did you mean {close[0]}?"
+    return f"unknown {what}; known here: {', '.join(known)}"

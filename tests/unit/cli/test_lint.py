@@ -97,6 +97,22 @@ def test_a_clean_manifest_passes_beside_objects_of_other_kinds() -> None:
     assert (code, output) == (0, "2 InferenceServices: no problems\n")
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("InferenceServce", "did you mean InferenceService?"),
+        ("ModelCaches", "did you mean ModelCache?"),
+        ("Fleet", "known here: InferenceService, ModelCache, AIFactory"),
+    ],
+)
+@pytest.mark.parametrize("command", ["lint", "render", "diff"])
+def test_an_object_of_ours_of_an_unknown_kind_is_a_problem_beside_good_ones(command: str, kind: str, says: str) -> None:
+    text = yaml.safe_dump_all([SMALLEST, {**SMALLEST, "kind": kind}])
+    result = CliRunner().invoke(app, [command, "-f", "-"], input=text)
+    assert result.exit_code == (2 if command == "diff" else 1)
+    assert f"kind: unknown kind; {says}\n" in result.output
+
+
 def test_kinds_are_counted_in_words() -> None:
     factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
     assert lint("-f", "-", stdin=yaml.safe_dump(factory)) == (0, "1 AIFactory: no problems\n")
