@@ -49,6 +49,11 @@ def test_a_namespace_without_services_is_told(namespace: str, kubeconfig: Path) 
     assert explain(kubeconfig, f"{namespace}/llama") == (1, expected)
 
 
+def test_a_namespace_that_does_not_exist_is_told(service: Service, kubeconfig: Path) -> None:
+    expected = "error: no InferenceService llama: there is no namespace nons\n"
+    assert explain(kubeconfig, "nons/llama") == (1, expected)
+
+
 def test_a_cluster_without_the_kind_is_told_what_to_install(bare_api: ControlPlane) -> None:
     code, text = explain(bare_api.kubeconfig, "chat/llama")
     assert code == 1
@@ -58,11 +63,12 @@ def test_a_cluster_without_the_kind_is_told_what_to_install(bare_api: ControlPla
 @pytest.mark.parametrize("name", ["llama", "chat/", "/llama", "a/b/c", "chat/../llama", "Chat/llama"])
 def test_a_service_is_named_with_its_namespace(name: str, tmp_path: Path) -> None:
     code, text = explain(tmp_path / "none", name)
-    assert code == 1
+    assert code == 2
     assert "is not NAMESPACE/NAME, such as default/llama" in text
 
 
 def test_without_a_cluster_it_says_what_to_set(tmp_path: Path) -> None:
     code, text = explain(tmp_path / "none", "chat/llama")
     assert code == 2
+    assert text.startswith("error: kubeconfig ")
     assert "set KUBECONFIG" in text

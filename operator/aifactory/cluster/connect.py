@@ -1,5 +1,6 @@
 """One short conversation with the API server, for commands."""
 
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from kubernetes.aio.config import ConfigException, kube_config
 from .client import ApiError, Client
 
 T = TypeVar("T")
+# A warning of what is told here in full, which without a handler goes to stderr.
+kube_config.logger.addHandler(logging.NullHandler())
 _SPEAKING = (ConfigException, yaml.YAMLError, OSError, ValueError)
 _STUMBLES = (AttributeError, LookupError, TypeError)
 """What the client raises for a file that holds something else, beside errors that say what is wrong."""

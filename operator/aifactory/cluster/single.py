@@ -34,4 +34,15 @@ async def service(client: Client, key: Key) -> dict[str, Any]:
     names = sorted(one["metadata"]["name"] for one in found["items"])
     listed = ", ".join(names[:_MOST_NAMES]) + ", ..." * (len(names) > _MOST_NAMES)
     there = f"there are {listed}" if names else "the namespace has none"
+    if not names and not await _exists(client, namespace):
+        raise NotFoundError(f"no InferenceService {name}: there is no namespace {namespace}")
     raise NotFoundError(f"no InferenceService {name} in namespace {namespace}: {there}")
+
+
+async def _exists(client: Client, namespace: str) -> bool:
+    """Also where it may not be looked at."""
+    try:
+        await client.request("GET", f"/api/v1/namespaces/{namespace}", "namespaces")
+    except ApiError as error:
+        return error.status != 404
+    return True
