@@ -28,7 +28,7 @@ def explain(raw: Mapping[str, Any], now: float) -> str:
     except ValidationError:
         service = None
     sections = (
-        serving(status, metadata.get("generation", 0)),
+        serving(status, service, metadata.get("generation", 0)),
         objectives(status, service),
         load(status),
         (*cost(status.cost), *energy(status.energy)),

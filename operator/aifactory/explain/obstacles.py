@@ -60,7 +60,9 @@ def obstacles(status: InferenceServiceStatus, service: InferenceService | None) 
         return
     yield "In the way:"
     for reason, conditions in found.items():
-        yield f"  {_named(conditions)} ({reason}): {_said(conditions)}"
+        # A service that is left alone may well be ready.
+        wrong = [one for one in conditions if reason not in _FROZEN or one.status != "True"]
+        yield f"  {_named(wrong)} ({reason}): {_said(wrong)}" if wrong else f"  {reason}: {_said(conditions)}"
         if reason == R.OBJECTIVES_MISSED and R.BASE_LATENCY_ABOVE_OBJECTIVE in found:
             yield f"    -> see {T.SLO_INFEASIBLE}"
         elif advice := _advice(reason, status, service):

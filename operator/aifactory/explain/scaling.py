@@ -1,8 +1,9 @@
 """Why a role has the replicas that it has."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
-from aifactory.api.meta import format_percent
+from aifactory.api.meta import format_duration, format_percent
 from aifactory.api.scalingstatus import (
     AlternativeStatus,
     CapacityStatus,
@@ -11,7 +12,8 @@ from aifactory.api.scalingstatus import (
     RecommendationStatus,
     ScalingStatus,
 )
-from aifactory.api.spec import InferenceServiceSpec
+from aifactory.api.spec import InferenceServiceSpec, Mode
+from aifactory.autoscale.backlog import Promise
 from aifactory.autoscale.bounds import Bounds
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.sentences import ROOM, by, why
@@ -34,10 +36,9 @@ def scaling(
 
     `spec` is that of the role.
     """
-    mode = spec.scaling.mode if spec.scaling else ""
     schedules = f" by schedule {', '.join(bounds.schedules)}" if bounds.schedules else ""
     budget = ", as far as the budget goes" if bounds.high_by is DecisionReason.BUDGET else ""
-    yield f"{title}: {bounds.low} to {counted(bounds.high, 'replica')}{schedules}{budget}, mode {mode}"
+    yield f"{title}: {bounds.low} to {counted(bounds.high, 'replica')}{schedules}{budget}, {_mode(spec)}"
     if status is None or status.decision is None:
         yield "  Nothing has been decided yet: no signals have been read."
         return
@@ -55,6 +56,13 @@ def scaling(
     yield from _history(status.history, now)
 
 
+def _mode(spec: InferenceServiceSpec) -> str:
+    """That of the whole service, unless it leaves scaling its own."""
+    if spec.mode is not Mode.ACTIVE or spec.scaling is None:
+        return f"spec.mode {spec.mode}"
+    return f"mode {spec.scaling.mode}"
+
+
 def _decision(decision: DecisionStatus, spec: InferenceServiceSpec, now: float) -> Iterator[str]:
     yield f"  {decision.reason}, since {decision.time} ({ago(decision.time, now)}): {decision.message.rstrip('.')}."
     if decision.limited_by and decision.limited_by != decision.reason:
@@ -66,19 +74,31 @@ def _decision(decision: DecisionStatus, spec: InferenceServiceSpec, now: float) 
 
 def _legend(spec: InferenceServiceSpec, answers: list[RecommendationStatus]) -> str:
     """What ratios and latencies are, where there are any."""
-    told = ["ratio: value / limit, averaged"] * any(one.ratio for one in answers)
+    late = any(one.ratio and one.signal == Signal.BACKLOG for one in answers)
+    told = ["ratio: value / limit, averaged"] * any(one.ratio and one.signal != Signal.BACKLOG for one in answers)
+    told += [_lateness(promise)] * late if (promise := Promise.of(spec)) else []
     measured = any(one.signal in LATENCIES and one.value for one in answers)
     promised = f"latencies: those of the promised {format_percent(spec.slo.attainment)} of requests"
     told += [f"{promised}, or of an objective's percentile where that is higher"] * measured
     return f" ({'; '.join(told)})" * bool(told)
 
 
+def _lateness(promise: Promise) -> str:
+    """What the ratio of a backlog is."""
+    planned = format_duration(timedelta(seconds=promise.aimed))
+    return (
+        "ratio of the backlog: replicas that are needed / ready ones, or time of the longest queue / time that is "
+        f"planned for, whichever is higher; {planned}, {promise.aimed / promise.within:.0%} of slo.completeWithin, is "
+        "planned for, as queues are unequal"
+    )
+
+
 def _answer(one: RecommendationStatus) -> str:
     answer = "no number of replicas changes it" if one.replicas is None else counted(one.replicas, "replica")
-    if one.cause and (rule := by(one.cause)):
-        answer += f", {rule} ({one.cause})"
     if one.signal == Signal.BACKLOG and one.value is None and one.state == State.OK:
         return f"not known before requests have waited in every replica for a while: {answer}"
+    if one.cause and (rule := by(one.cause)):
+        answer += f", {rule} ({one.cause})"
     if one.value is None or one.state != State.OK:
         return unread(one.state) if one.replicas is None else f"{unread(one.state)}: {answer}"
     against = f"{one.value} against {one.target}"
@@ -119,9 +139,9 @@ def _capacity(found: CapacityStatus, replicas: int, learned: Mapping[str, str]) 
         yield f"  By estimate it carries {estimated}: replicas are added by that, and removed by what is trusted."
     confidence = parsed(found.confidence)
     assumed = ", as more is assumed than was seen" if confidence is not None and confidence < _HALF else ""
-    yield f"  That is {found.confidence} sure{assumed}."
-    fits = _fits(load / each) if load is not None and each else ""
-    yield f"  The load is {found.tokens_per_second} tokens/s{fits}."
+    yield f"  Confidence in that is {found.confidence}{assumed}."
+    if load:
+        yield f"  The load is {found.tokens_per_second} tokens/s{_fits(load / each) if each else ''}."
     if not full and each:
         yield from _together(replicas, each, parsed(estimated))
 
@@ -153,10 +173,11 @@ def _forecast(found: ForecastStatus, learned: Mapping[str, str]) -> Iterator[str
         f"  Within {found.horizon} up to {found.expected} tokens/s are expected. Forecasts of this kind "
         f"({found.model}) {error}."
     )
-    yield (
-        f"  Room is kept for {found.upper} tokens/s, as forecasts may be short; for more while the error budget runs "
-        f"short. By load, latencies ask for {counted(found.replicas, 'replica')}."
-    )
+    if parsed(found.upper):
+        yield (
+            f"  Room is kept for {found.upper} tokens/s, as forecasts may be short; for more while the error budget "
+            f"runs short. By load, latencies ask for {counted(found.replicas, 'replica')}."
+        )
 
 
 def _alternative(one: AlternativeStatus, forecast: ForecastStatus | None) -> str:
@@ -168,7 +189,7 @@ def _alternative(one: AlternativeStatus, forecast: ForecastStatus | None) -> str
 
 def _history(history: list[DecisionStatus], now: float) -> Iterator[str]:
     if not history:
-        yield "  Replicas have not changed yet."
+        yield "  The operator has changed no replicas yet."
         return
     yield "  Last changes, newest first:"
     yield from (f"    {one.time} ({ago(one.time, now)}) {one.reason}: {one.message}{_limit(one)}" for one in history)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.meta import format_percent
-from aifactory.api.status import Condition, InferenceServiceStatus, ObjectiveStatus, PlanStatus, ReplicasStatus
+from aifactory.api.status import Condition, InferenceServiceStatus, ObjectiveStatus, ReplicasStatus
+from aifactory.preview import told as planned
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 
@@ -14,7 +15,7 @@ from .words import counted, overdrawn, unread
 _READY = {"True": "It is ready", "False": "It is not ready", "Unknown": "It is not ready yet"}
 
 
-def serving(status: InferenceServiceStatus, generation: int) -> Iterator[str]:
+def serving(status: InferenceServiceStatus, service: InferenceService | None, generation: int) -> Iterator[str]:
     """What is served where, and whether it is; `generation` is that of the spec."""
     ready = next((one for one in status.conditions if one.type == ConditionType.READY), None)
     if ready is None:
@@ -27,29 +28,25 @@ def serving(status: InferenceServiceStatus, generation: int) -> Iterator[str]:
         )
     if status.resolved is not None:
         gpus = f", {status.resolved.accelerator} a replica" if status.resolved.accelerator else ""
-        serves = "serves" if _exists(ready) else "is to serve"
-        yield f"It {serves} {status.model} with {status.engine}{gpus}, at {status.url}."
+        serves = "serves" if _serves(ready, status, service) else "is to serve"
+        at = f", at {status.url}" * (ready.reason != Reason.NAME_TAKEN)
+        yield f"It {serves} {status.model} with {status.engine}{gpus}{at}."
     yield _ready(ready)
-    if status.plan is not None:
-        yield f"It is a plan: {_planned(status.plan)}."
+    if status.plan is not None and status.plan.changes:
+        yield from planned("It is a plan. Mode Active would make these changes:", status.plan)
+    elif status.plan is not None:
+        yield "It is a plan: mode Active would change nothing."
     if status.replicas is not None:
         yield f"{_replicas(status.replicas)}."
     yield from (f"{role.name}: {_replicas(role.replicas)}." for role in status.roles)
 
 
-def _exists(ready: Condition) -> bool:
-    """Anything was made of it; a service that is only planned may have been made in another mode before."""
-    return not (ready.status == "Unknown" and ready.reason in (Reason.PLAN_ONLY, Reason.PAUSED))
-
-
-def _planned(plan: PlanStatus) -> str:
-    if not plan.changes:
-        return "mode Active would change nothing"
-    replicas, gpus = plan.replicas, plan.gpus
-    return (
-        f"mode Active would make the changes that status.plan lists, replicas {replicas.from_} -> {replicas.to}, "
-        f"GPUs {gpus.from_} -> {gpus.to}"
-    )
+def _serves(ready: Condition, status: InferenceServiceStatus, service: InferenceService | None) -> bool:
+    """A replica of every role answers, or the next request brings one back."""
+    if ready.status == "True" and ready.reason == Reason.SCALED_TO_ZERO:
+        return service is None or service.spec.may_sleep
+    counts = [role.replicas for role in status.roles] or [status.replicas or ReplicasStatus()]
+    return all(one.ready for one in counts)
 
 
 def objectives(status: InferenceServiceStatus, service: InferenceService | None) -> Iterator[str]:

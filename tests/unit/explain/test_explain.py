@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aifactory.api.conditions import Reason
 from aifactory.api.status import ChangeStatus, FromTo, PlanStatus
 from aifactory.autoscale.decision import Alternative, Capacity, Cause, Decision, DecisionReason, Recommendation
 from aifactory.explain import explain
 from aifactory.observed import Group
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import Reading, State
+from aifactory.status.pods import Trouble
 from aifactory.status.report import dump, rejected
 
 from tests.unit.factory.scene import CATALOGUE, GPU, H100
@@ -100,7 +102,7 @@ or of an objective's percentile where that is higher):
     kvCacheUsage: cannot be read: the newest sample is too old
   One replica carries 4210 tokens/s of prompts and answers; then interTokenLatency comes to its limit.
   By estimate it carries 5100: replicas are added by that, and removed by what is trusted.
-  That is 84% sure.
+  Confidence in that is 84%.
   The load is 9140 tokens/s: as much as 2.2 replicas carry.
   3 replicas carry 12600 tokens/s (15300 by estimate), 2 would carry 8420.
   Within 1m45s up to 11000 tokens/s are expected. Forecasts of this kind (trend) were short by 8% of the load as a rule.
@@ -179,13 +181,13 @@ def test_a_service_without_decision_says_that_nothing_was_decided() -> None:
 def test_replicas_that_never_changed_have_no_history() -> None:
     life = Life(**SCALING)
     life.look(workload(1), *serving(), decision=decision(1, 1))
-    assert "Replicas have not changed yet." in told(life)
+    assert "The operator has changed no replicas yet." in told(life)
 
 
 def test_little_confidence_is_said_to_be_assumption() -> None:
     life = Life(**SCALING)
     life.look(workload(1), *serving(), decision=decision(1, 1, capacity=Capacity(4000, 0, 0.2, Signal.TTFT)))
-    assert "That is 20% sure, as more is assumed than was seen." in told(life)
+    assert "Confidence in that is 20%, as more is assumed than was seen." in told(life)
 
 
 def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() -> None:
@@ -208,6 +210,11 @@ def test_an_offline_service_is_explained_by_the_time_that_its_requests_take() ->
         in text
     )
     assert "within target 98.5% of the last hour" in text
+    assert (
+        "Each signal alone would choose (ratio of the backlog: replicas that are needed / ready ones, or time of the "
+        "longest queue / time that is planned for, whichever is higher; 36m, 60% of slo.completeWithin, is planned "
+        "for, as queues are unequal):\n" in text
+    )
     assert "    backlog: 1h10m10s against 1h, ratio 1.17 with room for unequal queues: 3 replicas" in text
     assert "One replica carries 4210 tokens/s of prompts and answers; then it is full." in text
     assert "2 replicas (ConsolidationRefused): backlog would come to 117% of its limit" in text
@@ -289,14 +296,15 @@ def test_a_pod_that_hangs_is_named_with_what_to_do() -> None:
 
 def test_a_backlog_of_unknown_pace_says_when_it_will_be_known() -> None:
     life = Life(**SCALING, slo={"workload": "offline"})
-    unknown = Recommendation(Signal.BACKLOG, State.OK, None, 600.0, 0.0, 1)
+    unknown = Recommendation(Signal.BACKLOG, State.OK, None, 600.0, 0.0, 1, Cause.BACKLOG)
     life.look(workload(1), *serving(), readings=readings(), decision=decision(1, 1, recommendations=(unknown,)))
-    assert "backlog: not known before requests have waited in every replica for a while: 1 replica" in told(life)
+    assert "backlog: not known before requests have waited in every replica for a while: 1 replica\n" in told(life)
 
 
 def test_a_service_that_sleeps_has_nothing_in_its_way() -> None:
     life = Life(**SLEEPS)
     life.look(workload(0), activator=Group(workload(1), serving("activator")))
+    assert "It serves meta/llama" in told(life)
     assert told(life).endswith("Nothing stands in the way.")
 
 
@@ -419,12 +427,18 @@ def test_a_late_backlog_may_also_be_given_more_time() -> None:
 
 def test_a_plan_of_which_nothing_was_made_says_so() -> None:
     life = Life(mode="Plan", replicas=2)
-    change = ChangeStatus(action="Add", object="Deployment/llama")
+    change = ChangeStatus(action="Change", object="Deployment/llama", fields=["spec.replicas: 0 -> 2"])
     life.look(plan=PlanStatus(changes=[change], replicas=FromTo(from_=0, to=2), gpus=FromTo(from_=0, to=2)))
     text = told(life)
     assert "It is to serve meta/llama with vllm" in text
     assert (
-        "It is a plan: mode Active would make the changes that status.plan lists, replicas 0 -> 2, GPUs 0 -> 2." in text
+        """
+It is a plan. Mode Active would make these changes:
+  ~ Deployment/llama
+      spec.replicas: 0 -> 2
+  replicas 0 -> 2, GPUs 0 -> 2
+"""
+        in text
     )
     assert text.endswith(
         "In the way:\n  Ready is Unknown (PlanOnly): spec.mode is Plan: nothing is created\n    "
@@ -437,6 +451,63 @@ def test_a_plan_that_is_in_place_serves() -> None:
     life.look(workload(1), *serving(), plan=PlanStatus(replicas=FromTo(from_=1, to=1), gpus=FromTo(from_=1, to=1)))
     assert "It serves meta/llama with vllm" in told(life)
     assert "It is a plan: mode Active would change nothing." in told(life)
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("Plan", "PlanOnly"), ("Paused", "Paused")])
+def test_a_service_that_is_left_alone_says_so_and_not_that_ready_is_in_the_way(mode: str, reason: str) -> None:
+    life = Life(**SCALING, mode=mode)
+    life.look(workload(1), *serving(), readings=readings(), decision=decision(1, 1))
+    text = told(life)
+    assert f"\nScaling: 1 to 8 replicas, spec.mode {mode}\n" in text
+    assert f"  ScalingActive is False ({reason}): spec.mode is {mode}: decisions are only reported\n" in text
+    assert "Ready is True" not in text
+    life = Life(replicas=1, mode=mode)
+    life.look(workload(1), *serving())
+    assert f"\nIn the way:\n  {reason}: spec.mode is {mode}: nothing is changed; serving: 1\n" in told(life)
+
+
+def test_a_service_of_which_no_replica_answers_does_not_serve_yet() -> None:
+    life = Life(replicas=1)
+    life.look(workload(1, 0), without_node())
+    assert "It is to serve meta/llama with vllm, nvidia.com/gpu: 1 a replica, at http://llama.chat.svc." in told(life)
+    life.look(workload(1), *serving())
+    assert "It serves meta/llama" in told(life)
+
+
+def test_a_service_that_is_to_have_no_replica_does_not_serve() -> None:
+    life = Life(replicas=0)
+    life.look(workload(0))
+    assert "It is to serve meta/llama" in told(life)
+
+
+def test_a_service_of_several_roles_serves_with_one_replica_of_each() -> None:
+    split = {"prefill": {}, "decode": {}}
+    life = Life(runtime={"engine": "dynamo"}, topology={"disaggregated": split})
+    stored = life.service.model_dump(mode="json", by_alias=True, exclude_none=True)
+    resolved = {"image": "i", "metricsPath": "/"}
+    ready = {"type": "Ready", "status": "Unknown", "reason": "ModelLoading", "lastTransitionTime": "x", "message": "m"}
+
+    def of(decode: int) -> str:
+        counts = {"frontend": 2, "prefill": 1, "decode": decode}
+        roles = [{"name": name, "resolved": resolved, "replicas": {"ready": n}} for name, n in counts.items()]
+        return explain(
+            {
+                **stored,
+                "status": {"conditions": [ready], "resolved": resolved, "replicas": {"ready": 1}, "roles": roles},
+            },
+            life.now,
+        )
+
+    assert "It is to serve" in of(0)
+    assert "It serves" in of(1)
+
+
+def test_a_name_that_is_taken_is_no_address() -> None:
+    life = Life(replicas=1)
+    life.look(refused=Trouble(Reason.NAME_TAKEN, "Service/llama is somebody else's"))
+    text = told(life)
+    assert "It is to serve meta/llama with vllm, nvidia.com/gpu: 1 a replica.\n" in text
+    assert "http://llama.chat.svc" not in text
 
 
 @pytest.mark.parametrize("learned", [{}, {"forecast.trend.weight": 5.0}])
@@ -460,6 +531,15 @@ def test_a_load_of_nearly_nothing_is_not_carried_by_no_replicas() -> None:
     life = Life(**SCALING)
     life.look(workload(1), *serving(), decision=decision(1, 1, capacity=capacity(load=3.0)))
     assert "The load is 3 tokens/s: hardly any of what one replica carries." in told(life)
+
+
+def test_no_load_is_neither_compared_nor_given_room() -> None:
+    life = Life(**SCALING)
+    idle = decision(1, 1, capacity=capacity(load=0.0), forecast=forecast(0.0, 0.0))
+    life.look(workload(1), *serving(), decision=idle)
+    assert "up to 0 tokens/s are expected" in told(life)
+    assert "The load is" not in told(life)
+    assert "Room is kept" not in told(life)
 
 
 def test_what_nobody_asks_for_names_the_minimum() -> None:
