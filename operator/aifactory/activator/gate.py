@@ -10,7 +10,7 @@ ASK_SECONDS = 1.0
 # A replica that was reached just now is not tried for again.
 OPEN_SECONDS = 1.0
 _TEXT = {
-    "too_many_held": "the model has no replica, and as many requests wait for one as may",
+    "too_many_held": "the model has no replica, and too many requests are waiting already",
     "held_too_long": "the model has no replica yet; it is being started",
     "not_started": "the model has no replica, and its service is set not to be changed",
 }

@@ -187,8 +187,16 @@ class ScalingSpec(CheckedModel):
         default=ScalingMode.APPLY,
         description="Apply decisions, or only report them and leave replicas as they are, within bounds or not.",
     )
-    behavior: ScalingBehavior = Field(default=ScalingBehavior(), description="Constants of the control law.")
-    fallback: ScalingFallback | None = Field(default=None, description="When signals stay away.")
+    behavior: ScalingBehavior = Field(
+        default=ScalingBehavior(),
+        description="When and how fast replicas are added and removed: thresholds, windows and pace. The defaults suit "
+        "models that load in minutes.",
+    )
+    fallback: ScalingFallback | None = Field(
+        default=None,
+        description="Number that replicas are raised to when signals that scaling needs cannot be read for long, as "
+        "while Prometheus is down. Without it replicas stay as they were.",
+    )
     scale_to_zero: ScaleToZero | None = Field(
         default=None,
         description="With minReplicas 0: when, and who may wait. status.slo counts what engines measure: neither the "
@@ -200,7 +208,9 @@ class ScalingSpec(CheckedModel):
         "maxReplicas count, and where these contradict each other the latter.",
     )
     budget: Budget | None = Field(
-        default=None, description="The most that replicas may take. It is kept before minReplicas, but one stays."
+        default=None,
+        description="The most that replicas may take. It counts before minReplicas: where it is too small for so many "
+        "there are fewer. One replica is allowed even beyond it.",
     )
 
     @property

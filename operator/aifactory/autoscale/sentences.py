@@ -22,7 +22,7 @@ _WHY = {
     DecisionReason.SCHEDULED_MINIMUM: "minReplicas of a schedule is enough",
     DecisionReason.SCHEDULED_MAXIMUM: "maxReplicas of a schedule is reached",
     DecisionReason.BUDGET: "the budget is used up",
-    DecisionReason.BOUNDS_CHANGED: "replicas were outside minReplicas and maxReplicas",
+    DecisionReason.BOUNDS_CHANGED: "replicas are brought within minReplicas and maxReplicas",
     DecisionReason.ADOPTED_REPLICAS: "someone else changed the replicas of the Deployment, which count from now on",
     DecisionReason.FALLBACK: "signals have been away for so long that the fallback counts",
     DecisionReason.NO_DATA: "signals are missing, without which none is removed; see the states of the recommendations",

@@ -137,6 +137,7 @@ async def test_one_request_more_than_may_wait_is_told_to_come_again(activate, re
     assert (status, int(headers["Retry-After"]) > 0) == (503, True)
     error = json.loads(text)["error"]
     assert (error["type"], error["code"]) == ("service_unavailable", "too_many_held")
+    assert error["message"] == "the model has no replica, and too many requests are waiting already"
     await replica.start()
     assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200] * 3
 
