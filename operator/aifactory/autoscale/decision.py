@@ -19,7 +19,7 @@ class DecisionReason(StrEnum):
     SCHEDULED_MINIMUM = "ScheduledMinimum"  # as AT_MINIMUM, by spec.scaling.schedules
     SCHEDULED_MAXIMUM = "ScheduledMaximum"  # as AT_MAXIMUM
     BUDGET = "Budget"  # as AT_MAXIMUM, by spec.scaling.budget
-    BOUNDS_CHANGED = "BoundsChanged"  # replicas were outside minReplicas..maxReplicas
+    BOUNDS_CHANGED = "BoundsChanged"  # replicas are brought within minReplicas and maxReplicas
     ADOPTED_REPLICAS = "AdoptedReplicas"  # someone else changed the Deployment
     FALLBACK = "Fallback"
     OBJECTIVES_MISSED = "ObjectivesMissed"  # and no signal asks for more replicas

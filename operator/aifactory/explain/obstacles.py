@@ -93,7 +93,7 @@ def _more(status: InferenceServiceStatus, service: InferenceService | None) -> s
     decisions = [scaling.decision for scaling in (status.scaling, *(role.scaling for role in status.roles)) if scaling]
     if any(decision.reason in _ON_THEIR_WAY for decision in decisions if decision):
         return "wait: more replicas have been asked for"
-    return "see what the decision in force says of why there are no more replicas"
+    return "see above why each signal asks for no more replicas"
 
 
 def _shortened(condition: Condition, status: InferenceServiceStatus) -> Condition:

@@ -402,7 +402,7 @@ UP = decision(1, 2, DecisionReason.SCALE_UP)
         (
             SCALING,
             decision(1, 1, DecisionReason.GPU_SHORTAGE),
-            "see what the decision in force says of why there are no more replicas",
+            "see above why each signal asks for no more replicas",
         ),
     ],
     ids=["fixed", "Recommend", "Paused", "on their way", "held"],

@@ -119,6 +119,14 @@ SITUATIONS = {
         "ScaledToZero",
         "no request is answered",
     ),
+    "asleep, and nobody brings it back but who decides": (
+        {"scaling": {"minReplicas": 0, "maxReplicas": 4, "mode": "Recommend"}},
+        workload(0),
+        (),
+        "True",
+        "ScaledToZero",
+        "no request is answered",
+    ),
     "one crashes, enough others serve": (
         SCALING,
         workload(2, available=1),
