@@ -47,14 +47,18 @@ def refusal(
     memory: Memory,
     now: float,
 ) -> DecisionReason | None:
-    """Why no replica may be removed now, however quiet the signals are."""
+    """Why no replica may be removed now, however quiet the signals are.
+
+    During a canary, whose replicas may carry less than what was learned, none leaves after one had to be taken back.
+    """
     window = memory.knowledge.window(scaling.behavior)
     offline = any(one.signal is Signal.BACKLOG for one in measures)
+    unlike = fleet.mixed and memory.regret is not None
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
         blindness(readings, measures): memory.knowledge.unread(measures, readings),
         DecisionReason.PODS_NOT_SCRAPED: readings is None or fleet.unseen(readings.pods),
-        DecisionReason.ROLLOUT_IN_PROGRESS: fleet.rolling_out,
+        DecisionReason.ROLLOUT_IN_PROGRESS: fleet.rolling_out or unlike,
         DecisionReason.SCALING_IN_PROGRESS: fleet.loading > 0 or waits_for_gpu,
         DecisionReason.PANIC: now < memory.panic_until,
         DecisionReason.ENGINE_STALLED: memory.stalled_since is not None or len(memory.stuck) > fleet.stuck,

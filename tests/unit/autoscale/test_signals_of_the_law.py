@@ -8,6 +8,7 @@ import pytest
 from aifactory.api.scaling import ScaleDown
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
+from aifactory.autoscale.memory import Regret
 from aifactory.signals.objectives import Objective, Signal
 from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
@@ -135,6 +136,14 @@ def test_a_burst_of_arrivals_counts_at_once_and_holds_replicas() -> None:
 def test_no_replica_leaves_during_a_rollout() -> None:
     decision = Watch(steady(3, rolling_out=True)).see(readings(pods=3, **ROOMY), 1800)
     assert (decision.to, decision.reason) == (3, DecisionReason.ROLLOUT_IN_PROGRESS)
+
+
+@pytest.mark.parametrize(("regret", "left"), [(None, 2), (Regret(0.0, 1800.0, 1e9), 3)])
+def test_during_a_canary_none_leaves_after_one_had_to_be_taken_back(regret: Regret | None, left: int) -> None:
+    """A canary's replicas may carry less than those from which the law has learned."""
+    watch = Watch(steady(3, mixed=True))
+    watch.memory = replace(watch.memory, regret=regret)
+    assert watch.see(readings(pods=3, **ROOMY), 1800).to == left
 
 
 def test_the_estimate_counts_where_buckets_are_wide() -> None:
