@@ -276,6 +276,11 @@ class InferenceServiceSpec(CheckedModel):
         return self.scaling is not None and self.scaling.to_zero is not None
 
     @property
+    def wakes(self) -> bool:
+        """A request brings a replica back where there is none, unless replicas are somebody else's to decide."""
+        return self.may_sleep and not self.recommends
+
+    @property
     def scales(self) -> bool:
         """Scaling decisions change the workload."""
         return self.mode is Mode.ACTIVE and self.scaling is not None and not self.recommends

@@ -207,7 +207,7 @@ class Backlog:
         Where there are few bins, the least of the last ones: a burst does not count.
         """
         rates = self._rates()
-        least = min(rates[-_STREAM_PARTS:]) if self.watched else 0.0
+        least = min(rates[-_STREAM_PARTS:]) if len(rates) >= _STREAM_PARTS else 0.0
         rest = sorted(rates)[:-_BURST_PARTS]
         if len(rest) < _STREAM_PARTS:
             return least

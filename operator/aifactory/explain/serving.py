@@ -44,7 +44,7 @@ def serving(status: InferenceServiceStatus, service: InferenceService | None, ge
 def _serves(ready: Condition, status: InferenceServiceStatus, service: InferenceService | None) -> bool:
     """A replica of every role answers, or the next request brings one back."""
     if ready.status == "True" and ready.reason == Reason.SCALED_TO_ZERO:
-        return service is None or (service.spec.may_sleep and not service.spec.recommends)
+        return service is None or service.spec.wakes
     counts = [role.replicas for role in status.roles] or [status.replicas or ReplicasStatus()]
     return all(one.ready for one in counts)
 

@@ -117,10 +117,8 @@ class Facts:
         return {Mode.PAUSED: Reason.PAUSED, Mode.PLAN: Reason.PLAN_ONLY}.get(self.service.spec.mode)
 
     def asleep(self, one: RoleFacts) -> bool:
-        """There is no replica until a request comes, which brings one back unless that is somebody else's to decide."""
-        spec = one.role.spec
-        may = spec.may_sleep and not spec.recommends
-        return may and one.group.workload is not None and one.workload.replicas == 0
+        """There is no replica until a request comes."""
+        return one.role.spec.wakes and one.group.workload is not None and one.workload.replicas == 0
 
     def cold(self, one: RoleFacts) -> bool:
         """The first replica since the service slept has not served yet."""
