@@ -94,7 +94,7 @@ def plan(
     exchanges = {role.name: chosen(role, observed, counts[role.name], in_flight) for role in parts}
     numbers = {name: exchange.have for name, exchange in exchanges.items()}
     step = succession(parts, observed, counts, now)
-    held = holding(parts[0], observed, counts[parts[0].name], now)
+    held = holding(parts[0], observed, replicas.get(parts[0].name, parts[0].spec.initial_replicas), now)
     rendered = render(
         service,
         stable,

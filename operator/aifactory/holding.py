@@ -24,10 +24,10 @@ def holding(model: Role, observed: Observed, wanted: int, now: float) -> Holding
 
     An activator that is no longer asked for stays until replicas serve what it holds. `now` is epoch seconds.
     """
-    group = observed.group(model.name)
+    serving = (*observed.group(model.name).serving_pods, *observed.canary.serving_pods)
     if model.spec.may_sleep:
-        return Holding(True, not wanted or not group.serving_pods)
+        return Holding(True, not wanted or not serving)
     if activator_id(model.service.metadata.name) not in observed.children:
         return Holding()
-    settled = any(now - (pod.ready_at or pod.created_at) >= FAREWELL_SECONDS for pod in group.serving_pods)
-    return Holding(not settled, not group.serving_pods)
+    settled = any(now - (pod.ready_at or pod.created_at) >= FAREWELL_SECONDS for pod in serving)
+    return Holding(not settled, not serving)

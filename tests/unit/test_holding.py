@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import ReplicasStatus
+from aifactory.canary import Rollout, Split, Staged
 from aifactory.decide import Plan, plan, wanted_replicas
 from aifactory.holding import FAREWELL_SECONDS, Holding, holding
 from aifactory.observed import Group, Observed, Pod, Workload
@@ -129,6 +131,14 @@ def test_who_serves_decides_who_answers(pods, asleep):
     (role,) = roles(service(**SLEEPS))
     observed = Observed({}, {SERVERS: Group(Workload(1), pods)})
     assert holding(role, observed, 1, NOON) == Holding(activator=True, asleep=asleep)
+
+
+def test_a_canary_that_stands_in_for_the_only_replica_answers(cluster):
+    cluster.carry_out(1, *READY)
+    seen = Observed(cluster.children, {SERVERS: Group(Workload(0))}, Group(Workload(1), READY))
+    staged = Staged(Split(0, 1), Rollout(RolloutPhase.PROMOTING, "new"), exists=True)
+    todo = plan(service(**SLEEPS), seen, {SERVERS: 1}, {}, served=(), staged=staged, now=NOON)
+    assert not any(child["kind"] == "Service" for child in todo.apply), cluster.answers()
 
 
 def test_activators_run_what_the_operator_runs_and_ask_it():

@@ -66,9 +66,14 @@ class Seen:
 
     @property
     def replaced(self) -> bool:
-        """All stable replicas run what the spec asks for, and serve."""
-        side = self.stable.side
-        return self.stable.template == self.wanted and self.stable.settled and side.ready >= side.replicas
+        """All stable replicas run what the spec asks for, and one serves if any is wanted."""
+        current = self.stable.template == self.wanted and self.stable.settled
+        return current and self.stable.side.ready >= min(1, self.total)
+
+    @property
+    def complete(self) -> bool:
+        """The stable replicas are replaced, and all serve."""
+        return self.replaced and self.stable.side.ready >= self.stable.side.replicas
 
 
 def advance(canary: CanarySpec | None, before: Rollout | None, seen: Seen, now: float) -> Rollout | None:
@@ -98,10 +103,22 @@ def goal(canary: CanarySpec | None, at: Rollout | None, seen: Seen) -> Split:
         return share_of(canary.steps[at.step], seen.total)
     promoting = at is not None and at.phase is RolloutPhase.PROMOTING
     if promoting and not seen.replaced and seen.canary and seen.total > 0:
-        kept = min(seen.canary.side.replicas, max(1, seen.total - 1))
-        # Replicas that took the canary's place already stay while they load.
-        return Split(max(1, seen.total - kept, min(seen.stable.side.replicas, seen.total)), kept)
+        return _replacing(seen, seen.canary.side)
     return Split(seen.total, 0)
+
+
+def _replacing(seen: Seen, canary: Side) -> Split:
+    """The canary's replicas that serve stay until the stable ones are replaced, and stand in for as many of them.
+
+    So the stable Deployment has room for its own surge within that of the service. Where one replica is wanted, its
+    place is needed for its successor: it leaves before that one starts, and only the canary serves meanwhile.
+    """
+    stable, side = seen.stable, seen.stable.side
+    begun = stable.template == seen.wanted
+    kept = min(canary.replicas if begun else min(canary.ready, canary.replicas), max(1, seen.total - 1))
+    # Replicas that took the canary's place already stay while they load.
+    loading = min(max(side.replicas, int(stable.settled)), seen.total) if begun else 0
+    return Split(max(seen.total - kept, loading), kept)
 
 
 def _arrived(known: Rollout | None, seen: Seen, now: float) -> Rollout | None:
@@ -110,7 +127,7 @@ def _arrived(known: Rollout | None, seen: Seen, now: float) -> Rollout | None:
         message = "the spec asks again for what the stable replicas run; the canary goes"
         return Rollout(RolloutPhase.WITHDRAWN, seen.wanted, message=message)
     promoting = known is not None and known.phase is RolloutPhase.PROMOTING
-    if seen.canary is not None or (promoting and not seen.replaced):
+    if seen.canary is not None or (promoting and not seen.complete):
         return _promoting(seen)
     if promoting:
         return Rollout(RolloutPhase.PROMOTED, seen.wanted, finished=now, message="all replicas run the new spec")

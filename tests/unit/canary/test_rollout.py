@@ -193,12 +193,14 @@ def test_it_is_promoted_when_the_canary_has_gone_and_remembered_as_such() -> Non
     assert (done.phase, done.finished) == (P.PROMOTED, START)
     assert go(done, START + 9, stable=stable("new")) is done
     assert go(at(phase=P.PROMOTING), stable=stable("new", settled=False)).phase is P.PROMOTING
+    assert go(at(phase=P.PROMOTING), stable=stable("new", ready=9)).phase is P.PROMOTING
 
 
 def test_taking_the_canary_out_of_the_spec_promotes_it_without_losing_replicas() -> None:
     after = go(at(since=START), spec=None, canary=canary(replicas=5), stable=stable(replicas=5))
     assert after.phase is P.PROMOTING
     assert goal(None, after, seen(canary=canary(replicas=5), stable=stable(replicas=5))) == Split(5, 5)
+    assert goal(None, after, seen(canary=canary(replicas=5, ready=2), stable=stable(replicas=8))) == Split(8, 2)
 
 
 def test_steps_that_the_spec_no_longer_has_are_the_last_one() -> None:
@@ -227,7 +229,8 @@ def test_whatever_happens_somebody_is_asked_to_serve_and_steps_only_rise(history
         now += seconds
         after = advance(SPEC, before, there, now)
         split = goal(SPEC, after, there)
-        assert split.stable > 0 or there.total == 0
+        stands_in = there.total == split.canary == 1 and there.canary is not None
+        assert split.stable > 0 or there.total == 0 or stands_in
         assert there.total <= split.stable + split.canary
         if after is None or after.phase is not P.PROMOTING:
             assert split.stable + split.canary <= max(there.total, 2 * min(1, there.total))
@@ -272,7 +275,7 @@ def test_every_canary_ends_without_going_back_and_forth(
         split = shift(goal(spec, before, there), there.stable.side, trial, total, pace)
         history.append((before.phase, split))
         grown = split.stable - old.replicas - new.replicas
-        old, new = (old, _resized(new, grown)) if promoting else (_resized(old, grown), new)
+        old, new = (old, _resized(new, grown)) if promoting and grown > 0 else (_resized(old, grown), new)
         trial = _resized(trial, split.canary - trial.replicas)
         old, new, trial = (_one_ready(side, pod_loads) for side in (old, new, trial))
         if before.phase is P.PROMOTED or (before.phase is P.ROLLED_BACK and not trial.replicas):
