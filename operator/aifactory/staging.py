@@ -1,8 +1,10 @@
 """From what the cluster holds of a service to where its canary goes next."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from aifactory.api.engine import Engine
+from aifactory.api.meta import format_duration
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import InferenceServiceStatus
@@ -11,8 +13,10 @@ from aifactory.observed import Group, Observed, together
 from aifactory.render import labels, naming
 from aifactory.render.pod import pod_template
 from aifactory.render.template import fingerprint, given
+from aifactory.render.workload import start_seconds
 from aifactory.runtimes import RUNTIMES, MetricDialect, Role
 from aifactory.signals.tracks import TrackReadings
+from aifactory.status.placing import nowhere
 from aifactory.status.pods import failing, unschedulable
 
 _NONE = Side(0, 0)
@@ -63,18 +67,36 @@ def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | 
     wanted = fingerprint(pod_template(role))
     stable = _deployed(observed, naming.child(role), observed.group(role.name))
     canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
-    trouble = failing(_of_template(observed.canary, wanted), now) if canary and canary.template == wanted else None
-    waiting = [pod.unschedulable_message for pod in unschedulable(observed.canary.pods)]
-    refused = observed.canary.workload.replica_failure if observed.canary.workload else ""
+    tried = _of_template(observed.canary, wanted) if canary and canary.template == wanted else Group()
+    trouble = failing(tried, now)
     return Seen(
         wanted,
         total,
         stable or Deployed(wanted, _NONE, settled=False),
         canary,
-        failure=trouble.message if trouble else "",
-        shortage=next(iter(waiting), refused),
+        failure=trouble.message if trouble else _overdue(role, tried, now),
+        shortage=_shortage(role, tried),
         readings=readings,
     )
+
+
+def _shortage(role: Role, tried: Group) -> str:
+    """What keeps pods of the canary from a node; empty if nothing does."""
+    for pod in unschedulable(tried.pods):
+        return f"pod {pod.name}: {nowhere(role, pod)}"
+    return tried.workload.replica_failure if tried.workload else ""
+
+
+def _overdue(role: Role, tried: Group, now: float) -> str:
+    """That no node took a pod in the time in which it should have served; empty while one still may.
+
+    It is not waited for any longer: it stands in for a replica of which scaling may be in need.
+    """
+    late = [pod for pod in unschedulable(tried.pods) if now - (pod.unschedulable_since or now) > start_seconds(role)]
+    if not late:
+        return ""
+    allowed = format_duration(timedelta(seconds=start_seconds(role)))
+    return f"pod {late[0].name} found no node in {allowed}: {nowhere(role, late[0]).rstrip('.')}"
 
 
 def _deployed(observed: Observed, name: str, group: Group) -> Deployed | None:

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +192,17 @@ def test_a_canary_that_cannot_start_is_taken_back_without_any_request(chat: Serv
     assert args(chat.deployment()) == OLD
 
 
-def test_a_canary_without_a_gpu_waits_and_says_so(chat: Service) -> None:
+def test_a_canary_without_a_gpu_waits_and_says_so_until_a_start_should_have_been_done(chat: Service) -> None:
     edit(chat, NEW)
     chat.wait("a pod of the canary exists", lambda: chat.pods("canary"))
-    chat.play_kubelet({"conditions": [UNSCHEDULABLE]}, "canary")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    chat.play_kubelet({"conditions": [{**UNSCHEDULABLE, "lastTransitionTime": now}]}, "canary")
     chat.wait("the reason is told", lambda: "Insufficient nvidia.com/gpu" in rollout(chat).get("message", ""))
     chat.wait_for("Ready", "Unknown", "CanaryProgressing")
     assert sizes(chat) == (3, 1)
+    chat.play_kubelet({"conditions": [UNSCHEDULABLE]}, "canary")
+    assert "found no node in 40m" in chat.wait_for("Ready", "False", "CanaryRolledBack")["message"]
+    chat.wait("the canary goes at once", lambda: sizes(chat) == (3, 0))
 
 
 def test_another_spec_replaces_the_canary_and_the_old_one_ends_it(chat: Service) -> None:

@@ -166,20 +166,48 @@ def test_a_canary_that_its_node_cannot_start_is_taken_back() -> None:
     assert "kubectl describe pod" in late.message
 
 
-@pytest.mark.parametrize("refused", ["unschedulable", "quota"])
-def test_a_canary_for_which_there_is_no_room_waits(refused: str) -> None:
+NO_GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
+QUOTA = "exceeded quota: gpus"
+
+
+def homeless(world: World, seconds: float) -> Rollout | None:
+    """Where a canary goes whose pod has found no node for so long."""
+    world.edit(args=["--seed=2"], accelerator={"count": 4})
+    world.do()
+    world.serve(canary=False)
+    group = world.observed.canary
+    waiting = replace(group.pods[0], unschedulable_since=world.now - seconds, unschedulable_message=NO_GPUS)
+    world.observed = replace(world.observed, canary=replace(group, pods=(waiting,)))
+    return world.stage().rollout
+
+
+def test_a_canary_without_a_node_names_its_pod_and_the_gpus_that_it_asks_for() -> None:
+    waits = homeless(World(), 2400.0)
+    assert waits is not None
+    asks = f"pod llama-canary-0: {NO_GPUS}; accelerator.count asks for 4 of one node"
+    assert (waits.phase, waits.message) == (P.PROGRESSING, f"waits for a node: {asks}")
+
+
+def test_a_canary_that_finds_no_node_in_the_time_of_a_start_is_taken_back() -> None:
+    back = homeless(World(), 2401.0)
+    assert back is not None
+    assert back.phase is P.ROLLED_BACK
+    assert back.message.startswith(f"pod llama-canary-0 found no node in 40m: {NO_GPUS}; accelerator.count asks for 4")
+
+
+def test_a_canary_beyond_a_quota_waits_as_long_as_its_start_may_take() -> None:
     world = World()
     world.edit(args=["--seed=2"])
     world.do()
     world.serve(canary=False)
-    group, message = world.observed.canary, f"no room: exceeded {refused}"
-    waiting = replace(group.pods[0], unschedulable_since=1.0, unschedulable_message=message)
-    full = replace(group.workload, replica_failure=message)  # type: ignore[type-var]
-    canary = replace(group, pods=(waiting,)) if refused == "unschedulable" else Group(full)
-    world.observed = replace(world.observed, canary=canary)
-    staged = world.stage()
-    assert staged.rollout is not None
-    assert (staged.rollout.phase, staged.rollout.message) == (P.PROGRESSING, f"waits for a node: {message}")
+    full = replace(world.observed.canary.workload, replica_failure=QUOTA)  # type: ignore[type-var]
+    world.observed = replace(world.observed, canary=Group(full))
+    assert (waits := world.stage().rollout) is not None
+    assert (waits.phase, waits.message) == (P.PROGRESSING, f"waits for a node: {QUOTA}")
+    world.observed = replace(world.observed, canary=Group(replace(full, progress_deadline_exceeded=True)))
+    assert (back := world.stage().rollout) is not None
+    assert back.phase is P.ROLLED_BACK
+    assert back.message.startswith(QUOTA)
 
 
 def test_a_promotion_gives_the_template_to_all_and_then_the_canary_goes() -> None:

@@ -13,6 +13,11 @@ PULL_SECONDS = 600
 REVISION_HISTORY = 3
 
 
+def start_seconds(role: Role) -> int:
+    """Seconds that a new pod may take to serve, from the search for a node on."""
+    return whole_seconds(role.spec.runtime.startup_timeout) + PULL_SECONDS
+
+
 def deployment(role: Role, replicas: int) -> dict[str, Any]:
     """The Deployment with an explicit number of replicas."""
     rollout = role.spec.rollout
@@ -30,7 +35,7 @@ def deployment(role: Role, replicas: int) -> dict[str, Any]:
             },
             # The one that a new pod replaces stays until others have found the new one.
             **found,
-            "progressDeadlineSeconds": whole_seconds(role.spec.runtime.startup_timeout) + PULL_SECONDS,
+            "progressDeadlineSeconds": start_seconds(role),
             "revisionHistoryLimit": REVISION_HISTORY,
             "template": pod_template(role),
         },

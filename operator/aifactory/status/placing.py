@@ -48,14 +48,17 @@ def _of_nodes(role: Role, said: str) -> Iterator[str]:
 
 
 def _of_accelerator(role: Role, said: str) -> Iterator[str]:
-    """A name of one's own may be a wrong one; that most nodes with GPUs have the usual one is known."""
+    """A name of one's own may be a wrong one; that most nodes with GPUs have the usual one, and one, is known."""
     accelerator = role.spec.accelerator
     if not role.accelerated or lack(accelerator) not in said:
         return
     if accelerator.resource_claim_template:
         yield f"accelerator.resourceClaimTemplate asks for what is in {accelerator.resource_claim_template}"
-    elif accelerator.resource_name != _USUAL:
+        return
+    if accelerator.resource_name != _USUAL:
         yield f"accelerator.resourceName asks for {accelerator.resource_name}"
+    if accelerator.count > 1:
+        yield f"accelerator.count asks for {accelerator.count} of one node"
 
 
 def _of_resources(spec: InferenceServiceSpec, said: str) -> Iterator[str]:

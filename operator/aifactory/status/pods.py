@@ -76,7 +76,7 @@ def late(group: Group) -> bool:
 def failing(group: Group, now: float) -> Trouble | None:
     """As `trouble`, but pods that crash again and again count though they serve in between.
 
-    Neither a quota does, nor pods that may still start.
+    Neither a quota does nor pods that may still start, until the time for it is over.
     """
     found = trouble(group, now)
     if found is not None and not _may_pass(found, group):
@@ -86,9 +86,9 @@ def failing(group: Group, now: float) -> Trouble | None:
 
 
 def _may_pass(found: Trouble, group: Group) -> bool:
-    if found.reason is Reason.POD_NOT_STARTING:
-        return group.workload is None or not group.workload.progress_deadline_exceeded
-    return found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message
+    over_quota = found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message
+    exceeded = group.workload is not None and group.workload.progress_deadline_exceeded
+    return (over_quota or found.reason is Reason.POD_NOT_STARTING) and not exceeded
 
 
 def current(group: Group) -> tuple[Pod, ...]:

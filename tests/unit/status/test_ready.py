@@ -495,9 +495,14 @@ LACKS = "0/3 nodes are available: 3 Insufficient {}."
 NO_CLAIM = '0/3 nodes are available: persistentvolumeclaim "nope" not found. not found'
 FIELDS = {
     "GPUs": (
-        {"accelerator": {"resourceName": "example.com/gpu", "count": 4}},
+        {"accelerator": {"resourceName": "example.com/gpu"}},
         LACKS.format("example.com/gpu"),
         "accelerator.resourceName asks for example.com/gpu",
+    ),
+    "several GPUs": (
+        {"accelerator": {"count": 4}},
+        LACKS.format("nvidia.com/gpu"),
+        "accelerator.count asks for 4 of one node",
     ),
     "a device class": (
         {"accelerator": {"resourceClaimTemplate": "gpus"}},
