@@ -78,6 +78,8 @@ class Workload:
 
     `template` is the fingerprint of the pod template it was given, `capability` that of what decides how much a replica
     of it can do, each empty if not known; it is `mixed` if others, of another template, serve beside these for a while.
+    Replicas of several pods that are not ready should be so at `due_at` (epoch seconds); of others a Deployment says
+    when its `progress_deadline_exceeded`.
     """
 
     replicas: int
@@ -88,6 +90,7 @@ class Workload:
     available: int = 0
     total: int = 0
     progress_deadline_exceeded: bool = False
+    due_at: float | None = None
     replica_failure: str = ""
     template: str = ""
     capability: str = ""

@@ -10,6 +10,8 @@ from aifactory.render import labels, naming
 from aifactory.render.drift import HASH_ANNOTATION
 from aifactory.render.nodes import replica_of
 from aifactory.render.template import capability, given
+from aifactory.render.workload import PULL_SECONDS
+from aifactory.status.numbers import epoch
 
 _Children = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -38,7 +40,7 @@ def _found(service: str, role: RoleName, children: _Children, pods: tuple[Pod, .
         yield _created(deployment), workload_of(deployment)
     groups = children.get(("LeaderWorkerSet", naming.nodes(service, role)))
     if groups:
-        yield _created(groups), _of_groups(groups)
+        yield _created(groups), _of_groups(groups, pods)
     shared = children.get(("Service", naming.nodes(service, role)))
     if shared:
         yield _created(shared), _of_stateful_sets(shared, role, children, pods)
@@ -49,8 +51,10 @@ def _created(obj: Mapping[str, Any]) -> str:
     return time
 
 
-def _of_groups(groups: Mapping[str, Any]) -> Workload:
+def _of_groups(groups: Mapping[str, Any], pods: tuple[Pod, ...]) -> Workload:
     status, spec = groups.get("status") or {}, groups["spec"]
+    lasting = (condition for condition in status.get("conditions") or [] if condition["status"] == "True")
+    progressing = next((condition for condition in lasting if condition["type"] == "Progressing"), {})
     leader = spec.get("leaderWorkerTemplate", {}).get("leaderTemplate")
     return Workload(
         replicas=spec.get("replicas", 1),
@@ -60,6 +64,8 @@ def _of_groups(groups: Mapping[str, Any]) -> Workload:
         ready=status.get("readyReplicas", 0),
         available=status.get("readyReplicas", 0),
         total=status.get("replicas", 0),
+        # Its pods say less: they are made anew when the model does not load in time.
+        due_at=_due(leader, epoch(progressing.get("lastTransitionTime")), pods),
         # Of all but the number of replicas, which is as good: hardly anything else of it changes.
         template=(groups["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""),
         capability=capability(leader) if leader else "",
@@ -78,20 +84,36 @@ def _of_stateful_sets(
     templates = {replica_of(one): one["metadata"]["labels"].get(labels.TEMPLATE) for one in sets}
     asked = wanted.get(labels.REPLICAS, "0")
     ready = sum(pod.ready and not pod.terminating for pod in pods if pod.grouped)
+    leader = _leader(sets, wanted.get(labels.TEMPLATE))
+    starting = [max(pod.created_at, pod.scheduled_at or 0.0) for pod in pods if pod.grouped and pod.pending]
     return Workload(
         replicas=int(asked) if asked.isdecimal() else len(templates),
         updated=sum(template == wanted.get(labels.TEMPLATE) for template in templates.values()),
         ready=ready,
         available=ready,
         total=len(templates),
-        capability=_of_leader(sets, wanted.get(labels.TEMPLATE)),
+        due_at=_due(leader, max(starting, default=None), pods),
+        capability=capability(leader) if leader else "",
     )
 
 
-def _of_leader(sets: Iterable[Mapping[str, Any]], digest: str | None) -> str:
-    """Capability of the replicas of a template; any of their leaders stands for all."""
+def _leader(sets: Iterable[Mapping[str, Any]], digest: str | None) -> Mapping[str, Any] | None:
+    """The template of a leader of those given this one; any stands for all."""
     alike = (one["spec"]["template"] for one in sets if one["metadata"]["labels"].get(labels.TEMPLATE) == digest)
-    return next((capability(one) for one in alike if labels.ROLE in one["metadata"]["labels"]), "")
+    return next((one for one in alike if labels.ROLE in one["metadata"]["labels"]), None)
+
+
+def _due(leader: Mapping[str, Any] | None, begun: float | None, pods: tuple[Pod, ...]) -> float | None:
+    """When replicas that began to start then should be ready, as a Deployment's progress deadline has it.
+
+    A replica that became ready since is progress. None while none starts, or where nothing says how long it may take.
+    """
+    containers = (leader or {}).get("spec", {}).get("containers") or ()
+    probe = next((one["startupProbe"] for one in containers if "startupProbe" in one), None)
+    if begun is None or probe is None:
+        return None
+    progress = max((pod.ready_at or 0.0 for pod in pods if pod.grouped and pod.ready), default=0.0)
+    return max(begun, progress) + probe["periodSeconds"] * probe["failureThreshold"] + PULL_SECONDS
 
 
 def workload_of(deployment: Mapping[str, Any]) -> Workload:

@@ -62,14 +62,18 @@ def trouble(group: Group, now: float, advice: Mapping[Reason, str] = ADVICE) -> 
             return _trouble(reason, f"pod {pod.culprit or pod.name}: {detail(pod)}", advice)
     if (found := next(filter(None, (_unstarted(pod, now) for pod in starting)), None)) is not None:
         return _trouble(Reason.POD_NOT_STARTING, found, advice)
-    if late(group):
+    if late(group, now):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
     return None
 
 
-def late(group: Group) -> bool:
-    """New replicas load for longer than they may; those that have no node, or that it has not started, do not load."""
-    exceeded = group.workload is not None and group.workload.progress_deadline_exceeded
+def late(group: Group, now: float) -> bool:
+    """New replicas load for longer than they may; those that have no node, or that it has not started, do not load.
+
+    `now` is epoch seconds.
+    """
+    one = group.workload
+    exceeded = one is not None and (one.progress_deadline_exceeded or (one.due_at is not None and one.due_at < now))
     return exceeded and not any(pod.unschedulable or pod.unstarted_since is not None for pod in _starting(group))
 
 

@@ -65,7 +65,7 @@ def _rollout(facts: Facts) -> Iterator[Verdict]:
     if canary := list(rollout.verdicts(facts.canary)):
         yield from canary[1:]
         return
-    if any(late(one.group) for one in facts.roles):
+    if any(late(one.group, facts.now) for one in facts.roles):
         message = "replicas take longer than spec.runtime.startupTimeout to load"
         yield Verdict(T.PROGRESSING, False, Reason.STARTUP_TIMEOUT, message)
         return

@@ -216,6 +216,22 @@ SITUATIONS = {
         "StartupTimeout",
         "raise spec.runtime.startupTimeout",
     ),
+    "several pods load for too long": (
+        {"accelerator": {"nodes": 2}},
+        workload(1, available=0, due_at=NOON),
+        (pod(replica="0"),),
+        "False",
+        "StartupTimeout",
+        "raise spec.runtime.startupTimeout",
+    ),
+    "several pods still have time to load": (
+        {"accelerator": {"nodes": 2}},
+        workload(1, available=0, due_at=NOON + 3600),
+        (pod(replica="0"),),
+        "Unknown",
+        "ModelLoading",
+        "0 of 1",
+    ),
     "no GPU free for longer than loading may take": (
         {},
         workload(1, available=0, progress_deadline_exceeded=True),
