@@ -53,8 +53,7 @@ def _created(obj: Mapping[str, Any]) -> str:
 
 def _of_groups(groups: Mapping[str, Any], pods: tuple[Pod, ...]) -> Workload:
     status, spec = groups.get("status") or {}, groups["spec"]
-    lasting = (condition for condition in status.get("conditions") or [] if condition["status"] == "True")
-    progressing = next((condition for condition in lasting if condition["type"] == "Progressing"), {})
+    true = {one["type"]: one["lastTransitionTime"] for one in status.get("conditions") or [] if one["status"] == "True"}
     leader = spec.get("leaderWorkerTemplate", {}).get("leaderTemplate")
     return Workload(
         replicas=spec.get("replicas", 1),
@@ -65,7 +64,7 @@ def _of_groups(groups: Mapping[str, Any], pods: tuple[Pod, ...]) -> Workload:
         available=status.get("readyReplicas", 0),
         total=status.get("replicas", 0),
         # Its pods say less: they are made anew when the model does not load in time.
-        due_at=_due(leader, epoch(progressing.get("lastTransitionTime")), pods),
+        due_at=_due(leader, epoch(true.get("Progressing")), pods),
         # Of all but the number of replicas, which is as good: hardly anything else of it changes.
         template=(groups["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""),
         capability=capability(leader) if leader else "",
@@ -113,7 +112,8 @@ def _due(leader: Mapping[str, Any] | None, begun: float | None, pods: tuple[Pod,
     if begun is None or probe is None:
         return None
     progress = max((pod.ready_at or 0.0 for pod in pods if pod.grouped and pod.ready), default=0.0)
-    return max(begun, progress) + probe["periodSeconds"] * probe["failureThreshold"] + PULL_SECONDS
+    allowed: int = probe["periodSeconds"] * probe["failureThreshold"] + PULL_SECONDS
+    return max(begun, progress) + allowed
 
 
 def workload_of(deployment: Mapping[str, Any]) -> Workload:
