@@ -57,6 +57,7 @@ class Reason(StrEnum):
     ROUTE_PENDING = "RoutePending"
     ROUTE_REJECTED = "RouteRejected"
     INGRESS_CREATED = "IngressCreated"
+    INGRESS_PENDING = "IngressPending"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
     # RoutingReady
     POOL_ACCEPTED = "PoolAccepted"

@@ -16,12 +16,19 @@ def exposed(facts: Facts) -> Iterator[Verdict]:
     expose, name = facts.service.spec.expose, facts.service.metadata.name
     if expose is None or not facts.observed.exists:
         return
-    route = facts.observed.children.get(("HTTPRoute", name))
+    children = facts.observed.children
     if expose.gateway is not None:
-        yield Verdict(ConditionType.EXPOSED, *_route(expose.host, route))
-    elif ("Ingress", name) in facts.observed.children:
-        message = f"an Ingress leads {expose.host} to the service"
-        yield Verdict(ConditionType.EXPOSED, True, Reason.INGRESS_CREATED, message)
+        yield Verdict(ConditionType.EXPOSED, *_route(expose.host, children.get(("HTTPRoute", name))))
+    elif ("Ingress", name) in children:
+        yield Verdict(ConditionType.EXPOSED, *_ingress(expose.host, children["Ingress", name]))
+
+
+def _ingress(host: str, ingress: Mapping[str, Any]) -> tuple[bool | None, Reason, str]:
+    """Nothing else in an Ingress says that a controller has taken it; a few that do give no address."""
+    if ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress"):
+        return True, Reason.INGRESS_CREATED, f"an Ingress leads {host} to the service"
+    pending = "no ingress controller has given the Ingress an address; check spec.expose.ingress.className"
+    return None, Reason.INGRESS_PENDING, pending
 
 
 def _route(host: str, route: Mapping[str, Any] | None) -> tuple[bool | None, Reason, str]:
