@@ -185,8 +185,8 @@ class ScalingSpec(CheckedModel):
     max_replicas: int = Field(ge=1, le=10_000, description="Most replicas.")
     mode: ScalingMode = Field(
         default=ScalingMode.APPLY,
-        description="Apply decisions, or only report them and leave replicas as they are, within bounds or not; a "
-        "canary keeps as many as there are when it begins.",
+        description="Apply decisions, or only report them and leave replicas as they are, within bounds or not; "
+        "what is added to its Deployment during a canary, up to maxReplicas, or taken away, both tracks share.",
     )
     behavior: ScalingBehavior = Field(
         default=ScalingBehavior(),

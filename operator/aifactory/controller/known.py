@@ -31,7 +31,10 @@ from aifactory.status.rollout import recalled, told
 
 @dataclass(slots=True)
 class KnownRole:
-    """One role, and what its replicas are decided by; `left` is how many the last reconcile left behind."""
+    """One role, and what its replicas are decided by; `left` is how many the last reconcile left behind.
+
+    `beside` a canary it wanted so many, and left so many of both tracks; None also if it did not end.
+    """
 
     role: Role
     memory: Memory = field(default_factory=Memory)
@@ -40,6 +43,7 @@ class KnownRole:
     readings: ServiceReadings | None = None
     decision: Decision | None = None
     left: int | None = None
+    beside: tuple[int, int] | None = None
     missed_at: float | None = None
     template: str = ""
 
@@ -63,6 +67,17 @@ class KnownRole:
             return
         if group.workload.replicas not in (self.left, self.decision.to):
             self.decision = None
+
+    def followed(self, observed: Observed) -> int | None:
+        """Replicas that are somebody else's beside a canary: as many as were wanted, and what was added since.
+
+        Who insists on more stable ones than a step leaves adds to them again and again, and gets no more than the most.
+        """
+        both, scaling = _of_both(self.role.name, observed), self.role.spec.scaling
+        if not self.role.spec.recommends or scaling is None or self.beside is None or both is None:
+            return None
+        wanted, left = self.beside
+        return max(0, min(wanted + both - left, max(wanted, scaling.max_replicas)))
 
     def settle(self, group: Group) -> None:
         """Remember the template that the workload's controller has seen, which a change of replicas leaves as it is."""
@@ -111,7 +126,7 @@ class Known:
             if one.role.name in before:
                 former = before[one.role.name]
                 one.memory, one.readings, one.left = former.memory, former.readings, former.left
-                one.template = former.template
+                one.template, one.beside = former.template, former.beside
 
     def recall(self, now: float) -> None:
         """Learn from the status what an operator before this one has learned."""
@@ -149,11 +164,13 @@ class Known:
 
     def replicas(self, observed: Observed, now: float) -> Mapping[RoleName, int]:
         """Replicas of each role from now on, its canary included."""
+        found: dict[RoleName, int] = {}
         for one in self.roles:
-            one.yield_to(observed.group(one.role.name))
-        return {
-            one.role.name: self._replicas(one, whole(one.role.name, observed, self.status), now) for one in self.roles
-        }
+            name = one.role.name
+            one.yield_to(observed.group(name))
+            found[name] = self._replicas(one, whole(name, observed, self.status, one.followed(observed)), now)
+            one.beside = None
+        return found
 
     def stage(self, observed: Observed, replicas: Mapping[RoleName, int], now: float) -> Staged:
         """Where the canary goes; nowhere while the service is frozen."""
@@ -177,11 +194,13 @@ class Known:
         before = recalled(self.status.rollout)
         return before.measured_since if before else None
 
-    def left(self, observed: Observed) -> None:
-        """What there is after a reconcile; other replicas than these are somebody else's, but for those of a canary."""
+    def left(self, observed: Observed, wanted: Mapping[RoleName, int]) -> None:
+        """What there is after a reconcile that `wanted` so many; other replicas than these are somebody else's."""
         for one in self.roles:
             workload = observed.group(one.role.name).workload
             one.left = workload.replicas if workload and observed.canary.workload is None else None
+            both = _of_both(one.role.name, observed)
+            one.beside = None if both is None else (wanted[one.role.name], both)
 
     def _replicas(self, one: KnownRole, group: Group, now: float) -> int:
         decided = one.decision.to if one.decision is not None and one.role.spec.scales else None
@@ -212,3 +231,9 @@ class Known:
         """Pods and the requests they hold, as far as it was read."""
         read = (one.readings for one in self.roles if one.readings is not None)
         return {name: held for readings in read for name, held in readings.in_flight.items()}
+
+
+def _of_both(role: RoleName, observed: Observed) -> int | None:
+    """Replicas of both tracks, None without a canary."""
+    stable, canary = observed.group(role).workload, observed.canary.workload
+    return stable.replicas + canary.replicas if stable and canary else None

@@ -150,7 +150,7 @@ class Reconciler:
         staged = known.stage(observed, replicas, self._clock())
         changed = await self._apply(known, observed, replicas, staged)
         after = self._store.observe(key) if changed else observed
-        known.left(after)
+        known.left(after, replicas)
         if not observed.exists and changed and known.refused is None:
             return "created", SETTLE_SECONDS
         await self._report(known, after, replicas, raw, before)

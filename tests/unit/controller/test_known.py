@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
-from aifactory.api.status import InferenceServiceStatus
+from aifactory.api.status import InferenceServiceStatus, ReplicasStatus
 from aifactory.autoscale.decision import Decision, DecisionReason
 from aifactory.autoscale.memory import Memory
 from aifactory.controller.known import Known
@@ -153,8 +153,9 @@ def asked_for(*seen: int) -> list[int]:
     found = []
     for count in seen:
         observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=count))})
-        found.append(service.replicas(observed, 0.0)[RoleName.MODEL_SERVER])
-        service.left(observed)
+        wanted = service.replicas(observed, 0.0)
+        found.append(wanted[RoleName.MODEL_SERVER])
+        service.left(observed, wanted)
     return found
 
 
@@ -176,3 +177,41 @@ def test_replicas_of_somebody_else_are_left_alone_within_the_bounds() -> None:
     assert asked_for(3, 5, 5) == [3, 5, 5]
     assert asked_for(3, 9, 9) == [3, 6, 6]
     assert asked_for(3, 1, 1) == [3, 2, 2]
+
+
+def beside_canary(mode: str, *added: int) -> list[int]:
+    """Replicas after somebody added these to the Deployment while a canary of one replica serves beside three."""
+    service = known("vllm", scaling={"minReplicas": 2, "maxReplicas": 6, "mode": mode})
+    service.status = InferenceServiceStatus(replicas=ReplicasStatus(desired=4))
+    stable, found = 3, []
+    for more in (0, *added):
+        stable += more
+        service.follow(service.service)
+        observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(stable))}, Group(Workload(1)))
+        wanted = service.replicas(observed, 0.0)
+        found.append(wanted[RoleName.MODEL_SERVER])
+        stable = found[-1] - 1
+        service.left(Observed({}, {RoleName.MODEL_SERVER: Group(Workload(stable))}, observed.canary), wanted)
+    return found
+
+
+def test_replicas_that_somebody_adds_during_a_canary_are_shared_by_both_tracks_where_they_are_theirs() -> None:
+    assert beside_canary("Recommend", 2, 0, -4, -1) == [4, 6, 6, 2, 1]
+
+
+def test_who_insists_on_more_than_a_step_leaves_gets_no_more_than_the_most_replicas() -> None:
+    assert beside_canary("Recommend", 2, 2, 2) == [4, 6, 6, 6]
+
+
+def test_replicas_that_somebody_adds_during_a_canary_are_put_back_where_the_operator_scales() -> None:
+    assert beside_canary("Apply", 2, 0) == [4, 4, 4]
+
+
+def test_a_reconcile_that_did_not_end_has_nobody_elses_replicas() -> None:
+    service = known("vllm", scaling={"minReplicas": 2, "maxReplicas": 6, "mode": "Recommend"})
+    service.status = InferenceServiceStatus(replicas=ReplicasStatus(desired=4))
+    before = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(4))}, Group(Workload(1)))
+    service.left(before, service.replicas(before, 0.0))
+    service.replicas(before, 0.0)
+    after = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(3))}, Group(Workload(1)))
+    assert service.replicas(after, 0.0)[RoleName.MODEL_SERVER] == 4
