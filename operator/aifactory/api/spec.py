@@ -277,8 +277,8 @@ class InferenceServiceSpec(CheckedModel):
 
     @property
     def wakes(self) -> bool:
-        """A request brings a replica back where there is none, unless replicas are somebody else's to decide."""
-        return self.may_sleep and not self.recommends
+        """A request brings a replica back where there is none."""
+        return self.may_sleep and self.scales
 
     @property
     def scales(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aifactory.api.scaling import ScaleToZero, ScalingFallback, ScalingSpec
+from aifactory.api.scaling import ScaleToZero, ScalingFallback, ScalingMode, ScalingSpec
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.zero import UNATTENDED_SECONDS, activated
@@ -121,6 +121,12 @@ def test_without_replicas_signals_have_nothing_to_say() -> None:
     for said in (idle(pods=0), readings(pods=0, waiting=50.0), None):
         decision = seen.see(said, 3600)
         assert (decision.to, decision.reason) == (0, DecisionReason.SCALED_TO_ZERO)
+
+
+def test_a_decision_for_no_replica_promises_none_as_only_mode_apply_brings_one_back() -> None:
+    for mode in ScalingMode:
+        decision = watch(NONE, SLEEPS.model_copy(update={"mode": mode})).see(None)
+        assert decision.message == "0 replicas: nobody asks, and none is needed until somebody does"
 
 
 def test_a_woken_service_stays_until_it_has_served_and_nobody_asks_again() -> None:

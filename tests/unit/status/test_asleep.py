@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aifactory.autoscale.decision import DecisionReason
 from aifactory.observed import Group
 
@@ -102,3 +103,11 @@ def test_no_replicas_that_were_asked_for_are_still_none() -> None:
     life = Life(replicas=0)
     life.look(NO_REPLICA)
     assert condition(life.status, "Ready").message == "0 replicas are asked for; no request is answered"
+
+
+@pytest.mark.parametrize("spec", [{"mode": "Paused"}, {"scaling": {**SLEEPS["scaling"], "mode": "Recommend"}}])
+def test_a_sleeping_service_that_no_request_wakes_promises_nothing(spec: dict[str, Any]) -> None:
+    life = asleep()
+    life.edit(**{**SLEEPS, **spec})
+    life.look(NO_REPLICA, activator=HOLDS, decision=decision(0, 0, DecisionReason.SCALED_TO_ZERO))
+    assert not [found for found in life.status.conditions if "the next request" in found.message]
