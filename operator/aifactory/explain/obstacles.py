@@ -35,8 +35,6 @@ _ADVICE: Mapping[str, str] = {
     R.RECOMMEND_ONLY: "set spec.scaling.mode to Apply",
     R.PLAN_ONLY: "set spec.mode to Active",
     R.PAUSED: "set spec.mode to Active",
-    R.OBJECTIVES_MET: "requests that were too late count for an hour: if this comes again and again, raise "
-    "minReplicas, or replicas where they are fixed",
     R.STARTUP_TIMEOUT: "raise runtime.startupTimeout, or look at the engine's log",
     R.CONTAINER_CRASHING: "look at the log of the container",
     R.NO_TOKENS: "read the log of the engine, then delete its pods one by one: each is replaced",
@@ -75,25 +73,47 @@ def _stands_in_the_way(condition: Condition) -> bool:
 
 
 def _advice(reason: str, status: InferenceServiceStatus, service: InferenceService | None) -> str:
+    if reason == R.OBJECTIVES_MET:
+        return f"requests that were too late count for an hour: if this comes again and again, {_always_more(service)}"
     if reason not in _MISSED:
         return _ADVICE.get(reason, "")
     less = "; or raise slo.completeWithin, or send less at once" * (reason == R.BACKLOG_LATE)
     return _more(status, service) + less
 
 
+def _always_more(service: InferenceService | None) -> str:
+    """How there come to be more replicas before they are missed."""
+    if service is None:
+        return "raise minReplicas, or replicas where they are fixed"
+    if not _scaled(service):
+        return "raise replicas"
+    if mode := _adds_none(service):
+        return f"keep more replicas than there were: mode {mode} leaves their number to you"
+    return "raise minReplicas"
+
+
 def _more(status: InferenceServiceStatus, service: InferenceService | None) -> str:
     """How there come to be more replicas."""
-    found = [role.spec.scaling for role in roles(service)] if service else []
-    modes = {scaling.mode for scaling in found if scaling}
-    if service and not modes:
+    if service and not _scaled(service):
         return "raise replicas, or set spec.scaling so that they follow the objectives"
-    idle = ScalingMode.RECOMMEND if modes == {ScalingMode.RECOMMEND} else service.spec.mode if service else Mode.ACTIVE
-    if idle is not Mode.ACTIVE:
-        return f"see how many replicas the decision in force asks for: mode {idle} does not add them"
+    if service and (mode := _adds_none(service)):
+        return f"see how many replicas the decision in force asks for: mode {mode} does not add them"
     decisions = [scaling.decision for scaling in (status.scaling, *(role.scaling for role in status.roles)) if scaling]
     if any(decision.reason in _ON_THEIR_WAY for decision in decisions if decision):
         return "wait: more replicas have been asked for"
     return "see above why each signal asks for no more replicas"
+
+
+def _scaled(service: InferenceService) -> set[ScalingMode]:
+    """The modes of roles whose replicas are not fixed."""
+    return {scaling.mode for role in roles(service) if (scaling := role.spec.scaling)}
+
+
+def _adds_none(service: InferenceService) -> str:
+    """The mode in which decisions are only reported; empty where they are not."""
+    if _scaled(service) == {ScalingMode.RECOMMEND}:
+        return ScalingMode.RECOMMEND
+    return service.spec.mode if service.spec.mode is not Mode.ACTIVE else ""
 
 
 def _shortened(condition: Condition, status: InferenceServiceStatus) -> Condition:

@@ -367,9 +367,26 @@ def test_a_spent_error_budget_stands_in_the_way_while_objectives_are_met() -> No
 In the way:
   SLOMet is True (ObjectivesMet): every objective that is measured is met; but the error budget of the last hour is \
 overdrawn: timeToFirstToken by 50.0%
-    -> requests that were too late count for an hour: if this comes again and again, raise minReplicas, or replicas \
-where they are fixed"""
+    -> requests that were too late count for an hour: if this comes again and again, raise minReplicas"""
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "remedy"),
+    [
+        ({"replicas": 1}, "raise replicas"),
+        (SCALING, "raise minReplicas"),
+        (
+            {"scaling": {"maxReplicas": 8, "mode": "Recommend"}},
+            "keep more replicas than there were: mode Recommend leaves their number to you",
+        ),
+    ],
+    ids=["fixed", "Apply", "Recommend"],
+)
+def test_a_spent_error_budget_is_cured_by_whoever_sets_replicas(spec: dict[str, Any], remedy: str) -> None:
+    life = Life(**spec)
+    life.look(workload(1), *serving(), readings=SPENT, decision=decision(1, 1) if "scaling" in spec else None)
+    assert f"if this comes again and again, {remedy}\n" in f"{told(life)}\n"
 
 
 def test_an_error_budget_that_is_just_used_up_is_not_overdrawn() -> None:
