@@ -136,8 +136,10 @@ SCHEDULE = {"name": "night", "start": "22:00", "end": "06:00", "maxReplicas": 1}
         ({"accelerator": {"product": "NVIDIA-B200"}}, "the service has GPUs NVIDIA-B200, but engine"),
         ({"scaling": {"minReplicas": 0, "maxReplicas": 2}}, "spec.scaling.minReplicas is 0, but one replica always"),
         ({"scaling": {"maxReplicas": 2, "schedules": [SCHEDULE]}}, "spec.scaling.schedules count for nothing here"),
+        ({"scaling": {"maxReplicas": 2, "mode": "Recommend"}}, "spec.scaling.mode is Recommend, but decisions are"),
+        ({"mode": "Plan"}, "spec.mode is Plan, but decisions are carried out here"),
     ],
-    ids=["GPUs", "model", "product", "zero", "schedules"],
+    ids=["GPUs", "model", "product", "zero", "schedules", "Recommend", "Plan"],
 )
 def test_what_is_simulated_otherwise_than_the_service_is_noted_beside_the_result(
     tmp_path: Path, trace: Path, spec: dict[str, object], said: str
