@@ -8,34 +8,27 @@ from collections import Counter
 from collections.abc import Collection
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
 
-from aifactory.api import GROUP
+from aifactory import given
 from aifactory.api.factory import KIND as FACTORY_KIND
 from aifactory.api.factory import NO_MIRRORS, AIFactory, Mirrors
 from aifactory.api.inferenceservice import KIND, InferenceService
 from aifactory.api.modelcache import KIND as CACHE_KIND
 from aifactory.api.modelcache import ModelCache
-from aifactory.api.schema import DEFINITIONS
 from aifactory.api.schema import crds as all_crds
 from aifactory.cache.children import render as render_cache
-from aifactory.lint import is_ours, problems
-from aifactory.manifest import Document, ManifestError, read_manifest
 from aifactory.preview import told
 from aifactory.render import OPTIONAL
 from aifactory.render import render as render_children
 from aifactory.runtimes.activator import ACTIVATOR_METRICS_PORT, ACTIVATOR_PORT
-from aifactory.settings import Settings
 
 Files = Annotated[
     list[str], typer.Option("-f", "--filename", metavar="FILE", help="Manifest, or - for stdin; may be repeated.")
 ]
-
-_TROUBLE = 2
-"""Exit code of commands where 1 is an answer."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -70,8 +63,8 @@ def render(
     pod_monitor: Annotated[bool, typer.Option(help="As in a cluster with the Prometheus Operator.")] = False,
 ) -> None:
     """Print the objects that the operator makes of each of ours, without a cluster."""
-    documents = _documents(filename)
-    _refuse(documents)
+    documents = given.documents(filename)
+    given.refuse(documents)
     served = {kind for kind in OPTIONAL if pod_monitor or kind != "PodMonitor"}
     factories = [AIFactory.model_validate(one.data) for one in documents if one.data["kind"] == FACTORY_KIND]
     mirrors = factories[-1].spec.mirrors if factories else NO_MIRRORS
@@ -85,18 +78,18 @@ def _children(manifest: dict[str, Any], served: Collection[str], mirrors: Mirror
     if manifest["kind"] == FACTORY_KIND:
         return []
     if manifest["kind"] == CACHE_KIND:
-        image = Settings().download_image
+        image = given.settings().download_image
         return render_cache(ModelCache.model_validate(manifest), image, served=served, mirrors=mirrors)
     service = InferenceService.model_validate(manifest)
-    activation = Settings().activation if service.spec.may_sleep else None
+    activation = given.settings().activation if service.spec.may_sleep else None
     return render_children(service, {}, served=served, activation=activation)
 
 
 @app.command()
 def lint(filename: Files) -> None:
     """Check objects of ours as strictly as the API server does, without a cluster; exit 1 on any problem."""
-    documents = _documents(filename)
-    _refuse(documents)
+    documents = given.documents(filename)
+    given.refuse(documents)
     counts = Counter(document.data["kind"] for document in documents)
     told = ", ".join(f"{count} {kind if count == 1 else _several(kind)}" for kind, count in counts.items())
     typer.echo(f"{told}: no problems", err=True)
@@ -115,11 +108,12 @@ def diff(filename: Files) -> None:
     from aifactory.cluster.compare import compare  # the Kubernetes client takes a second to import
     from aifactory.cluster.connect import CannotConnectError, connected
 
-    manifests = _services(filename, _TROUBLE)
+    manifests = given.services(filename, given.TROUBLE)
+    activation = given.settings().activation
     try:
-        found = asyncio.run(connected(lambda client: compare(client, manifests, time.time(), Settings().activation)))
+        found = asyncio.run(connected(lambda client: compare(client, manifests, time.time(), activation)))
     except CannotConnectError as error:
-        _fail(str(error), _TROUBLE)
+        given.fail(str(error), given.TROUBLE)
     for (namespace, name), planned in found.items():
         typer.echo("\n".join(told(f"{KIND} {namespace}/{name}", planned)))
     raise typer.Exit(any(planned.changes for planned in found.values()))
@@ -140,13 +134,13 @@ def explain(
 
     named = re.fullmatch(_KEY, service)
     if named is None:
-        _fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama", _TROUBLE)
+        given.fail(f"{service!r} is not NAMESPACE/NAME, such as default/llama", given.TROUBLE)
     try:
         found = asyncio.run(connected(lambda client: read(client, (named[1], named[2]))))
     except NotFoundError as error:
-        _fail(str(error))
+        given.fail(str(error))
     except CannotConnectError as error:
-        _fail(str(error), _TROUBLE)
+        given.fail(str(error), given.TROUBLE)
     typer.echo(explained(found, time.time()))
 
 
@@ -180,9 +174,9 @@ def simulate(
     """Replay a trace against a simulated service: the operator's decisions beside those of other autoscalers."""
     from aifactory.simulate import command, report  # what `run` and the other commands do not need
 
-    services = _services(filename)
+    services = given.services(filename)
     if len(services) != 1:
-        _fail(f"{len(services)} {KIND}s in {', '.join(filename)}; give one")
+        given.fail(f"{len(services)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
         trace, policy or [], more_policies or [], engine, startup, seed, rate_scale, input_tokens, output_tokens, plot,
         scrape_interval, tick, metrics_window, initial_replicas, gpus,
@@ -193,7 +187,7 @@ def simulate(
             typer.echo(f"note: {warning}", err=True)
         results, oracle = command.simulate(service, options)
     except command.SimulateError as error:
-        _fail(str(error))
+        given.fail(str(error))
     if as_json:
         typer.echo(json.dumps(report.as_json(results, oracle)))
     else:
@@ -204,10 +198,18 @@ def simulate(
 
 @app.command()
 def run() -> None:
-    """Start the operator; settings come from environment variables AIFACTORY_*."""
-    from aifactory.controller.run import run as run_operator  # kopf takes a second to import
+    """Start the operator; settings come from environment variables AIFACTORY_*.
 
-    run_operator()
+    Exit code 2 when a setting, the kubeconfig or the port is of no use.
+    """
+    from aifactory.cluster.connect import CannotConnectError
+    from aifactory.controller.run import CannotListenError  # kopf takes a second to import
+    from aifactory.controller.run import run as run_operator
+
+    try:
+        run_operator(given.settings())
+    except (CannotConnectError, CannotListenError) as error:
+        given.fail(str(error), given.TROUBLE)
 
 
 @app.command(hidden=True)
@@ -253,43 +255,6 @@ def version() -> None:
 
 
 _KEY = r"([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)"
-
-
-def _documents(filenames: list[str], code: int = 1) -> list[Document]:
-    """The objects of ours in some files; ends the program with `code` if one cannot be read or none is in them."""
-    try:
-        documents = [document for name in filenames for document in read_manifest(name) if is_ours(document.data)]
-    except ManifestError as error:
-        _fail(str(error), code)
-    if not documents:
-        *kinds, last = DEFINITIONS
-        _fail(f"no {', '.join(kinds)} or {last} of {GROUP} in {', '.join(filenames)}", code)
-    return documents
-
-
-def _services(filenames: list[str], code: int = 1) -> list[dict[str, Any]]:
-    """The InferenceServices in some files; ends the program with `code` when one is wrong or there is none."""
-    found = _documents(filenames, code)
-    documents = [document for document in found if document.data.get("kind") not in (CACHE_KIND, FACTORY_KIND)]
-    if not documents:
-        _fail(f"no {KIND} in {', '.join(filenames)}", code)
-    _refuse(documents, code)
-    return [document.data for document in documents]
-
-
-def _refuse(documents: list[Document], code: int = 1) -> None:
-    lines = []
-    for document in documents:
-        for problem in problems(document.data):
-            lines.append(f"{document.source}:{document.line(problem.location)}: {problem}")
-    if lines:
-        typer.echo("\n".join(lines))
-        raise typer.Exit(code)
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)
 
 
 def _dump(document: object) -> str:

@@ -16,6 +16,8 @@ from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, Definition, obj
 from aifactory.manifest import Location
 
 _LONGEST_VALUE = 60
+# Errors whose messages are our own.
+_SPEAKING = ("rule", "value_error")
 _BY_CACHE = "is fetched by a ModelCache: make one and name it in modelCache"
 # Fields that users look for where they are not.
 _ELSEWHERE = {("spec", "model", "source", name): _BY_CACHE for name in ("s3", "oci")}
@@ -77,13 +79,16 @@ def _message(details: ErrorDetails, schema: dict[str, Any]) -> str:
     purpose = _schema_at(schema, details["loc"]).get("description", "")
     if details["type"] == "missing":
         return f"is required. {purpose}".rstrip()
-    text = re.sub(r"^\w+ should", "must", details["msg"].removeprefix("Value error, "))
-    if details["type"] in ("rule", "value_error"):
-        return text
-    value = details["input"]
-    if isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST_VALUE:
-        text += f", not {value!r}"
-    return f"{text}. {purpose}".rstrip(". ") + "."
+    if details["type"] in _SPEAKING:
+        return must(details)
+    return f"{must(details)}. {purpose}".rstrip(". ") + "."
+
+
+def must(details: ErrorDetails) -> str:
+    """What must be so of a value, such as `must be a valid integer, not 'x'`."""
+    text, value = re.sub(r"^\w+ should", "must", details["msg"].removeprefix("Value error, ")), details["input"]
+    short = isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST_VALUE
+    return f"{text}, not {value!r}" if short and details["type"] not in _SPEAKING else text
 
 
 def _schema(definition: Definition) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from aifactory.api.meta import LabelKey, LabelValue
 from aifactory.runtimes.activator import OPERATOR_IMAGE, OPERATOR_URL, Activation
 
+ENVIRONMENT = "AIFACTORY_"
+
 
 def _words(value: object) -> object:
     """The parts of a text with commas."""
@@ -27,7 +29,7 @@ def _labels(value: object) -> object:
 class Settings(BaseSettings):
     """Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="AIFACTORY_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT, frozen=True)
 
     prometheus_url: str = Field(
         default="http://prometheus.aifactory-system.svc:9090", description="Where the signals are read."

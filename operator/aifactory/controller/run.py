@@ -15,6 +15,7 @@ import kopf
 
 from aifactory.cluster.caches import CacheStore
 from aifactory.cluster.client import ApiError, Client
+from aifactory.cluster.connect import connect
 from aifactory.cluster.kinds import CACHES, SERVICES, Key
 from aifactory.cluster.listing import refresh
 from aifactory.cluster.store import Store
@@ -209,30 +210,52 @@ class Operator:
         logger.warning("%s/%s: %s: %s; again in %.1f s", *key, type(error).__name__, error, delay, exc_info=error)
 
 
+class CannotListenError(Exception):
+    """The port is taken."""
+
+
 async def operate(settings: Settings) -> None:
     """Run the operator until SIGINT or SIGTERM.
 
     Raises:
+        aifactory.cluster.connect.CannotConnectError: if there is no cluster to talk to.
+        CannotListenError: if the port is taken.
         aifactory.controller.lease.LeaseLostError: if another operator may have taken over.
     """
     _end_at_sigterm()
     metrics = Metrics()
-    client = await Client.connect(metrics.observe_request)
-    operator = Operator(settings, client, metrics)
-    runner = await http.serve(metrics.registry, settings.port, operator.healthy, lambda: None, operator.wake)
+    client = await connect(metrics.observe_request)
+    try:
+        await _serve(Operator(settings, client, metrics))
+    finally:
+        await client.close()
+
+
+async def _serve(operator: Operator) -> None:
+    settings = operator.settings
+    try:
+        registry = operator.metrics.registry
+        runner = await http.serve(registry, settings.port, operator.healthy, lambda: None, operator.wake)
+    except OSError as error:
+        raise CannotListenError(
+            f"AIFACTORY_PORT: port {settings.port} cannot be used: {error.strerror}; set another one"
+        ) from error
     try:
         if settings.lease_namespace is None:
             await operator.work()
         else:
-            await lease.lead(client, settings.lease_namespace, settings.lease_duration, operator.work)
+            await lease.lead(operator.client, settings.lease_namespace, settings.lease_duration, operator.work)
     finally:
         await runner.cleanup()
-        await client.close()
 
 
-def run() -> None:
-    """Entry point of `aifactory run`."""
-    settings = Settings()
+def run(settings: Settings) -> None:
+    """Entry point of `aifactory run`.
+
+    Raises:
+        aifactory.cluster.connect.CannotConnectError: if there is no cluster to talk to.
+        CannotListenError: if the port is taken.
+    """
     _spare_the_collector()
     _spare_tls_buffers()
     logs.configure(settings.log_level, settings.log_format)

@@ -1,5 +1,9 @@
 """Whoever cannot be connected is told which file or server it is about, and what to do."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +69,26 @@ def test_an_api_server_that_does_not_answer_is_named_with_the_kubeconfig(kubecon
     assert code == 2
     assert f"error: no answer from the API server {server}: " in output
     assert f"check that it runs and can be reached from here, and that kubeconfig {kubeconfig} is of" in output
+
+
+def operator(kubeconfig: Path, **settings: str) -> tuple[int, str]:
+    """A process of its own: it changes how its process logs and collects garbage."""
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), **settings}
+    command = [sys.executable, "-m", "aifactory", "run"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return result.returncode, result.stderr
+
+
+def test_an_operator_without_a_cluster_says_what_to_do(kubeconfig: Path) -> None:
+    said = f"error: kubeconfig {kubeconfig}: there is no such file; set KUBECONFIG to the file of a cluster\n"
+    assert operator(kubeconfig) == (2, said)
+
+
+def test_an_operator_whose_port_is_taken_names_the_setting(kubeconfig: Path) -> None:
+    kubeconfig.write_text(KUBECONFIG.format(server="http://127.0.0.1:9", more=""))
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = operator(kubeconfig, AIFACTORY_PORT=str(port))
+    assert code == 2
+    assert output.startswith(f"error: AIFACTORY_PORT: port {port} cannot be used: ")
+    assert output.count("\n") == 1

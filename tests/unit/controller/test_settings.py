@@ -1,8 +1,10 @@
 """The operator is configured by environment variables."""
 
 import pytest
+from aifactory.cli import app
 from aifactory.settings import Settings
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +51,17 @@ def test_a_wrong_log_level_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("AIFACTORY_LOG_LEVEL", "LOUD")
     with pytest.raises(ValidationError, match="log_level"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("TICK", "often", "must be a valid number, unable to parse string as a number, not 'often'"),
+        ("WORKERS", "0", "must be greater than or equal to 1, not '0'"),
+        ("MONITOR_LABELS", "release", "'release' is not a label; write key=value, with commas between several"),
+    ],
+)
+def test_a_wrong_setting_ends_a_command_with_its_name_and_trouble(monkeypatch, name, text, said):
+    monkeypatch.setenv(f"AIFACTORY_{name}", text)
+    result = CliRunner().invoke(app, ["run"])
+    assert (result.exit_code, result.output) == (2, f"error: AIFACTORY_{name}: {said}\n")
