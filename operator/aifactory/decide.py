@@ -7,7 +7,6 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
-from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
 from aifactory.canary import Staged
@@ -63,10 +62,10 @@ def wanted_replicas(
     if spec.scaling is None:
         return spec.initial_replicas
     if group.workload is None:
-        return max(spec.initial_replicas, _within(before.desired if before else 0, spec.scaling))
+        return max(spec.initial_replicas, spec.scaling.bounded(before.desired if before else 0))
     if spec.recommends:
         return group.workload.replicas
-    return _within(group.workload.replicas, spec.scaling) if decided is None else decided
+    return spec.scaling.bounded(group.workload.replicas) if decided is None else decided
 
 
 def plan(
@@ -173,10 +172,6 @@ def selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
         return child
     metadata = child["metadata"]
     return {**child, "metadata": {**metadata, "labels": {**monitor_labels, **metadata["labels"]}}}
-
-
-def _within(replicas: int, scaling: ScalingSpec) -> int:
-    return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
 
 
 def _id(child: Child) -> _Id:

@@ -219,6 +219,10 @@ class ScalingSpec(CheckedModel):
         """How the last replica goes, None where one stays."""
         return None if self.min_replicas else self.scale_to_zero or ScaleToZero()
 
+    def bounded(self, replicas: int) -> int:
+        """The nearest number within the two bounds."""
+        return min(max(replicas, self.min_replicas), self.max_replicas)
+
     def leaves_room(self, schedule: Schedule) -> bool:
         """The bounds that count while a schedule holds do not contradict each other."""
         low = self.min_replicas if schedule.min_replicas is None else schedule.min_replicas

@@ -102,7 +102,7 @@ class _Choice:
     signal: Signal | None = None
     limited_by: DecisionReason | None = None
     answer: Answer | None = None
-    before: int | None = None
+    moved: Moved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ class _Law:
         """
         choice, memory = self._chosen()
         if moved is not None and choice.to == self.tick.fleet.replicas:
-            choice = _Choice(choice.to, moved.reason, before=moved.before)
+            choice = _Choice(choice.to, moved.reason, moved=moved)
         return choice, memory
 
     def _chosen(self) -> tuple[_Choice, Memory]:
         tick, memory = self.tick, self.tick.memory
         current = tick.fleet.replicas
-        bounded = min(max(current, tick.scaling.min_replicas), tick.scaling.max_replicas)
+        bounded = tick.scaling.bounded(current)
         if bounded != current:
             return _Choice(bounded, DecisionReason.BOUNDS_CHANGED), memory
         if not self.answers:
@@ -218,12 +218,13 @@ class _Law:
         tick, fleet, memory = self.tick, self.tick.fleet, self.tick.memory
         recommendations = explained.recommendations(tick, self.answers)
         wanted = max((answer.replicas for answer in self.answers.values()), default=choice.to)
-        before = fleet.replicas if choice.before is None else choice.before
+        before, outside = (choice.moved.before, choice.moved.outside) if choice.moved else (fleet.replicas, None)
+        message = sentences.message(before, choice.to, choice.reason, choice.signal, recommendations, choice.answer)
         return Decision(
             from_=before,
             to=choice.to,
             reason=choice.reason,
-            message=sentences.message(before, choice.to, choice.reason, choice.signal, recommendations, choice.answer),
+            message=message if outside is None else f"{message}; {sentences.brought_within(outside)}",
             signal=choice.signal,
             limited_by=choice.limited_by,
             recommendations=recommendations,

@@ -63,7 +63,7 @@ class Memory:
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `base`: seconds
     that an unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`:
     requests wait, no token comes out; replicas were `stalled_replicas` then. `stuck` pods do so on their own, since
-    when.
+    when. `claimed` is the number that somebody else has set since the last tick.
     """
 
     basis: Basis | None = None
@@ -73,6 +73,7 @@ class Memory:
     informed_at: float = 0.0
     replicas: int | None = None
     asked: int | None = None
+    claimed: int | None = None
     changes: tuple[Change, ...] = ()
     recommended: Recommended = field(default_factory=Recommended)
     averages: Averages = field(default_factory=Averages)
@@ -97,7 +98,7 @@ class Memory:
         changed = self.replicas is not None and fleet.replicas != self.replicas
         moved = None
         if self.replicas is not None and fleet.replicas not in (self.replicas, self.asked):
-            moved = Moved.to(fleet.replicas, self.replicas, bounds)
+            moved = Moved.to(fleet.replicas, self.replicas, bounds, self.claimed)
         asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
         afresh = asleep or (moved is not None and moved.others) or other or self.basis != basis
         log = (*self.changes, Change(now, fleet.replicas - (self.replicas or 0))) if changed else self.changes
@@ -108,6 +109,7 @@ class Memory:
             watched_since=now if afresh else self.watched_since,
             informed_at=now if self.decided_at is None else self.informed_at,
             replicas=fleet.replicas,
+            claimed=None,
             changes=_merged(tuple(change for change in log if now - change.time < kept)),
             recommended=self.recommended.at(now) if self.basis == basis else Recommended(),
         )

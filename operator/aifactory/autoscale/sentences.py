@@ -85,6 +85,11 @@ def by(cause: str) -> str:
     return _BY.get(Cause(cause), "") if cause in set(Cause) else ""
 
 
+def brought_within(outside: int) -> str:
+    """What became of a number of replicas that somebody else has set."""
+    return f"they were set to {outside}, and brought within minReplicas and maxReplicas"
+
+
 def message(
     from_: int,
     to: int,

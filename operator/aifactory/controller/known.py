@@ -67,6 +67,7 @@ class KnownRole:
             return
         if group.workload.replicas not in (self.left, self.decision.to):
             self.decision = None
+            self.memory = replace(self.memory, claimed=group.workload.replicas)
 
     def followed(self, observed: Observed) -> int | None:
         """Replicas that are somebody else's beside a canary: as many as were wanted, and what was added since.

@@ -146,13 +146,17 @@ def test_each_role_recalls_its_own() -> None:
     }
 
 
+def deployment(replicas: int) -> Observed:
+    return Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=replicas))})
+
+
 def asked_for(*seen: int) -> list[int]:
     """Replicas after each of these was seen in the Deployment, of a service for which 3 were decided."""
     service = known("vllm", scaling={"minReplicas": 2, "maxReplicas": 6})
     service.roles[0].decision = Decision(2, 3, DecisionReason.SCALE_UP, "")
     found = []
     for count in seen:
-        observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=count))})
+        observed = deployment(count)
         wanted = service.replicas(observed, 0.0)
         found.append(wanted[RoleName.MODEL_SERVER])
         service.left(observed, wanted)
@@ -167,7 +171,7 @@ def test_a_decision_that_begins_with_replicas_of_somebody_else_is_carried_out() 
     service = known("vllm", scaling={"minReplicas": 7, "maxReplicas": 9})
     (one,) = service.roles
     one.left = 3
-    observed = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=5))})
+    observed = deployment(5)
     service.decide(Snapshot(10.0, 60.0), observed, 10.0)
     assert service.replicas(observed, 10.0)[RoleName.MODEL_SERVER] == 7
     assert one.decision is not None
@@ -215,3 +219,23 @@ def test_a_reconcile_that_did_not_end_has_nobody_elses_replicas() -> None:
     service.replicas(before, 0.0)
     after = Observed({}, {RoleName.MODEL_SERVER: Group(Workload(3))}, Group(Workload(1)))
     assert service.replicas(after, 0.0)[RoleName.MODEL_SERVER] == 4
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [
+        (9, "3 -> 6 replicas: someone else changed the replicas of the Deployment, which count from now on; they were "
+            "set to 9, and brought within minReplicas and maxReplicas"),
+        (5, "3 -> 5 replicas: someone else changed the replicas of the Deployment, which count from now on"),
+    ],
+)  # fmt: skip
+def test_replicas_of_somebody_else_are_told_with_the_number_that_was_beyond_the_bounds(claimed: int, said: str) -> None:
+    service = known("vllm", scaling={"minReplicas": 2, "maxReplicas": 6})
+    (one,), there = service.roles, 3
+    for seconds, asked in ((10.0, 3), (25.0, claimed), (40.0, None)):
+        service.decide(Snapshot(seconds, 60.0), deployment(there), seconds)
+        wanted = service.replicas(deployment(there if asked is None else asked), seconds)
+        there = wanted[RoleName.MODEL_SERVER]
+        service.left(deployment(there), wanted)
+    assert one.decision is not None
+    assert (one.decision.reason, one.decision.message) == (DecisionReason.ADOPTED_REPLICAS, said)
