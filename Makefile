@@ -97,11 +97,11 @@ kind-down: install ## Remove the kind cluster
 	$(KIND) down
 
 .PHONY: demo
-demo: kind-up ## Show the operator scale simulated GPU model servers under load
+demo: kind-up ## Show the operator scale simulated GPU model servers under load, on the kind cluster (kind-up)
 	$(BIN)/python -m tests.demo
 
 .PHONY: demo-down
-demo-down: kind-down ## Remove everything the demo made
+demo-down: kind-down ## Remove what the demo made, which is the whole kind cluster: the same as kind-down
 
 .PHONY: bench-reconcile
 bench-reconcile: install ## Measure reconcile speed and memory against the control plane's own limit

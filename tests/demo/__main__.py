@@ -13,6 +13,7 @@ from tests.e2e.kube import Kube, KubeError, path
 from tests.e2e.load import Load
 from tests.e2e.waiting import wait_until
 from tests.kind.cluster import Cluster
+from tests.kind.paths import KUBECONFIG, ROOT
 
 from .scenario import ITL_SECONDS, NAMESPACE, SCENARIOS, TTFT_SECONDS, Scenario
 from .screen import Sample, Screen
@@ -133,8 +134,8 @@ def _report(runs: list[Run], console: Console, seconds: float) -> None:
         )
     console.print(table)
     console.print(
-        f"The demo took {seconds:.0f} s. The services stay: kubectl get infsvc -n {NAMESPACE}; "
-        "make demo-down removes everything."
+        f"The demo took {seconds:.0f} s. The services stay: KUBECONFIG={KUBECONFIG.relative_to(ROOT)} "
+        f"kubectl get infsvc -n {NAMESPACE}; make demo-down removes the whole cluster."
     )
 
 
