@@ -59,10 +59,12 @@ class ObjectiveStatus(Model):
         default=None, description="Observed now in the target's unit, such as 310ms, 7.05s or 2m23s."
     )
     attainment5m: Text | None = Field(
-        default=None, alias="attainment5m", description="Share of the last 5 minutes within the target."
+        default=None,
+        alias="attainment5m",
+        description="Share of the last 5 minutes within the target, read once a minute.",
     )
     attainment1h: Text | None = Field(
-        default=None, alias="attainment1h", description="Share of the last hour within the target."
+        default=None, alias="attainment1h", description="Share of the last hour within the target, read once a minute."
     )
     error_budget: Text | None = Field(
         default=None,
@@ -136,7 +138,8 @@ class InferenceServiceStatus(Model):
     )
     slo_attainment: Text | None = Field(
         default=None,
-        description="Worst objective's share of the last 5 minutes within target: column SLO of kubectl get.",
+        description="Worst objective's share of the last 5 minutes within target, read once a minute: column SLO of kubectl "
+        "get.",
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     cost: CostStatus | None = Field(default=None, description="What the service costs.")
