@@ -138,8 +138,8 @@ class InferenceServiceStatus(Model):
     )
     slo_attainment: Text | None = Field(
         default=None,
-        description="Worst objective's share of the last 5 minutes within target, read once a minute: column SLO of kubectl "
-        "get.",
+        description="Worst objective's share of the last 5 minutes within target, read once a minute: column SLO of "
+        "kubectl get.",
     )
     throughput: ThroughputStatus | None = Field(default=None, description="Rates over the metrics window.")
     cost: CostStatus | None = Field(default=None, description="What the service costs.")

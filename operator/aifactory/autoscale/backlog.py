@@ -123,13 +123,14 @@ class Backlog:
             return self
         known = replace(self, each=each)
         found, done, before = min(running + waiting, _HIGHEST), min(done, _HIGHEST), self.time
-        if before is None or not 0 <= now - before <= max(_GAP_PARTS * promise.part, readings.window_seconds):
-            return replace(known, time=now, in_flight=found, arrived=(), full_since=None, measured=False, ready=0)
-        arrived = self._binned(found - self.in_flight + done * (now - before), before, now, promise)
-        if now - before > readings.window_seconds:
+        passed = inf if before is None else now - before
+        arrived: tuple[tuple[float, float], ...] = ()
+        if before is not None and 0 <= passed <= max(_GAP_PARTS * promise.part, readings.window_seconds):
+            arrived = self._binned(found - self.in_flight + done * passed, before, now, promise)
+        if not 0 <= passed <= readings.window_seconds:
             return replace(known, time=now, in_flight=found, arrived=arrived, full_since=None, measured=False, ready=0)
         tokens = min(readings.tokens or 0.0, _HIGHEST)
-        watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, now - before)
+        watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, passed)
         return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
 
     def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:

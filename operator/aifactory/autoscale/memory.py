@@ -14,7 +14,7 @@ from .fleet import Fleet
 from .knowledge import Knowledge
 from .moved import Moved
 from .ratios import Measure
-from .recommended import Recommended
+from .recommended import MOST_ENTRIES, Recommended
 from .saved import restored, saved
 from .zero import Rest
 
@@ -32,7 +32,6 @@ _REGRET_SHARE = 0.9
 _GROWN = 1.05
 # Without a decision for this long, what is remembered of the load is history.
 _ASLEEP_SECONDS = 120.0
-_MOST_ENTRIES = 64
 _BASE = "base."
 
 
@@ -284,9 +283,9 @@ def _longest_period(behavior: ScalingBehavior) -> float:
 
 def _merged(changes: tuple[Change, ...]) -> tuple[Change, ...]:
     """Bounded: in the oldest surplus, changes of one direction count as one at their latest time."""
-    if len(changes) <= _MOST_ENTRIES:
+    if len(changes) <= MOST_ENTRIES:
         return changes
-    surplus = changes[: len(changes) - _MOST_ENTRIES + 2]
+    surplus = changes[: len(changes) - MOST_ENTRIES + 2]
     ups, downs = [c for c in surplus if c.by > 0], [c for c in surplus if c.by < 0]
     merged = [Change(group[-1].time, sum(change.by for change in group)) for group in (ups, downs) if group]
     return (*sorted(merged, key=lambda change: change.time), *changes[len(surplus) :])

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-_MOST_ENTRIES = 64
+MOST_ENTRIES = 64
+"""Of what is remembered in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Recommended:
         higher = [one for one in self.entries if one[1] > replicas]
         longer = [one for one in self.entries if one[0] > until and one[1] <= replicas]
         entries = [*higher, (until, replicas), *longer]
-        if len(entries) > _MOST_ENTRIES:
+        if len(entries) > MOST_ENTRIES:
             entries[-2:] = [(max(entries[-2][0], entries[-1][0]), entries[-2][1])]
         found = Recommended(tuple(entries), current)
         if found.highest >= current:
