@@ -47,14 +47,17 @@ def crds(
     if output is None:
         typer.echo("---\n".join(documents.values()), nl=False)
         return
-    output.mkdir(parents=True, exist_ok=True)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": sorted(documents),
     }
-    for name, text in (documents | {"kustomization.yaml": _dump(kustomization)}).items():
-        (output / name).write_text(text)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in (documents | {"kustomization.yaml": _dump(kustomization)}).items():
+            (output / name).write_text(text)
+    except OSError as error:
+        given.fail(f"--output {output}: {error.strerror}")
 
 
 @app.command()

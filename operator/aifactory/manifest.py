@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 Location = tuple[str | int, ...]
+# A document whose anchors make it longer by more values than these is no manifest but an attack, or a mistake.
+_MOST_REPEATED = 100_000
 
 
 class ManifestError(ValueError):
@@ -60,7 +62,8 @@ def read_documents(source: str, text: str) -> Iterator[Document]:
     """The objects of a manifest, those inside a `List` one by one; empty documents are left out.
 
     Raises:
-        ManifestError: if the text is not YAML, gives a key twice, or holds anything but objects.
+        ManifestError: if the text is not YAML, gives a key twice, repeats anchors without end, or holds anything but
+            objects.
     """
     try:
         for node in yaml.compose_all(text, yaml.SafeLoader):
@@ -69,12 +72,15 @@ def read_documents(source: str, text: str) -> Iterator[Document]:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}" if mark else source
         raise ManifestError(f"{place}: not YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ManifestError(f"{source}:{line}: not text: the character U+{error.character:04X} is in it") from error
     except RecursionError as error:
         raise ManifestError(f"{source}: nested too deeply, or an anchor that contains itself") from error
 
 
 def _documents(source: str, node: yaml.Node) -> Iterator[Document]:
-    _refuse_duplicates(source, node)
+    _check(source, node)
     children = dict(_children(node))
     if "kind" in children and children["kind"][1].value == "List" and "items" in children:
         for _, (_, item) in _children(children["items"][1]):
@@ -88,11 +94,25 @@ def _documents(source: str, node: yaml.Node) -> Iterator[Document]:
 
 
 def _construct(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
+    loader = _Loader("")
     try:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Keys are as they are written, as all keys of our objects are words; values that cannot be have a line."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        return {key.value: self.construct_object(value, deep) for key, value in node.value}
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
 def _children(node: yaml.Node) -> Iterator[tuple[str | int, tuple[yaml.Node, yaml.Node]]]:
@@ -103,12 +123,24 @@ def _children(node: yaml.Node) -> Iterator[tuple[str | int, tuple[yaml.Node, yam
         yield from ((index, (item, item)) for index, item in enumerate(node.value))
 
 
-def _refuse_duplicates(source: str, node: yaml.Node) -> None:
-    seen: set[str | int] = set()
-    for name, (key, value) in _children(node):
-        if not isinstance(name, str | int):
-            raise ManifestError(f"{source}:{key.start_mark.line + 1}: a key must be a word")
-        if name in seen:
-            raise ManifestError(f"{source}:{key.start_mark.line + 1}: the key {name!r} is given twice; keep one")
-        seen.add(name)
-        _refuse_duplicates(source, value)
+def _check(source: str, document: yaml.Node) -> None:
+    known: set[int] = set()
+    repeated = 0
+
+    def look(node: yaml.Node) -> None:
+        nonlocal repeated
+        repeated += id(node) in known
+        if repeated > _MOST_REPEATED:
+            line = document.start_mark.line + 1
+            raise ManifestError(f"{source}:{line}: its anchors repeat more than {_MOST_REPEATED:,} values")
+        known.add(id(node))
+        seen: set[str | int] = set()
+        for name, (key, value) in _children(node):
+            if not isinstance(name, str | int):
+                raise ManifestError(f"{source}:{key.start_mark.line + 1}: a key must be a word")
+            if name in seen:
+                raise ManifestError(f"{source}:{key.start_mark.line + 1}: the key {name!r} is given twice; keep one")
+            seen.add(name)
+            look(value)
+
+    look(document)

@@ -31,6 +31,12 @@ def test_crds_writes_the_files_that_the_repository_carries(tmp_path: Path) -> No
     assert written == {path.name: path.read_text() for path in (ROOT / "crds").iterdir()}
 
 
+def test_crds_names_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    folder = tmp_path / "taken"
+    folder.write_text("")
+    assert run("crds", "--output", str(folder)) == (1, f"error: --output {folder}: File exists\n")
+
+
 def test_render_prints_the_children_of_every_service() -> None:
     scaled = next(good for good in GOOD if good.case == "scaling with every knob").manifest
     scaled["metadata"]["name"] = "scaled"

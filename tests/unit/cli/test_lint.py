@@ -17,6 +17,10 @@ from tests.bad_objects.bad import BAD
 from tests.bad_objects.good import GOOD
 
 SMALLEST = GOOD[0].manifest
+# A billion values.
+BOMB = "0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
+)
 
 
 def lint(*arguments: str, stdin: str = "") -> tuple[int, str]:
@@ -133,6 +137,9 @@ def test_a_null_is_a_field_left_out() -> None:
         ("- just\n- a list\n", "-:1: not an object"),
         ("? [a]\n: b\n", "-:1: a key must be a word"),
         ("spec: &a [*a]\n", "-: nested too deeply"),
+        (BOMB, "-:1: its anchors repeat more than 100,000 values"),
+        ("kind: InferenceService\nspec:\n  replicas: 2020-13-45\n", "-:3: not YAML: month must be in 1..12"),
+        ("kind: InferenceService\nspec: \0\n", "-:2: not text: the character U+0000 is in it"),
     ],
 )
 def test_text_that_is_no_manifest_is_an_error_and_not_a_success(text: str, says: str) -> None:
