@@ -74,6 +74,8 @@ def render(
     children: list[dict[str, Any]] = []
     for document in documents:
         children += _children(document.data, served, mirrors)
+    if not children:
+        typer.echo(f"note: an {FACTORY_KIND} has no objects of its own", err=True)
     typer.echo("---\n".join(map(_dump, children)), nl=False)
 
 

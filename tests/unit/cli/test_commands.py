@@ -82,6 +82,14 @@ def test_render_gives_a_cache_the_mirror_of_an_aifactory_beside_it() -> None:
     assert "AIFactory" not in output
 
 
+def test_render_says_why_it_prints_nothing() -> None:
+    factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
+    assert run("render", "-f", "-", stdin=yaml.safe_dump(factory)) == (
+        0,
+        "note: an AIFactory has no objects of its own\n",
+    )
+
+
 @pytest.mark.parametrize(("command", "code"), [(("diff",), 2), (("simulate", "--trace", "load.csv"), 1)])
 def test_a_file_without_a_service_is_told_from_one_without_changes(command: tuple[str, ...], code: int) -> None:
     cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
