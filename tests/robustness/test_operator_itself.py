@@ -9,7 +9,7 @@ from aifactory.simulate.world import World
 from aifactory.status import learned
 from aifactory.status.report import dump
 
-from tests.robustness.loads import MINUTE, steps
+from tests.robustness.loads import MINUTE, steady, steps
 from tests.robustness.loop import CASES, IDLE, RAMP, Run, Watched, run, usual
 
 
@@ -94,7 +94,11 @@ def jumping(at: float, by: float) -> Callable[[Watched], None]:
     return prepare
 
 
-JUMPS = {"an hour forwards": 60 * MINUTE, "ten minutes backwards": -10 * MINUTE}
+JUMPS = {
+    "an hour forwards": 60 * MINUTE,
+    "five minutes forwards": 5 * MINUTE,
+    "ten minutes backwards": -10 * MINUTE,
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -124,3 +128,13 @@ def test_a_jump_of_the_clock_around_steps_of_load_delays_no_scale_up(at: float, 
 def test_after_a_jump_of_the_clock_replicas_that_nobody_needs_go(name: str) -> None:
     found = run(IDLE.load, replicas=4, operator=jumping(4 * MINUTE, JUMPS[name]))
     assert found.replicas(28 * MINUTE) <= 2
+
+
+@pytest.mark.parametrize("by", [MINUTE, 2 * MINUTE, 5 * MINUTE, 60 * MINUTE, -60 * MINUTE])
+def test_a_jump_of_the_clock_makes_no_replica_leave_that_would_stay(by: float) -> None:
+    """It neither ends a window before its time nor makes forgotten what had to be taken back."""
+    load = steady(2.3, 40)
+    plain = run(load, replicas=5, behavior={})
+    found = run(load, replicas=5, behavior={}, operator=jumping(20 * MINUTE + 1, by))
+    assert found.removed(20 * MINUTE) <= plain.removed(20 * MINUTE)
+    assert found.returns() <= plain.returns()

@@ -209,6 +209,18 @@ class Knowledge:
         limit = of(curve, aim)
         return max(limit or 0.0, carried) if (one.value or 0.0) <= STEERED_SHARE * aim else limit
 
+    def later(self, seconds: float) -> "Knowledge":
+        """The same, as old as it is, when the clock shows so much more."""
+        return replace(
+            self,
+            curves={signal: replace(curve, time=curve.time + seconds) for signal, curve in self.curves.items()},
+            demand=replace(self.demand, bins=tuple((start + seconds, load) for start, load in self.demand.bins)),
+            lengths=replace(self.lengths, time=self.lengths.time + seconds),
+            budget=replace(self.budget, time=self.budget.time + seconds),
+            serving_since=self.serving_since + seconds,
+            queued_at=self.queued_at + seconds,
+        )
+
     def disproved(self, load: float) -> "Knowledge":
         """Without proof that a replica carries more than `load` (tokens per second)."""
         curves = {signal: replace(curve, proven=min(curve.proven, load)) for signal, curve in self.curves.items()}

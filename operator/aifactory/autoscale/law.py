@@ -21,6 +21,7 @@ from .moved import Moved
 from .offline import seen_offline
 from .ratios import measure
 from .recommended import Recommended
+from .resumed import resumed
 from .tick import Tick
 
 # Removing fewer replicas, or a smaller share of them, is a small step.
@@ -46,7 +47,7 @@ def decide_replicas(
     spec as written, where `scaling` has other bounds for now: only a change of what is written begins a new watch.
     `promise` is what an offline service has in place of objectives.
     """
-    basis = (zero.awake(given or scaling), objectives)
+    basis, memory = (zero.awake(given or scaling), objectives), resumed(memory, now)
     if zero.asleep(scaling, fleet):
         memory, _ = memory.opened(basis, fleet, scaling, now)
         rest = memory.rest.unattended(fleet, now)

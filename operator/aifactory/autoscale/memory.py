@@ -30,8 +30,6 @@ _LONGEST_REGRET = 86_400.0
 _REGRET_SHARE = 0.9
 # Load that is this much higher than at the scale-down is the cause of the replicas that come back.
 _GROWN = 1.05
-# Without a decision for this long, what is remembered of the load is history.
-_ASLEEP_SECONDS = 120.0
 _BASE = "base."
 
 
@@ -57,7 +55,7 @@ class Regret:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All of it, bounded in size.
+    """All of it, bounded in size. It was decided last at `decided_at`, `tick` seconds after the time before.
 
     `watched_since`: beginning of the unbroken watch that a scale-down needs. `changes` newest last. `base`: seconds
     that an unloaded request takes. `left_work`: the work for which replicas were last removed. `stalled_since`:
@@ -67,6 +65,7 @@ class Memory:
 
     basis: Basis | None = None
     decided_at: float | None = None
+    tick: float = 0.0
     watched_since: float = 0.0
     blind_since: float | None = None
     informed_at: float = 0.0
@@ -98,8 +97,8 @@ class Memory:
         moved = None
         if self.replicas is not None and fleet.replicas not in (self.replicas, self.asked):
             moved = Moved.to(fleet.replicas, self.replicas, bounds, self.claimed)
-        asleep = self.decided_at is None or now - self.decided_at > max(2 * window, _ASLEEP_SECONDS)
-        afresh = asleep or (moved is not None and moved.others) or other or self.basis != basis
+        others = moved is not None and moved.others
+        afresh = self.decided_at is None or others or other or self.basis != basis
         log = (*self.changes, Change(now, fleet.replicas - (self.replicas or 0))) if changed else self.changes
         memory = replace(
             memory,

@@ -35,10 +35,9 @@ def decide_role(
     if given is None or bounds is None or group.workload is None:
         return Decided(readings, None, memory)
     fleet = Fleet.of(group, role.spec.runtime.startup_timeout, now, serial=role.name is RoleName.PREFILL)
-    past = _past(memory, now)
     promise = Promise.of(role.spec)
     own = readings.generating if role.name is RoleName.DECODE else readings
-    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, own, past, now, given, promise)
+    decision, memory = decide_replicas(bounds.applied(given), objectives, fleet, own, memory, now, given, promise)
     return Decided(readings, bounds.explained(decision), memory)
 
 
@@ -47,12 +46,3 @@ def completions(role: Role) -> tuple[Objective, ...]:
     found = completion(role.spec.slo)
     follows = role.follows is None or Signal.E2E in role.follows
     return (found,) if found and follows else ()
-
-
-def _past(memory: Memory, now: float) -> Memory:
-    """What is remembered; after the clock was set back, only what does not depend on time.
-
-    Changes that seem yet to come would count as made just now, and keep replicas from being added until then.
-    """
-    back = memory.decided_at is not None and now < memory.decided_at
-    return Memory().restored(memory.learned(), now, memory.knowledge.capability) if back else memory

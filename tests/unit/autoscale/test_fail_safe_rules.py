@@ -148,13 +148,23 @@ def test_rule_05_pods_that_were_not_scraped_begin_a_new_window() -> None:
     assert watch.see(readings(pods=3, **QUIET), 300).reason is DecisionReason.STARTUP_WINDOW
 
 
-def test_rule_05_time_in_which_nobody_decided_begins_a_new_window() -> None:
+@pytest.mark.parametrize("seconds", [75, 600, 3600, -30, -240])
+def test_rule_05_time_in_which_nobody_decided_or_that_the_clock_made_up_begins_a_new_window(seconds: float) -> None:
     """Another process led meanwhile, or the service was paused: what happened then was not watched."""
     watch = Watch(steady(3))
-    watch.see(readings(pods=3, **QUIET), 150)
-    watch.now += 600
+    watch.see(readings(pods=3, **QUIET), 270)
+    watch.now += seconds
     decision = watch.see(readings(pods=3, **QUIET), 300)
     assert (decision.to, decision.reason) == (3, DecisionReason.STARTUP_WINDOW)
+    assert watch.see(readings(pods=3, **QUIET), 30).to == 2
+
+
+def test_rule_05_ticks_that_always_are_minutes_apart_are_no_gaps() -> None:
+    watch = Watch(steady(3))
+    for _ in range(6):
+        watch.now += 135
+        decision = watch.see(readings(pods=3, **QUIET))
+    assert decision.to == 2
 
 
 def test_rule_06_a_pod_has_to_wait_for_a_while_before_it_is_a_shortage() -> None:
