@@ -101,8 +101,11 @@ class Fleet:
 
 
 def _started_at(pod: Pod) -> float:
-    """Loading begins on a node, and anew with each container."""
-    return max(pod.created_at, pod.scheduled_at or 0.0, pod.began_at or 0.0)
+    """Loading begins on a node, and anew with a container, but not with each of those that end before they serve."""
+    began = pod.began_at or 0.0
+    if pod.restarts and pod.unready_since is not None:
+        began = min(began, pod.unready_since)
+    return max(pod.created_at, pod.scheduled_at or 0.0, began)
 
 
 def _overdue(pod: Pod, timeout: float, now: float) -> bool:

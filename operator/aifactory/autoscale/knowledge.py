@@ -209,6 +209,11 @@ class Knowledge:
         limit = of(curve, aim)
         return max(limit or 0.0, carried) if (one.value or 0.0) <= STEERED_SHARE * aim else limit
 
+    @property
+    def started(self) -> bool:
+        """Replicas like these have started before."""
+        return self.startup_seconds != PRIOR_STARTUP_SECONDS
+
     def later(self, seconds: float) -> "Knowledge":
         """The same, as old as it is, when the clock shows so much more."""
         return replace(

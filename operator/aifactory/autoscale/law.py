@@ -206,13 +206,24 @@ class _Law:
         """Hold; after a long time, the fallback if it is higher."""
         tick, current, fallback = self.tick, self.tick.fleet.replicas, self.tick.scaling.fallback
         if not tick.fleet.ready:
-            return _Choice(current, DecisionReason.NO_REPLICA_READY)
+            return self._unserved()
         blind = tick.now - tick.memory.informed_at
         if fallback and blind >= fallback.after.total_seconds() and fallback.replicas > current:
             most, limit = limits.ceiling(tick.scaling, tick.fleet, tick.memory, tick.now)
             limited_by = limit if most < fallback.replicas else None
             return _Choice(min(most, fallback.replicas), DecisionReason.FALLBACK, limited_by=limited_by)
         return _Choice(current, limits.blindness(tick.readings, tick.measures))
+
+    def _unserved(self) -> _Choice:
+        """None serves. Where such replicas have started before, it may be the node, and another one may find a better."""
+        tick, current = self.tick, self.tick.fleet.replicas
+        if tick.fleet.overdue < current or not tick.memory.knowledge.started:
+            return _Choice(current, DecisionReason.NO_REPLICA_READY)
+        most, limit = limits.ceiling(tick.scaling, tick.fleet, tick.memory, tick.now)
+        if most <= current:
+            return _Choice(current, limit, limited_by=limit)
+        answer = Answer(current + 1, Cause.STAND_IN)
+        return _Choice(current + 1, DecisionReason.SCALE_UP, answer=answer)
 
     def decision(self, choice: _Choice) -> Decision:
         """The choice with everything that explains it."""

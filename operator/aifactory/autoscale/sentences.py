@@ -117,7 +117,7 @@ def _asked(reason: DecisionReason, more: bool, answer: Answer | None, to: int) -
         return []
     kept, refused = answer.cause in _KEPT, reason is DecisionReason.CONSOLIDATION_REFUSED and answer.load is not None
     matters = reason is not DecisionReason.AT_MINIMUM if kept else refused or reason is DecisionReason.SCALE_DOWN
-    if not more and not matters:
+    if not more and not matters and reason is not DecisionReason.SCALE_UP:
         return []
     load = [_load(answer.load, answer.cause, to if refused else 0)] if answer.load else []
     return [*load, _BY[answer.cause]] if kept or not load else load

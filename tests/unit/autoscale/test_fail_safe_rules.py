@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from aifactory.api.scaling import ScalingFallback
-from aifactory.autoscale.decision import DecisionReason
+from aifactory.autoscale.decision import Answer, Cause, DecisionReason
 from aifactory.autoscale.fleet import Fleet
 from aifactory.autoscale.law import decide_replicas
 from aifactory.autoscale.memory import Memory
@@ -267,6 +267,43 @@ def test_rule_07_what_does_not_start_is_stood_in_for_but_not_again_if_that_does_
     assert Watch(broken_node(131)).see(busy, 600).to > 4
     futile = Watch(broken_node(162)).see(busy, 600)
     assert (futile.to, futile.limited_by) == (5, DecisionReason.PODS_NOT_STARTING)
+
+
+def never_ready(minutes: float, *created: float) -> Fleet:
+    """Replicas that were created at these minutes, and of which none serves."""
+    pods = tuple(Pod(f"pod-{at}", 60.0 * at) for at in created)
+    workload = Workload(len(pods), total=len(pods), updated=len(pods))
+    return Fleet.of(Group(workload, pods), timedelta(minutes=30), 60.0 * minutes)
+
+
+def test_rule_07_one_stands_in_for_the_only_replica_where_such_have_started_before() -> None:
+    watch = Watch(steady(1, starts={"pod-0": 90.0}))
+    watch.see(readings(), 300)
+    watch.fleet = never_ready(131, 100)
+    decision = watch.see(None)
+    assert (decision.to, decision.answer) == (2, Answer(2, Cause.STAND_IN))
+    watch.fleet = never_ready(140, 100, 131)
+    assert watch.see(None, 600).to == 2
+    watch.fleet = never_ready(162, 100, 131)
+    futile = watch.see(None, 600)
+    assert (futile.to, futile.reason) == (2, DecisionReason.PODS_NOT_STARTING)
+
+
+def test_rule_07_nothing_stands_in_for_what_has_never_started_yet() -> None:
+    """A wrong argument or image is as wrong in another replica."""
+    decision = Watch(never_ready(131, 100)).see(None, 600)
+    assert (decision.to, decision.reason, decision.overdue_pods) == (1, DecisionReason.NO_REPLICA_READY, 1)
+
+
+@pytest.mark.parametrize(("minutes", "loading", "overdue"), [(20, 1, 0), (40, 0, 1)])
+def test_rule_07_a_container_that_ends_again_and_again_does_not_begin_a_new_start_each_time(
+    minutes: float, loading: int, overdue: int
+) -> None:
+    """The time to start counts from when it last served, or from its node."""
+    now = 60.0 * minutes
+    crashing = Pod("pod-1", 0.0, scheduled_at=0.0, restarts=4, began_at=now - 20, unready_since=5.0)
+    fleet = Fleet.of(Group(Workload(1, total=1, updated=1), (crashing,)), timedelta(minutes=30), now)
+    assert (fleet.loading, fleet.overdue) == (loading, overdue)
 
 
 @pytest.mark.parametrize(("seconds", "loading", "overdue"), [(10.0, 1, 0), (90.0, 0, 1)])
