@@ -169,8 +169,10 @@ class InferenceServiceStatus(Model):
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> "InferenceServiceStatus":
-        """The status of an object as stored; one that cannot be read, as of another version, counts as none."""
+        """The status of an object as stored; fields that cannot be read, as of another version, count as absent."""
+        stored = obj.get("status") or {}
         try:
-            return cls.model_validate(obj.get("status") or {})
-        except ValidationError:
-            return cls()
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            broken = {wrong["loc"][0] for wrong in error.errors() if wrong["loc"]}
+            return cls.model_validate({name: stored[name] for name in stored.keys() - broken} if broken else {})

@@ -54,6 +54,8 @@ def refusal(
     window = memory.knowledge.window(scaling.behavior)
     offline = any(one.signal is Signal.BACKLOG for one in measures)
     unlike = fleet.mixed and memory.regret is not None
+    silenced = readings is not None and readings.silenced
+    stalls = silenced or memory.stalled_since is not None or len(memory.stuck) > fleet.stuck
     waits_for_gpu = fleet.unschedulable > 0 and memory.shortage_at != now
     causes = {
         blindness(readings, measures): memory.knowledge.unread(measures, readings),
@@ -61,7 +63,7 @@ def refusal(
         DecisionReason.ROLLOUT_IN_PROGRESS: fleet.rolling_out or unlike,
         DecisionReason.SCALING_IN_PROGRESS: fleet.loading > 0 or waits_for_gpu,
         DecisionReason.PANIC: now < memory.panic_until,
-        DecisionReason.ENGINE_STALLED: memory.stalled_since is not None or len(memory.stuck) > fleet.stuck,
+        DecisionReason.ENGINE_STALLED: stalls,
         DecisionReason.STARTUP_WINDOW: now - memory.watched_since < window,
         DecisionReason.ARRIVALS_UNKNOWN: offline and bool(memory.backlog.in_flight) and not memory.backlog.watched,
     }

@@ -131,10 +131,11 @@ class Memory:
         now: float,
         behavior: ScalingBehavior,
     ) -> "Memory":
-        """Whether signals are known; being without one, or without a pod, for an averaging window breaks the watch."""
+        """Whether signals are known; to be without one, a pod or any token for an averaging window breaks the watch."""
         known = any(measure.state in (State.OK, State.IDLE) for measure in measures) or not fleet.ready
         informed_at = now if known else self.informed_at
-        if not measures or self.knowledge.unread(measures, readings) or (readings and fleet.unseen(readings.pods)):
+        partial = readings is not None and (fleet.unseen(readings.pods) or readings.silenced)
+        if not measures or self.knowledge.unread(measures, readings) or partial:
             blind_since = now if self.blind_since is None else self.blind_since
             return replace(self, informed_at=informed_at, blind_since=blind_since)
         missed = self.blind_since is not None and now - self.blind_since > behavior.averaging_window.total_seconds()

@@ -46,7 +46,7 @@ _WHY = {
     DecisionReason.PANIC: "fewer replicas are wanted, but load has just been rising steeply",
     DecisionReason.GPU_SHORTAGE: "pods wait for GPUs that no node has free",
     DecisionReason.PODS_NOT_STARTING: "new pods are refused or do not start, and more would not help",
-    DecisionReason.ENGINE_STALLED: "requests wait but no token comes out, which replicas do not cure",
+    DecisionReason.ENGINE_STALLED: "requests wait or run but no token comes out, which replicas do not cure",
     DecisionReason.SCALED_TO_ZERO: "nobody asks, and none is needed until somebody does",
     DecisionReason.LAST_REPLICA: "one is enough, and stays until nobody has asked for scaleToZero.after",
     DecisionReason.ACTIVATED: "requests wait for a replica",

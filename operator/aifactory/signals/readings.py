@@ -156,6 +156,11 @@ class ServiceReadings:
         return self.completed.usable if self.tokens is None else self.tokens
 
     @property
+    def silenced(self) -> bool:
+        """Requests run, and no token was made in the window, as where an engine and its gauges stand still."""
+        return self.live_tokens and bool(self.running.usable) and self.generation_tokens.usable == 0
+
+    @property
     def idle(self) -> bool:
         """Nothing runs, nothing waits, nothing was completed in the window; not every engine counts completions."""
         counts = [self.running, self.waiting]

@@ -338,6 +338,23 @@ def test_rule_08_a_stalled_engine_keeps_its_replicas() -> None:
     assert (decision.to, decision.reason) == (3, DecisionReason.ENGINE_STALLED)
 
 
+def test_rule_08_engines_that_hang_before_a_request_waits_keep_their_replicas() -> None:
+    """Their gauges stand still, too. One moment without a request, seen after that, is no idleness for long."""
+    watch = Watch(steady(3))
+    decision = watch.see(readings(pods=3, **{**QUIET, "completed": 0.0, "tokens": 0.0}), 1800)
+    assert (decision.to, decision.reason) == (3, DecisionReason.ENGINE_STALLED)
+    assert watch.see(IDLE).to == 3
+    assert watch.see(IDLE, 330).to == 2
+
+
+def test_rule_08_a_request_that_has_just_begun_is_no_engine_that_hangs() -> None:
+    """Its first token is yet to come, and nothing was made before."""
+    watch = Watch(steady(3))
+    watch.see(IDLE, 300)
+    watch.see(replace(IDLE, running=Reading(1.0, State.OK)))
+    assert watch.see(IDLE).to == 2
+
+
 def test_rule_11_replicas_changed_by_someone_else_are_adopted() -> None:
     watch = Watch(steady(3))
     watch.see(readings(pods=3, **QUIET), 600)

@@ -34,6 +34,19 @@ def test_what_cannot_be_parsed_is_ignored(text: str) -> None:
     assert recalled(ScalingStatus(learned={"bad": text, "good": "2.5"})) == {"good": 2.5}
 
 
+@pytest.mark.parametrize("bad", [{"rollout": {"step": "x"}}, {"slo": {}}, {"roles": [{"name": "other"}]}])
+def test_what_another_version_wrote_elsewhere_in_the_status_makes_nothing_forgotten(bad: dict[str, object]) -> None:
+    found = InferenceServiceStatus.of({"status": {"scaling": {"learned": {"good": "2.5"}}, **bad}})
+    assert recalled(found.scaling) == {"good": 2.5}
+    assert not found.roles
+    assert found.rollout is None
+
+
+@pytest.mark.parametrize("status", [None, [], "x", 5, {"scaling": []}, {"scaling": {"learned": {"a": None}}}])
+def test_a_status_that_is_none_recalls_nothing(status: object) -> None:
+    assert recalled(InferenceServiceStatus.of({"status": status}).scaling) == {}
+
+
 def test_a_service_without_scaling_recalls_nothing() -> None:
     assert recalled(None) == {}
 
