@@ -215,7 +215,7 @@ class _Law:
         return _Choice(current, limits.blindness(tick.readings, tick.measures))
 
     def _unserved(self) -> _Choice:
-        """None serves. Where such replicas have started before, a node may be at fault, and another replica gets another."""
+        """None serves. Where such replicas have started before, a node may be at fault, and one more gets another."""
         tick, current = self.tick, self.tick.fleet.replicas
         if tick.fleet.overdue < current or not tick.memory.knowledge.started:
             return _Choice(current, DecisionReason.NO_REPLICA_READY)
