@@ -1,7 +1,8 @@
 """A changed spec is tried on a few replicas under load: taken for all when it is as good, taken back when it is not."""
 
 from tests.e2e.conftest import Serve
-from tests.e2e.kube import Object, path
+from tests.e2e.install import GPU
+from tests.e2e.kube import Kube, Object, path
 from tests.e2e.service import TTFT_ONLY, Service, runtime
 from tests.e2e.waiting import PATIENCE
 
@@ -21,6 +22,27 @@ def test_a_canary_that_is_as_good_is_taken_for_all_replicas_without_a_lost_reque
     service.wait_ready()
     assert _rollout(service)["phase"] == "Promoted"
     service.wait("the canary has gone", lambda: len(service.pods) == 3 and not _canary(service))
+    assert all(NEW in pod["spec"]["containers"][0]["args"] for pod in service.pods)
+    summary = load.stop()
+    assert summary["failed"] == 0, summary
+    assert summary["completed"] > 0
+
+
+def test_the_only_replica_is_replaced_without_a_lost_request_where_there_are_gpus_for_two(
+    kube: Kube, namespace: str, serve: Serve
+) -> None:
+    hard = {"spec": {"hard": {f"requests.{GPU}": "2"}}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "gpus"}} | hard
+    kube.apply(path(namespace, "resourcequotas", "gpus"), quota)
+    service = serve(replicas=1, slo=TTFT_ONLY, rollout=ROLLOUT)
+    service.wait_ready()
+    load = service.load("4@1200s", "--output-tokens", "16")
+    load.wait_running()
+
+    service.edit({"runtime": runtime(args=(NEW,))})
+    service.wait("it is replaced", lambda: _rollout(service).get("phase") == "Promoted", 3 * PATIENCE)
+    service.wait("the canary has gone", lambda: len(service.pods) == 1 and not _canary(service))
+    service.wait_ready()
     assert all(NEW in pod["spec"]["containers"][0]["args"] for pod in service.pods)
     summary = load.stop()
     assert summary["failed"] == 0, summary
