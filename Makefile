@@ -116,6 +116,10 @@ bench-autoscaling: install ## Compare autoscaling policies on recorded traces, s
 bench-shapes: install ## The same on made-up loads: steps, spikes, noise, bursts and others
 	$(BIN)/python -m tests.bench.autoscaling --shapes
 
+.PHONY: bench-promises
+bench-promises: install ## What another share of requests to be attained costs on the traces
+	$(BIN)/python -m tests.bench.autoscaling --promises
+
 .PHONY: bench-hindsight
 bench-hindsight: install ## What those would need on the traces who know all but the future
 	$(BIN)/python -m tests.bench.autoscaling --hindsight

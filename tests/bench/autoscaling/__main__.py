@@ -1,14 +1,15 @@
 """`make bench-autoscaling`: all policies on both traces, with three start-up times and several seeds.
 
-With `--shapes` (`make bench-shapes`) some of them on made-up loads, with `--hindsight` (`make bench-hindsight`) what
-it takes to know everything but the future.
+With `--shapes` (`make bench-shapes`) some of them on made-up loads, with `--promises` (`make bench-promises`) what
+another share of requests to be attained costs, with `--hindsight` (`make bench-hindsight`) what it takes to know
+everything but the future.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -23,8 +24,8 @@ from aifactory.simulate.registry import ORACLE, POLICIES
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
-from .hindsight import cheapest
-from .report import Key, Run, as_json, by_load, from_json, known, markdown, summary
+from .hindsight import Cost, cheapest
+from .report import AS_MUCH, LAW, Key, Run, as_json, by_load, from_json, known, markdown, summary
 from .shapes import SHAPES, requests
 
 HERE = Path(__file__).parent
@@ -37,19 +38,22 @@ SEEDS = 5
 SHAPE_POLICIES = ("aifactory", "keda-slo", "oracle")
 SHAPE_STARTUPS = (60, 300)
 SHAPE_SEEDS = 1
-HINDSIGHT_SEEDS = 2
+PROMISES = ("98%", "99%", "99.5%", "99.8%", "99.9%")
 
 
 @cache
-def _service() -> InferenceService:
-    return InferenceService.model_validate(yaml.safe_load((HERE / "service.yaml").read_text()))
+def _service(promise: str | None) -> InferenceService:
+    manifest = yaml.safe_load((HERE / "service.yaml").read_text())
+    if promise is not None:
+        manifest["spec"]["slo"]["attainment"] = promise
+    return InferenceService.model_validate(manifest)
 
 
 @cache
-def _loaded(name: str, seed: int) -> tuple[Scenario, Capacity]:
+def _loaded(name: str, seed: int, promise: str | None = None) -> tuple[Scenario, Capacity]:
     """The first of the start-up times; how much a replica can do does not depend on it."""
     load = requests(name, seed) if name in SHAPES else _recorded_load(name, seed)
-    found = scenario(_service(), ENGINES[ENGINE], load, startup=STARTUPS[0], seed=seed)
+    found = scenario(_service(promise), ENGINES[ENGINE], load, startup=STARTUPS[0], seed=seed)
     return found, profile(found)
 
 
@@ -62,6 +66,12 @@ def run(key: Key) -> Run:
     """One policy once; a process of its own."""
     found, capacity = _loaded(key.trace, key.seed)
     return Run(key, run_policy(key.policy, replace(found, startup=key.startup), capacity).figures)
+
+
+def promised(key: Key) -> Run:
+    """The law once, for a service that promises what `key.policy` ends with."""
+    found, capacity = _loaded(key.trace, key.seed, key.policy.removeprefix(f"{LAW} "))
+    return Run(key, run_policy(LAW, replace(found, startup=key.startup), capacity).figures)
 
 
 def _keys(policies: list[str], seeds: int) -> Iterator[Key]:
@@ -77,17 +87,21 @@ def main() -> None:
     options.add_argument("--processes", type=int, default=os.cpu_count())
     options.add_argument("--policy", action="append", choices=list(POLICIES), help="leave the others as recorded")
     options.add_argument("--shapes", action="store_true", help="made-up loads in place of the traces")
+    options.add_argument("--promises", action="store_true", help="other shares of requests to be attained")
     options.add_argument("--hindsight", action="store_true", help="the best for those who know all but the future")
     chosen = options.parse_args()
     if chosen.shapes:
         _shapes(chosen.processes)
+        return
+    if chosen.promises:
+        _promises(chosen.processes)
         return
     if chosen.hindsight:
         _hindsight(chosen.processes)
         return
     runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
     keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
-    runs |= _run_all(keys, chosen.processes)
+    runs |= _run_all(run, keys, chosen.processes)
     ordered = [runs[key] for key in _keys(list(POLICIES), chosen.seeds) if key in runs]
     text = markdown(ordered, f"{ENGINE}, load x {RATE_SCALE:g}")
     print(text)
@@ -97,10 +111,10 @@ def main() -> None:
         (RESULTS / "autoscaling.json").write_text(json.dumps(as_json(ordered), indent=1) + "\n")
 
 
-def _run_all(keys: list[Key], processes: int) -> dict[Key, Run]:
+def _run_all(once: Callable[[Key], Run], keys: list[Key], processes: int) -> dict[Key, Run]:
     runs: dict[Key, Run] = {}
     with ProcessPoolExecutor(processes) as pool:
-        for done, found in enumerate(pool.map(run, keys), 1):
+        for done, found in enumerate(pool.map(once, keys), 1):
             runs[found.key] = found
             sys.stderr.write(f"\r{done} of {len(keys)} runs, last: {found.key.policy} on {found.key.trace}\033[K")
     sys.stderr.write("\n")
@@ -116,29 +130,41 @@ def _shapes(processes: int) -> None:
         for startup in SHAPE_STARTUPS
         for policy in SHAPE_POLICIES
     ]
-    text = by_load(list(_run_all(keys, processes).values()), f"{ENGINE}, made-up loads of an hour")
+    text = by_load(list(_run_all(run, keys, processes).values()), f"{ENGINE}, made-up loads of an hour")
     print(text)
     (RESULTS / "shapes.md").write_text(text)
 
 
+def _promises(processes: int) -> None:
+    """Into a table of their own, beside who promises nothing and who promises 99 % and knows the future."""
+    keys = list(_keys([f"{LAW} {promise}" for promise in PROMISES], SEEDS))
+    runs = _run_all(promised, keys, processes)
+    beside = [one for one in _recorded() if one.key.policy in ("keda-slo", ORACLE)]
+    text = summary([*runs.values(), *beside])
+    print(text)
+    (RESULTS / "promises.md").write_text(f"Attained, GPU-hours (over the oracle's), {SEEDS} seeds.\n\n{text}")
+
+
 def _hindsight(processes: int) -> None:
     """Into a table of their own, beside what the law took with the same seeds."""
-    keys = list(_keys([ORACLE], HINDSIGHT_SEEDS))
-    recorded = {run.key: run.figures.gpu_hours for run in _recorded()}
+    recorded = _recorded()
+    attained = {run.key: run.figures.attainment for run in recorded}
+    keys = list(_keys([ORACLE], SEEDS))
+    shares = [[attained[key._replace(policy=name)] for name in AS_MUCH] for key in keys]
+    best: dict[tuple[Key, str], Cost] = {}
     with ProcessPoolExecutor(processes) as pool:
-        found = dict(zip(keys, pool.map(_best, keys), strict=True))
-    rows = [
-        (key, recorded[key._replace(policy="aifactory")] / recorded[key], hours / recorded[key])
-        for key, hours in found.items()
-    ]
-    text = known(rows, HINDSIGHT_SEEDS)
+        for key, found in zip(keys, pool.map(_best, keys, shares), strict=True):
+            best |= {(key, name): cost for name, cost in zip(AS_MUCH, found, strict=True)}
+            sys.stderr.write(f"\r{len(best) // len(AS_MUCH)} of {len(keys)} traces, last: {key.trace}\033[K")
+    sys.stderr.write("\n")
+    text = known(recorded, best, SEEDS)
     print(text)
     (RESULTS / "hindsight.md").write_text(text)
 
 
-def _best(key: Key) -> float:
+def _best(key: Key, attained: list[float]) -> list[Cost]:
     found, capacity = _loaded(key.trace, key.seed)
-    return cheapest(replace(found, startup=key.startup), capacity)
+    return cheapest(replace(found, startup=key.startup), capacity, attained)
 
 
 def _recorded() -> list[Run]:

@@ -1,10 +1,12 @@
 """What it takes to know the load of the moment exactly, but not what will come, and to be set up with hindsight."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import ceil
+from math import ceil, inf
+from typing import NamedTuple
 
 from aifactory.simulate.capacity import Capacity, demand
 from aifactory.simulate.policies.base import Choice, Seen
@@ -51,21 +53,41 @@ class Knowing:
         return Choice(max(begun, *(replicas for _, replicas in self._wanted), 1))
 
 
-def cheapest(scenario: Scenario, capacity: Capacity) -> float:
-    """GPU-hours of the cheapest set-up that attains what is promised; infinite if none does."""
+class Cost(NamedTuple):
+    """Of a policy that attains what is asked for."""
+
+    gpu_hours: float
+    actions_per_hour: float
+
+
+def cheapest(scenario: Scenario, capacity: Capacity, attained: Sequence[float]) -> list[Cost]:
+    """The cheapest set-up for each share of requests (0 to 1) that is to be attained; infinite if none does."""
     load = [rate / capacity.rate for rate in demand(scenario, _BIN_SECONDS)]
-    return min(_cost(scenario, load, window, kept) for window in _WINDOWS for kept in _KEPT)
+    set_ups = [_SetUp(scenario, load, window, kept, min(attained)) for window in _WINDOWS for kept in _KEPT]
+    return [min(one.cheapest(share) for one in set_ups) for share in attained]
 
 
-def _cost(scenario: Scenario, load: Sequence[float], window: float, kept: float) -> float:
-    """With the least headroom that attains what is promised."""
-    low, high, found = 0, len(_HEADROOMS), float("inf")
-    while low < high:
-        middle = (low + high) // 2
-        policy = Knowing(load, window, kept, _HEADROOMS[middle])
-        record = World(scenario, policy, enough=scenario.attainment).run(policy.initial or 1)
-        if record.attainable >= scenario.attainment:
-            high, found = middle, record.gpu_seconds / 3600
-        else:
-            low = middle + 1
-    return found
+@dataclass(slots=True)
+class _SetUp:
+    """All headrooms of one; what attains less than `least` is of no use."""
+
+    scenario: Scenario
+    load: Sequence[float]
+    window: float
+    kept: float
+    least: float
+    _tried: dict[int, tuple[float, Cost]] = field(default_factory=dict)
+
+    def cheapest(self, attained: float) -> Cost:
+        """With the least headroom that attains it."""
+        steps = range(len(_HEADROOMS))
+        step = bisect_left(steps, attained, key=lambda one: self._try(one)[0])
+        return self._try(step)[1] if step < len(steps) else Cost(inf, inf)
+
+    def _try(self, step: int) -> tuple[float, Cost]:
+        if step not in self._tried:
+            policy = Knowing(self.load, self.window, self.kept, _HEADROOMS[step])
+            record = World(self.scenario, policy, enough=self.least).run(policy.initial or 1)
+            changes = len(record.actions) * 3600 / self.scenario.end
+            self._tried[step] = record.attainable, Cost(record.gpu_seconds / 3600, changes)
+        return self._tried[step]
