@@ -1,12 +1,14 @@
 """A changed spec is tried on a few replicas under load: taken for all when it is as good, taken back when it is not."""
 
+import pytest
+
 from tests.e2e.conftest import Serve
 from tests.e2e.install import GPU
 from tests.e2e.kube import Kube, Object, path
 from tests.e2e.service import TTFT_ONLY, Service, runtime
 from tests.e2e.waiting import PATIENCE
 
-ROLLOUT = {"maxSurge": 1, "canary": {"steps": ["30%", "60%"], "stepDuration": "15s", "minRequests": 8}}
+ROLLOUT: Object = {"maxSurge": 1, "canary": {"steps": ["30%", "60%"], "stepDuration": "15s", "minRequests": 8}}
 NEW = "--max-model-len=8192"
 
 
@@ -28,13 +30,15 @@ def test_a_canary_that_is_as_good_is_taken_for_all_replicas_without_a_lost_reque
     assert summary["completed"] > 0
 
 
+@pytest.mark.slow
 def test_the_only_replica_is_replaced_without_a_lost_request_where_there_are_gpus_for_two(
     kube: Kube, namespace: str, serve: Serve
 ) -> None:
     hard = {"spec": {"hard": {f"requests.{GPU}": "2"}}}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "gpus"}} | hard
     kube.apply(path(namespace, "resourcequotas", "gpus"), quota)
-    service = serve(replicas=1, slo=TTFT_ONLY, rollout=ROLLOUT)
+    one_step = {"canary": ROLLOUT["canary"] | {"steps": ["50%"]}}
+    service = serve(replicas=1, slo=TTFT_ONLY, rollout=ROLLOUT | one_step)
     service.wait_ready()
     load = service.load("4@1200s", "--output-tokens", "16")
     load.wait_running()
