@@ -67,6 +67,11 @@ class Pod:
         return not self.ready and not self.terminating
 
     @property
+    def placed_at(self) -> float:
+        """When it got its node, or came into being where that is not known."""
+        return max(self.created_at, self.scheduled_at or 0.0)
+
+    @property
     def unschedulable(self) -> bool:
         """No node can take it now."""
         return self.pending and self.unschedulable_since is not None

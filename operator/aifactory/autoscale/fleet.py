@@ -105,7 +105,7 @@ def _started_at(pod: Pod) -> float:
     began = pod.began_at or 0.0
     if pod.restarts and pod.unready_since is not None:
         began = min(began, pod.unready_since)
-    return max(pod.created_at, pod.scheduled_at or 0.0, began)
+    return max(pod.placed_at, began)
 
 
 def _overdue(pod: Pod, timeout: float, now: float) -> bool:
@@ -126,5 +126,5 @@ def _start(pod: Pod, timeout: float) -> float | None:
         return 0.0
     if not pod.ready or pod.ready_at is None:
         return None
-    seconds = pod.ready_at - max(pod.created_at, pod.scheduled_at or 0.0)
+    seconds = pod.ready_at - pod.placed_at
     return seconds if 0 < seconds <= timeout else 0.0

@@ -113,7 +113,7 @@ class Knowledge:
 
         Of those that served before anything was seen nobody knows that: they took no longer than starts are known to.
         """
-        known = bool(self.starts) or self.startup_seconds == PRIOR_STARTUP_SECONDS
+        known = bool(self.starts) or not self.started
         longest = inf if known else self.startup_seconds
         first = {pod: None if start is None else min(start, longest) for pod, start in fleet.starts.items()}
         return {pod: start if (before := self.starts.get(pod)) is None else before for pod, start in first.items()}

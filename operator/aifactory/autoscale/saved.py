@@ -28,7 +28,7 @@ _POSITIVE = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
 def saved(known: Knowledge) -> Mapping[str, float]:
     """All that is worth keeping, by names that `restored` knows: at most 90; nothing if nothing was learned."""
     found: dict[str, float] = {}
-    if known.startup_seconds != PRIOR_STARTUP_SECONDS:
+    if known.started:
         found["startupSeconds"] = known.startup_seconds
     if known.budget.requests:
         found |= _numbers("budget", known.budget)

@@ -84,7 +84,7 @@ def _of_stateful_sets(
     asked = wanted.get(labels.REPLICAS, "0")
     ready = sum(pod.ready and not pod.terminating for pod in pods if pod.grouped)
     leader = _leader(sets, wanted.get(labels.TEMPLATE))
-    starting = [max(pod.created_at, pod.scheduled_at or 0.0) for pod in pods if pod.grouped and pod.pending]
+    starting = [pod.placed_at for pod in pods if pod.grouped and pod.pending]
     return Workload(
         replicas=int(asked) if asked.isdecimal() else len(templates),
         updated=sum(template == wanted.get(labels.TEMPLATE) for template in templates.values()),

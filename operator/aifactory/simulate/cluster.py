@@ -113,8 +113,7 @@ class Deployment:
 
     def bounded(self, replicas: int) -> int:
         """Within the bounds of the service."""
-        scaling = self._scenario.scaling
-        return max(scaling.min_replicas, min(scaling.max_replicas, replicas))
+        return self._scenario.scaling.bounded(replicas)
 
     def run(self, now: float) -> None:
         """Bring every engine up to date."""
