@@ -14,7 +14,7 @@ def test_a_killed_operator_goes_on_where_it_was_and_removes_nothing_for_a_window
 ) -> None:
     service = serve(scaling=scaling(1, 3, scaleDown=_slowly()), slo=PATIENT)
     service.wait_ready()
-    load = service.load("14@900s", "--timeout", "300", "--max-in-flight", "2000")
+    load = service.load("18@900s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("the ramp begins", lambda: service.replicas >= 2)
     crash_leader(kube, cluster.node)
     service.wait("the ramp ends where it would have", lambda: service.replicas == 3)

@@ -14,7 +14,7 @@ def test_replicas_are_held_without_prometheus_even_when_nobody_asks_and_follow_a
 ) -> None:
     service = serve(scaling=scaling(1, 3), slo=PATIENT)
     service.wait_ready()
-    peak = service.load("14@900s", "--timeout", "300", "--max-in-flight", "2000")
+    peak = service.load("18@900s", "--timeout", "300", "--max-in-flight", "2000")
     service.wait("all replicas are added", lambda: service.replicas == 3)
 
     with scaled("prometheus", 0):
