@@ -124,6 +124,10 @@ bench-promises: install ## What another share of requests to be attained costs o
 bench-hindsight: install ## What those would need on the traces who know all but the future
 	$(BIN)/python -m tests.bench.autoscaling --hindsight
 
+.PHONY: bench-ramp
+bench-ramp: install ## All policies on the benchmark of llm-d's guide, simulated
+	$(BIN)/python -m tests.bench.autoscaling --ramp
+
 .PHONY: clean-cache
 clean-cache: install ## Delete cached build results
 	$(KIND) clean-cache

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .meta import FreeText, Model, Text
 
-LEARNED = 90
+LEARNED = 100
 # The values of DecisionReason; a new version may have more, so that the schema does not refuse others.
 _REASONS = (
     "One of ScaleUp, ScaleDown, Idle, WithinTarget, AtMaximum, AtMinimum, ScheduledMinimum, ScheduledMaximum, "

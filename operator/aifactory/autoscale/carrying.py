@@ -5,6 +5,7 @@ from dataclasses import replace
 from aifactory.signals.readings import ServiceReadings
 
 from . import sizing
+from .curve import Curve
 from .decision import Answer, Cause, Load
 from .demand import Expectation
 from .fleet import Fleet
@@ -17,6 +18,16 @@ _FAR = 0.25
 _NEAR = 0.5
 # Below this share it tells nothing at all of what a replica carries while most of its slope is assumed.
 _NOTHING = 0.05
+
+
+def tells(one: Measure, knowledge: Knowledge) -> bool:
+    """Something was learned of a signal that counts: of a cache only while it is not far from full."""
+    curve = knowledge.curves.get(one.signal)
+    return curve is not None and (one.latency or _near(one, curve))
+
+
+def _near(one: Measure, curve: Curve) -> bool:
+    return (one.ratio or 0.0) >= (_FAR if curve.known else _NEAR)
 
 
 def carried(
@@ -33,12 +44,11 @@ def carried(
         return None
     ahead = knowledge.horizon_seconds if expected.upper > now else None
     load = max(now, expected.upper)
-    ratio, known = one.ratio or 0.0, knowledge.curves[one.signal].known
-    foreseen = ratio >= (_FAR if known else _NEAR)
-    adding = Load(load, estimated, ahead) if foreseen else Load(now, estimated)
+    curve = knowledge.curves[one.signal]
+    adding = Load(load, estimated, ahead) if _near(one, curve) else Load(now, estimated)
     keeping = Load(load, trusted, ahead)
     more, fewer = (sizing.fitting(found.tokens, found.each) for found in (adding, keeping))
-    if more > fleet.replicas and (known or ratio >= _NOTHING):
+    if more > fleet.replicas and (curve.known or (one.ratio or 0.0) >= _NOTHING):
         return _answer(more, adding, fleet)
     if fewer > fleet.replicas:
         return _answer(fleet.replicas, keeping, fleet, Cause.UNPROVEN)

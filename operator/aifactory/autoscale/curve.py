@@ -2,17 +2,22 @@
 
 An engine with continuous batching spends each iteration on a fixed part and on tokens. With x tokens per second and w
 seconds of work per token, an iteration, and with it every latency that consists of iterations, takes L0 / (1 - w x).
-So 1 / latency falls on a straight line with load, which few observations determine.
+So 1 / latency falls on a straight line with load, which few observations determine. What requests hold for as long as
+they take, such as KV cache, fills with load times latency, so load / filled falls on a straight line as well.
 """
 
 from dataclasses import dataclass, replace
 from math import exp, inf
+
+from aifactory.signals.objectives import Signal
 
 # The slope is remembered for this long; the level, which follows the lengths of requests, for this long.
 _SLOPE_SECONDS = 3600.0
 _LEVEL_SECONDS = 120.0
 # Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
 _PRIOR_BUSY = 0.6
+# A cache may well be filled by requests that hardly slow each other down.
+_PRIOR_BUSY_FILLING = 0.4
 # The prior counts for as much as this many observations of a load that varies by this share.
 _PRIOR_OBSERVATIONS = 8.0
 _PRIOR_SPREAD = 0.2
@@ -47,16 +52,22 @@ class Curve:
     covariance: float = 0.0
 
     @classmethod
-    def begin(cls, load: float, latency: float, now: float) -> "Curve":
+    def begin(cls, load: float, value: float, now: float) -> "Curve":
         """From one observation (tokens per second, seconds) at `now` (epoch seconds)."""
-        return cls(now, load, 1 / latency, load, mean_load=load, mean_speed=1 / latency)
+        speed = cls.speed_of(load, value)
+        return cls(now, load, speed, load, mean_load=load, mean_speed=speed)
 
-    def observed(self, load: float, latency: float, target: float, now: float) -> "Curve":
-        """With one more observation; `target` (seconds) is what has to be kept.
+    @classmethod
+    def speed_of(cls, load: float, value: float) -> float:
+        """What falls on a straight line with load, of one observation."""
+        return 1 / value
+
+    def observed(self, load: float, value: float, target: float, now: float) -> "Curve":
+        """With one more observation; `target` is what has to be kept.
 
         However long nothing was observed, the level does not follow one alone: the first request may be a slow one.
         """
-        passed, speed = max(0.0, now - self.time), 1 / latency
+        passed, speed = max(0.0, now - self.time), self.speed_of(load, value)
         level = 1 - exp(-min(1.0, passed / _LEVEL_SECONDS))
         keep = exp(-passed / _SLOPE_SECONDS)
         weight = keep * self.weight + 1
@@ -72,13 +83,13 @@ class Curve:
             mean_speed=self.mean_speed + from_speed / weight,
             variance=kept * (self.variance + from_load**2 / weight),
             covariance=kept * (self.covariance + from_load * from_speed / weight),
-        )._proved(load, latency, target)
+        )._proved(load, value, target)
 
-    def _proved(self, load: float, latency: float, target: float) -> "Curve":
+    def _proved(self, load: float, value: float, target: float) -> "Curve":
         """A load is proven by one observation, and disproved by those of some time."""
-        if 1 / self.speed > target:
+        if self.at(self.load) > target:
             return replace(self, proven=min(self.proven, self.load))
-        return replace(self, proven=max(self.proven, load)) if latency <= target else self
+        return replace(self, proven=max(self.proven, load)) if value <= target else self
 
     @property
     def confidence(self) -> float:
@@ -103,35 +114,88 @@ class Curve:
         return 1 / (self.speed + self.slope * self.load) if self.known else None
 
     def line(self, target: float) -> float | None:
-        """Tokens per second of one replica at which the latency comes near `target` (seconds); infinite if at no load.
+        """Tokens per second of one replica at which the value comes near `target`; infinite if at no load.
 
         None if it is above already, and load does not explain it.
         """
-        room = self.speed - 1 / (STEERED_SHARE * target)
-        if self.slope <= _FLAT * self._prior_slope:
+        room, falls = self._room(target), self.slope + self._needed_more(target)
+        if falls <= _FLAT * self._prior_slope:
             return inf if room >= 0 else None
-        found = self.load + room / self.slope
+        found = self.load + room / falls
         if room >= 0:
-            return max(found, _STEP * self.proven)
-        return max(_LEAST * self.load, found, self.proven if 1 / self.speed <= target else 0.0)
+            return max(found, self._tried * self.proven)
+        return max(_LEAST * self.load, found, self.proven if self.at(self.load) <= target else 0.0)
 
     def limit(self, target: float) -> float | None:
         """As `line`, but not far beyond what went well: what a replica may be trusted with."""
         line = self.line(target)
-        if line is None or self.speed < 1 / (STEERED_SHARE * target):
+        if line is None or self._room(target) < 0:
             return line
         return min(line, _BEYOND * self.proven)
 
-    def latency_at(self, load: float) -> float:
-        """Seconds, predicted for another load; infinite beyond what a replica can carry."""
-        speed = self.speed - self.slope * (load - self.load)
+    def at(self, load: float) -> float:
+        """The value that is predicted for a load; infinite beyond what a replica can carry."""
+        speed = self._speed_at(load)
         return 1 / speed if speed > 0 else inf
+
+    def _speed_at(self, load: float) -> float:
+        return self.speed - self.slope * (load - self.load)
+
+    @property
+    def _tried(self) -> float:
+        """However slow it is expected to be, so many times the highest load that went well."""
+        return _STEP
+
+    def _room(self, target: float) -> float:
+        """The speed above what it takes to stay near the target at the present load."""
+        return self.speed - self.speed_of(self.load, STEERED_SHARE * target)
+
+    def _needed_more(self, target: float) -> float:
+        """By how much more speed it takes for each token per second more."""
+        return 0.0
 
     @property
     def _prior_slope(self) -> float:
-        """Of an engine that is busy for `_PRIOR_BUSY` of its time at the usual load."""
-        return self.mean_speed / self.mean_load * _PRIOR_BUSY / (1 - _PRIOR_BUSY) if self.mean_load else 0.0
+        """Of an engine that is busy for so much of its time at the usual load."""
+        busy = self._prior_busy
+        return self.mean_speed / self.mean_load * busy / (1 - busy) if self.mean_load else 0.0
+
+    @property
+    def _prior_busy(self) -> float:
+        return _PRIOR_BUSY
 
     @property
     def _prior_weight(self) -> float:
         return _PRIOR_OBSERVATIONS * (_PRIOR_SPREAD * max(self.mean_load, self.proven)) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Filling(Curve):
+    """How full something is that requests hold (0 to 1), as a curve; the speed is the load that would fill it."""
+
+    @classmethod
+    def speed_of(cls, load: float, value: float) -> float:
+        """Tokens per second for all of it."""
+        return load / value
+
+    def at(self, load: float) -> float:
+        """The share that is predicted for a load; infinite beyond what a replica can carry."""
+        speed = self._speed_at(load)
+        return load / speed if speed > 0 else inf
+
+    def _needed_more(self, target: float) -> float:
+        return 1 / (STEERED_SHARE * target)
+
+    @property
+    def _prior_busy(self) -> float:
+        return _PRIOR_BUSY_FILLING
+
+    @property
+    def _tried(self) -> float:
+        """None: it fills only once requests have come for as long as they take, so that nothing is proven before."""
+        return 0.0
+
+
+def curve_of(signal: Signal) -> type[Curve]:
+    """The kind of curve on which the values of a signal fall."""
+    return Filling if signal is Signal.KV_CACHE_USAGE else Curve

@@ -129,4 +129,4 @@ def _each(tick: Tick) -> float:
 
 def _predicted(one: Measure, load: float, knowledge: Knowledge) -> float:
     """Latency / target under another load; far beyond what a replica carries it has no sensible value."""
-    return min(_HIGHEST_PREDICTED, knowledge.curves[one.signal].latency_at(load) / (one.target or 1.0))
+    return min(_HIGHEST_PREDICTED, knowledge.curves[one.signal].at(load) / (one.target or 1.0))

@@ -9,7 +9,7 @@ from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import ServiceReadings
 
 from .budget import Budget
-from .curve import STEERED_SHARE, Curve
+from .curve import STEERED_SHARE, Curve, curve_of
 from .demand import Demand, Expectation
 from .fleet import Fleet
 from .lengths import Lengths
@@ -131,10 +131,10 @@ class Knowledge:
         curves, load = dict(self.curves), tokens / fleet.ready
         if self.carried is not None and load > _STEEP * self.carried:
             return self.curves
-        for one in (one for one in measures if one.latency and (one.value or 0.0) > _FASTEST and not one.vague):
-            known, latency, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), self.aim(one)
+        for one in (one for one in measures if one.follows_load and (one.value or 0.0) > _FASTEST and not one.vague):
+            known, value, target = curves.get(one.signal), min(one.value or 0.0, _SLOWEST), self.aim(one)
             curves[one.signal] = (
-                known.observed(load, latency, target, now) if known else Curve.begin(load, latency, now)
+                known.observed(load, value, target, now) if known else curve_of(one.signal).begin(load, value, now)
             )
         return curves
 

@@ -221,7 +221,7 @@ class Memory:
         return self if stuck == self.stuck else replace(self, stuck=stuck)
 
     def learned(self) -> Mapping[str, float]:
-        """What a restart should not lose: short names to numbers, at most 90."""
+        """What a restart should not lose: short names to numbers, at most 100."""
         base = {f"{_BASE}{signal}": seconds for signal, seconds in self.base.items()}
         return {**saved(self.knowledge), **self.backlog.saved(), **base}
 

@@ -37,6 +37,11 @@ class Measure:
         """Rises steeply near saturation, and has a floor that replicas cannot lower."""
         return self.signal in LATENCIES
 
+    @property
+    def follows_load(self) -> bool:
+        """Load alone says what it will be, however that is: it can be learned."""
+        return self.latency or self.signal is Signal.KV_CACHE_USAGE
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:

@@ -10,7 +10,7 @@ from typing import Any
 from aifactory.signals.objectives import Signal
 
 from .budget import Budget
-from .curve import Curve
+from .curve import Curve, curve_of
 from .demand import Demand
 from .forecast import SLOTS, Bins, ForecastModel, Season
 from .knowledge import PRIOR_STARTUP_SECONDS, Knowledge
@@ -26,7 +26,7 @@ _POSITIVE = ("load", "speed", "proven", "weight", "mean_load", "mean_speed")
 
 
 def saved(known: Knowledge) -> Mapping[str, float]:
-    """All that is worth keeping, by names that `restored` knows: at most 90; nothing if nothing was learned."""
+    """All that is worth keeping, by names that `restored` knows: at most 100; nothing if nothing was learned."""
     found: dict[str, float] = {}
     if known.started:
         found["startupSeconds"] = known.startup_seconds
@@ -107,4 +107,4 @@ def _track(values: Mapping[str, float], name: str, bins: Bins) -> Track | None:
 
 def _curve(values: Mapping[str, float], signal: Signal, now: float) -> Curve | None:
     own = _read(values, signal, Curve)
-    return Curve(time=now, **own) if own and all(own[name] > 0 for name in _POSITIVE) else None
+    return curve_of(signal)(time=now, **own) if own and all(own[name] > 0 for name in _POSITIVE) else None

@@ -62,7 +62,7 @@ class Tick:
         return Answer(self.fleet.replicas, Cause.WITHIN_THRESHOLDS)
 
     def _learned(self, one: Measure) -> bool:
-        known = one.signal in self.memory.knowledge.curves
+        known = carrying.tells(one, self.memory.knowledge)
         return known and self.readings is not None and self.expected is not None and self.offline is None
 
     def _by_load(self, one: Measure) -> Answer | None:
@@ -75,9 +75,11 @@ class Tick:
     def _carried(self, one: Measure) -> Answer | None:
         """By load; what misses its target all the same adds more, unless replicas that help are on their way."""
         found, rising = self._by_load(one), self.rising(one)
-        if found is None or self.readings is None or not one.missed or rising <= 1.0 or self.memory.infeasible(one):
+        most = 1.0 if one.latency else self.bounds(one).up
+        missed = (one.missed or not one.latency) and rising > most
+        if found is None or self.readings is None or not missed or self.memory.infeasible(one):
             return found
-        grown = sizing.grown(self.fleet, rising, 1.0)
+        grown = sizing.grown(self.fleet, rising, most)
         if grown <= found.replicas or carrying.awaited(one, self.readings, self.fleet, self.memory.knowledge):
             return found
         return self._useful(Answer(grown, Cause.TARGET_MISSED), one)

@@ -2,7 +2,7 @@
 
 With `--shapes` (`make bench-shapes`) some of them on made-up loads, with `--promises` (`make bench-promises`) what
 another share of requests to be attained costs, with `--hindsight` (`make bench-hindsight`) what it takes to know
-everything but the future.
+everything but the future, with `--ramp` (`make bench-ramp`) all of them on the benchmark of llm-d's guide.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario, scenario
 
 from .hindsight import Cost, cheapest
+from .ramp import STARTUP, ramp, table
 from .report import AS_MUCH, LAW, Key, Run, as_json, by_load, from_json, known, markdown, summary
 from .shapes import SHAPES, requests
 
@@ -89,6 +90,7 @@ def main() -> None:
     options.add_argument("--shapes", action="store_true", help="made-up loads in place of the traces")
     options.add_argument("--promises", action="store_true", help="other shares of requests to be attained")
     options.add_argument("--hindsight", action="store_true", help="the best for those who know all but the future")
+    options.add_argument("--ramp", action="store_true", help="the benchmark of llm-d's guide")
     chosen = options.parse_args()
     if chosen.shapes:
         _shapes(chosen.processes)
@@ -98,6 +100,9 @@ def main() -> None:
         return
     if chosen.hindsight:
         _hindsight(chosen.processes)
+        return
+    if chosen.ramp:
+        _ramp(chosen.processes)
         return
     runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
     keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
@@ -160,6 +165,14 @@ def _hindsight(processes: int) -> None:
     text = known(recorded, best, SEEDS)
     print(text)
     (RESULTS / "hindsight.md").write_text(text)
+
+
+def _ramp(processes: int) -> None:
+    """Into a table of their own."""
+    keys = [Key("ramp", STARTUP, policy, seed) for policy in POLICIES for seed in range(SEEDS)]
+    text = table(list(_run_all(ramp, keys, processes).values()))
+    print(text)
+    (RESULTS / "ramp.md").write_text(f"Simulated but for the last line; means over {SEEDS} seeds.\n\n{text}")
 
 
 def _best(key: Key, attained: list[float]) -> list[Cost]:

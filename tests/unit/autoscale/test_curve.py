@@ -1,7 +1,7 @@
 """What a replica carries, from latencies under loads that come by."""
 
 import pytest
-from aifactory.autoscale.curve import STEERED_SHARE, Curve
+from aifactory.autoscale.curve import STEERED_SHARE, Curve, Filling
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +66,7 @@ def test_a_latency_close_to_its_target_does_not_disprove_what_went_well() -> Non
     curve = learned(7000.0, 6000.0, target=0.4)
     for index in range(1, 20):
         curve = curve.observed(6000.0, 0.38, 0.4, 1200.0 + index * TICK)
-    assert curve.latency_at(curve.load) > 0.9 * 0.4
+    assert curve.at(curve.load) > 0.9 * 0.4
     assert curve.line(0.4) == 7000.0
 
 
@@ -87,13 +87,58 @@ def test_a_latency_that_load_does_not_explain_asks_for_nothing() -> None:
 
 def test_it_predicts_the_latency_at_another_load() -> None:
     curve = learned(3000.0, 5000.0)
-    assert curve.latency_at(7000.0) == pytest.approx(latency(7000.0), rel=0.15)
-    assert curve.latency_at(20_000.0) == float("inf")
+    assert curve.at(7000.0) == pytest.approx(latency(7000.0), rel=0.15)
+    assert curve.at(20_000.0) == float("inf")
 
 
+def filled(load: float) -> float:
+    """The share of a cache, which requests hold for as long as they take."""
+    return 0.4 * load / 5000.0 * latency(load) / latency(5000.0)
+
+
+def filling(*loads: float, ticks: int = 40) -> Curve:
+    curve: Curve = Filling.begin(loads[0], filled(loads[0]), 0.0)
+    for index in range(1, ticks * len(loads)):
+        load = loads[index // ticks]
+        curve = curve.observed(load, filled(load), 0.85, index * TICK)
+    return curve
+
+
+def test_two_loads_tell_where_a_cache_is_full() -> None:
+    limit = filling(3000.0, 5000.0).limit(0.85)
+    assert limit is not None
+    assert filled(limit) == pytest.approx(0.9 * 0.85, rel=0.1)
+
+
+def test_one_load_of_a_cache_is_not_taken_to_fill_it_in_proportion() -> None:
+    limit = filling(5000.0).limit(0.85)
+    assert limit is not None
+    assert 5000.0 < limit < 0.8 * 5000.0 * 0.85 / 0.4
+
+
+def test_a_burst_that_has_not_filled_a_cache_yet_proves_little_and_is_forgotten() -> None:
+    curve = filling(3000.0, 5000.0)
+    before, share, highest = curve.limit(0.85), filled(5000.0), 0.0
+    assert before is not None
+    for index in range(1, 24):
+        load = 8000.0 if index <= 8 else 5000.0
+        share += 0.3 * (min(1.0, filled(load)) - share)
+        curve = curve.observed(load, share, 0.85, (80 + index) * TICK)
+        highest = max(highest, curve.limit(0.85) or 0.0)
+    assert highest < 1.2 * before
+    assert curve.limit(0.85) == pytest.approx(before, rel=0.05)
+
+
+def test_it_predicts_how_full_a_cache_is_at_another_load() -> None:
+    curve = filling(3000.0, 5000.0)
+    assert curve.at(6000.0) == pytest.approx(filled(6000.0), rel=0.1)
+    assert curve.at(20_000.0) == float("inf")
+
+
+@pytest.mark.parametrize("kind", [Curve, Filling])
 @given(st.lists(st.tuples(st.floats(1e-3, 1e6), st.floats(1e-5, 1e4)), min_size=1, max_size=60))
-def test_whatever_comes_the_limit_is_positive_and_finite(seen: list[tuple[float, float]]) -> None:
-    curve = Curve.begin(*seen[0], 0.0)
+def test_whatever_comes_the_limit_is_positive_and_finite(kind: type[Curve], seen: list[tuple[float, float]]) -> None:
+    curve = kind.begin(*seen[0], 0.0)
     for index, (load, value) in enumerate(seen[1:], 1):
         curve = curve.observed(load, value, 0.5, index * TICK)
     limit = curve.limit(0.5)

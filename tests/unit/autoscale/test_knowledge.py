@@ -43,6 +43,13 @@ def test_a_restart_forgets_neither_capacity_nor_load_nor_budget(service: Service
     assert expected.upper >= highest
 
 
+def test_a_restart_does_not_forget_when_a_cache_is_full(service: Service) -> None:
+    before = service.memory.knowledge.curves[Signal.KV_CACHE_USAGE]
+    after = Memory().restored(service.memory.learned(), service.now).knowledge.curves[Signal.KV_CACHE_USAGE]
+    assert after.limit(0.85) == pytest.approx(before.limit(0.85))
+    assert after.at(4000.0) == pytest.approx(before.at(4000.0))
+
+
 def test_it_is_bounded(service: Service) -> None:
     assert len(service.memory.learned()) <= LEARNED
 
@@ -55,7 +62,7 @@ def test_all_that_can_be_learned_is_bounded(service: Service) -> None:
         backlog=Backlog(completed=1.0, tokens=1.0, replica_seconds=1.0),
         knowledge=replace(
             known,
-            curves=dict.fromkeys(LATENCIES, curve),
+            curves=dict.fromkeys([*LATENCIES, Signal.KV_CACHE_USAGE], curve),
             demand=Demand(
                 tuple((age, 1.0) for age in (0.0, 2000.0, 3000.0, 3500.0, 3599.0)),
                 Season((1.0,) * SLOTS),

