@@ -44,7 +44,7 @@ class DecisionReason(StrEnum):
     ENGINE_STALLED = "EngineStalled"
     SCALED_TO_ZERO = "ScaledToZero"  # the last replica goes, or has gone
     LAST_REPLICA = "LastReplica"  # it stays until nobody has asked for long enough
-    ACTIVATED = "Activated"  # requests wait for the first replica
+    ACTIVATED = "Activated"  # requests have come that need the first replica
     ACTIVATOR_NOT_READY = "ActivatorNotReady"
 
 

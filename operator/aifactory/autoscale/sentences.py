@@ -49,7 +49,7 @@ _WHY = {
     DecisionReason.ENGINE_STALLED: "requests wait or run but no token comes out, which replicas do not cure",
     DecisionReason.SCALED_TO_ZERO: "nobody asks, and none is needed until somebody does",
     DecisionReason.LAST_REPLICA: "one is enough, and stays until nobody has asked for scaleToZero.after",
-    DecisionReason.ACTIVATED: "requests wait for a replica",
+    DecisionReason.ACTIVATED: "requests have come that need a replica",
     DecisionReason.ACTIVATOR_NOT_READY: "the activator, which would hold requests without a replica, is not ready",
 }
 

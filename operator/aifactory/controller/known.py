@@ -33,7 +33,8 @@ from aifactory.status.rollout import recalled, told
 class KnownRole:
     """One role, and what its replicas are decided by; `left` is how many the last reconcile left behind.
 
-    `beside` a canary it wanted so many, and left so many of both tracks; None also if it did not end.
+    `beside` a canary it wanted so many, and left so many of both tracks; None also if it did not end. Requests that were
+    turned away, as decisions are only reported, came last at `asked_at` (epoch seconds).
     """
 
     role: Role
@@ -46,6 +47,7 @@ class KnownRole:
     beside: tuple[int, int] | None = None
     missed_at: float | None = None
     template: str = ""
+    asked_at: float | None = None
 
     def __post_init__(self) -> None:
         found, follows = resolve(self.role.spec.slo), self.role.follows
@@ -59,7 +61,16 @@ class KnownRole:
         self.readings, self.decision, self.memory = decide_role(
             self.role, self.objectives, snapshot, group, self.memory, now
         )
+        if self._asked(now):
+            self.decision = activated()
         self.missed_at = slo.last_missed(self.readings, self.missed_at)
+
+    def _asked(self, now: float) -> bool:
+        """A replica is recommended where there is none: somebody has asked for it within `scaleToZero.after`."""
+        decision, scaling = self.decision, self.role.spec.scaling
+        if self.asked_at is None or decision is None or scaling is None or scaling.to_zero is None:
+            return False
+        return decision.from_ == decision.to == 0 and now - self.asked_at < scaling.to_zero.after.total_seconds()
 
     def yield_to(self, group: Group) -> None:
         """Somebody else changed the replicas since: they count from now on, and the next decision begins with them."""

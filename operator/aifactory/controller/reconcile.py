@@ -106,17 +106,18 @@ class Reconciler:
         """An activator at an IP address has requests for a service; ACCEPTED when its next reconcile makes a replica.
 
         FORBIDDEN if it is not the service's own; OK where nothing needs to be done, as there is a replica or will be;
-        CONFLICT where nothing may be done.
+        CONFLICT where nothing may be done, but one is recommended.
         """
         known, observed = self._known.get(key), self._store.observe(key)
         activators = observed.group(RoleName.ACTIVATOR).pods
         if known is None or address not in {one for pod in activators for one in pod.addresses}:
             return HTTPStatus.FORBIDDEN
-        role = known.roles[0].role
+        first, role = known.roles[0], known.roles[0].role
         workload = observed.group(role.name).workload
         if workload is None or workload.replicas or not role.spec.may_sleep:
             return HTTPStatus.OK
         if not role.spec.scales:
+            first.asked_at = self._clock()
             return HTTPStatus.CONFLICT
         self._asked_for.add(key)
         return HTTPStatus.ACCEPTED
