@@ -84,7 +84,8 @@ class Workload:
     `template` is the fingerprint of the pod template it was given, `capability` that of what decides how much a replica
     of it can do, each empty if not known; it is `mixed` if others, of another template, serve beside these for a while.
     Replicas of several pods that are not ready should be so at `due_at` (epoch seconds); of others a Deployment says
-    when its `progress_deadline_exceeded`.
+    when its `progress_deadline_exceeded`, though not once all pods of a template have served; of those it has been
+    refused more pods since `refused_since`.
     """
 
     replicas: int
@@ -97,6 +98,7 @@ class Workload:
     progress_deadline_exceeded: bool = False
     due_at: float | None = None
     replica_failure: str = ""
+    refused_since: float | None = None
     template: str = ""
     capability: str = ""
     mixed: bool = False

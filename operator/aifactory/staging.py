@@ -68,7 +68,7 @@ def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | 
     stable = _deployed(observed, naming.child(role), observed.group(role.name))
     canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
     tried = _of_template(observed.canary, wanted) if canary and canary.template == wanted else Group()
-    trouble = failing(tried, now)
+    trouble = failing(tried, now, start_seconds(role))
     return Seen(
         wanted,
         total,

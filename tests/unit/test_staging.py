@@ -1,5 +1,6 @@
 """What a canary means for the objects of a service: which are written, which are kept, which go."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -208,6 +209,53 @@ def test_a_canary_beyond_a_quota_waits_as_long_as_its_start_may_take() -> None:
     assert (back := world.stage().rollout) is not None
     assert back.phase is P.ROLLED_BACK
     assert back.message.startswith(QUOTA)
+
+
+def at_a_later_step(change: Callable[[Group], Group]) -> Rollout:
+    """Where a canary goes of which two of four replicas are wanted and one serves, after a change of its group."""
+    world = World()
+    world.steps = ("25%", "50%")
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve()
+    world.rollout = Rollout(P.PROGRESSING, world.rollout.template, step=1)  # type: ignore[union-attr]
+    world.do()
+    world.observed = replace(world.observed, canary=change(world.observed.canary))
+    after = world.stage().rollout
+    assert after is not None
+    return after
+
+
+def refused_for(seconds: float) -> Callable[[Group], Group]:
+    """A quota admits no second pod."""
+    failure = {"replica_failure": QUOTA, "refused_since": World.now - seconds}
+    return lambda group: replace(group, workload=replace(group.workload, replicas=2, **failure))  # type: ignore[type-var]
+
+
+def unstarted_for(seconds: float) -> Callable[[Group], Group]:
+    """The node of the second pod cannot start it."""
+
+    def second(group: Group) -> Group:
+        pod = replace(group.pods[0], name="llama-canary-1", ready=False, scheduled=True)
+        return replace(group, pods=(*group.pods, replace(pod, unstarted_since=World.now - seconds)))
+
+    return second
+
+
+@pytest.mark.parametrize(
+    ("trouble", "waits", "says"),
+    [
+        (refused_for, f"waits for a node: {QUOTA}", f"{QUOTA}; check quotas"),
+        (unstarted_for, "its replicas are starting", "pod llama-canary-1: its node cannot start its containers"),
+    ],
+    ids=["quota", "node"],
+)
+def test_a_later_step_waits_for_its_replicas_no_longer_than_the_first_one(
+    trouble: Callable[[float], Callable[[Group], Group]], waits: str, says: str
+) -> None:
+    early, late = at_a_later_step(trouble(2400.0)), at_a_later_step(trouble(2401.0))
+    assert (early.phase, early.step, early.message) == (P.PROGRESSING, 1, waits)
+    assert (late.phase, late.message[: len(says)]) == (P.ROLLED_BACK, says)
 
 
 def test_a_promotion_gives_the_template_to_all_and_then_the_canary_goes() -> None:

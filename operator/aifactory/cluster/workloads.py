@@ -13,6 +13,9 @@ from aifactory.render.template import capability, given
 from aifactory.render.workload import PULL_SECONDS
 from aifactory.status.numbers import epoch
 
+# All pods of the newest template have served; from then on a Deployment has no progress deadline.
+_SERVED = "NewReplicaSetAvailable"
+
 _Children = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
@@ -121,6 +124,7 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
     status = deployment.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     failure, template = conditions.get("ReplicaFailure", {}), deployment["spec"].get("template")
+    refused, progress = failure.get("status") == "True", conditions.get("Progressing", {}).get("reason")
     return Workload(
         replicas=deployment["spec"].get("replicas", 1),
         generation=deployment["metadata"].get("generation", 0),
@@ -129,8 +133,9 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
         ready=status.get("readyReplicas", 0),
         available=status.get("availableReplicas", 0),
         total=status.get("replicas", 0),
-        progress_deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
-        replica_failure=failure.get("message", "") if failure.get("status") == "True" else "",
+        progress_deadline_exceeded=progress == "ProgressDeadlineExceeded",
+        replica_failure=failure.get("message", "") if refused else "",
+        refused_since=epoch(failure.get("lastTransitionTime")) if refused and progress == _SERVED else None,
         template=given(deployment),
         capability=capability(template) if template else "",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aifactory.api.accelerator import AcceleratorSpec
 from aifactory.api.conditions import Reason
-from aifactory.observed import Group, Pod
+from aifactory.observed import Group, Pod, Workload
 
 _WAITING_REASONS = {
     "ErrImagePull": Reason.IMAGE_PULL_FAILED,
@@ -77,21 +77,24 @@ def late(group: Group, now: float) -> bool:
     return exceeded and not any(pod.unschedulable or pod.unstarted_since is not None for pod in _starting(group))
 
 
-def failing(group: Group, now: float) -> Trouble | None:
+def failing(group: Group, now: float, allowed: float) -> Trouble | None:
     """As `trouble`, but pods that crash again and again count though they serve in between.
 
-    Neither a quota does nor pods that may still start, until the time for it is over.
+    Neither a quota does nor pods that may still start, until the `allowed` seconds for it are over.
     """
     found = trouble(group, now)
-    if found is not None and not _may_pass(found, group):
+    if found is not None and not _may_pass(found, group, now - allowed):
         return found
     crashed = next((pod for pod in group.serving_pods if pod.restarts >= _CRASHES), None)
     return _trouble(Reason.CONTAINER_CRASHING, f"pod {crashed.name}: {detail(crashed)}", ADVICE) if crashed else None
 
 
-def _may_pass(found: Trouble, group: Group) -> bool:
+def _may_pass(found: Trouble, group: Group, begun: float) -> bool:
+    """Not what began before `begun` (epoch seconds): a Deployment gives up what is new, and not what is added later."""
     over_quota = found.reason is Reason.POD_REJECTED and "exceeded quota" in found.message
-    exceeded = group.workload is not None and group.workload.progress_deadline_exceeded
+    one = group.workload or Workload(replicas=0)
+    since = (one.refused_since, *(pod.unstarted_since for pod in _starting(group)))
+    exceeded = one.progress_deadline_exceeded or any(time is not None and time < begun for time in since)
     return (over_quota or found.reason is Reason.POD_NOT_STARTING) and not exceeded
 
 

@@ -187,6 +187,19 @@ def test_a_deployment_that_may_not_create_pods():
     assert workload_of(deployment({"conditions": [failure]})).replica_failure == message
 
 
+def test_pods_are_refused_since_a_time_where_all_of_their_template_have_served_before():
+    """Until then the Deployment itself says when it has taken too long."""
+
+    def since(progress: str) -> float | None:
+        failure = condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota: gpus")
+        return workload_of(
+            deployment({"conditions": [failure, condition("Progressing", "True", progress)]})
+        ).refused_since
+
+    assert since("NewReplicaSetAvailable") == MIDNIGHT + 120
+    assert since("ReplicaSetUpdated") is None
+
+
 def test_a_failure_that_is_over_is_none():
     failure = condition("ReplicaFailure", "False", "FailedCreate", "was forbidden")
     assert workload_of(deployment({"conditions": [failure]})).replica_failure == ""
