@@ -7,12 +7,13 @@ from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
+from aifactory.api.rollout import Track
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
 from aifactory.canary import Staged
 from aifactory.holding import holding
 from aifactory.observed import Group, Observed
-from aifactory.render import OF_TEMPLATE, naming, render
+from aifactory.render import OF_TEMPLATE, labels, naming, render
 from aifactory.render.drift import holds, stamp
 from aifactory.render.needs import WORKLOADS
 from aifactory.render.template import marked
@@ -33,7 +34,8 @@ class Plan:
 
     `replicas` maps kind and name of workloads of which only the number of replicas changes to that number;
     `deletion_costs` maps pods that should leave to their pod-deletion-cost. `restart` maps pods whose replica failed
-    in another place to their uids.
+    in another place to their uids. `both` maps the name of a canary's Deployment to the replicas that both tracks are
+    to have, where it says otherwise.
     """
 
     apply: tuple[Child, ...] = ()
@@ -41,11 +43,12 @@ class Plan:
     replicas: Mapping[_Id, int] = field(default_factory=dict)
     deletion_costs: Mapping[str, int] = field(default_factory=dict)
     restart: Mapping[str, str] = field(default_factory=dict)
+    both: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Everything is in place."""
-        return not self.apply and not self.delete and not self.replicas and not self.restart
+        return not (self.apply or self.delete or self.replicas or self.restart or self.both)
 
 
 def wanted_replicas(
@@ -93,7 +96,8 @@ def plan(
     exchanges = {role.name: chosen(role, observed, counts[role.name], in_flight) for role in parts}
     numbers = {name: exchange.have for name, exchange in exchanges.items()}
     step = succession(parts, observed, counts, now)
-    held = holding(parts[0], observed, replicas.get(parts[0].name, parts[0].spec.initial_replicas), now)
+    total = replicas.get(parts[0].name, parts[0].spec.initial_replicas)
+    held = holding(parts[0], observed, total, now)
     rendered = render(
         service,
         stable,
@@ -107,7 +111,7 @@ def plan(
     names = {_id(child) for child in rendered}
     untouched = _held(parts[0], staged) if staged else frozenset()
     wanted = [
-        selected(stamp(marked(child)), monitor_labels)
+        _shared(selected(stamp(marked(child)), monitor_labels), total)
         for child in paced(step, parts, rendered)
         if _id(child) not in untouched or _id(child) not in observed.children
     ]
@@ -122,6 +126,7 @@ def plan(
         replicas={one: count for one, count in resized.items() if one not in {_id(child) for child in apply}},
         deletion_costs=_costs(service, observed, resized, in_flight),
         restart={pod.name: pod.uid for pod in restarted(parts, observed, now)},
+        both=_both(service, observed, total) if canary is not None else {},
     )
 
 
@@ -174,12 +179,25 @@ def selected(child: Child, monitor_labels: Mapping[str, str]) -> Child:
     return {**child, "metadata": {**metadata, "labels": {**monitor_labels, **metadata["labels"]}}}
 
 
+def _shared(child: Child, total: int) -> Child:
+    """A canary's Deployment with the replicas that both tracks are to have; other children as they are."""
+    metadata = child["metadata"]
+    if child["kind"] != "Deployment" or metadata["labels"].get(labels.COMPONENT) != Track.CANARY:
+        return child
+    return {**child, "metadata": {**metadata, "annotations": {**metadata["annotations"], labels.REPLICAS: str(total)}}}
+
+
+def _both(service: InferenceService, observed: Observed, total: int) -> Mapping[str, int]:
+    workload = observed.canary.workload
+    return {} if workload is None or workload.both == total else {naming.canary(service.metadata.name): total}
+
+
 def _id(child: Child) -> _Id:
     return child["kind"], child["metadata"]["name"]
 
 
 def _in_place(observed: Observed, child: Child, sized: Collection[_Id]) -> bool:
-    """`sized` workloads get their replicas by themselves."""
+    """`sized` workloads get their replicas, and those of both tracks, by themselves."""
     live = observed.children.get(_id(child))
     return live is not None and holds(live, _without_replicas(child, sized))
 
@@ -187,7 +205,10 @@ def _in_place(observed: Observed, child: Child, sized: Collection[_Id]) -> bool:
 def _without_replicas(child: Child, sized: Collection[_Id]) -> Child:
     if _id(child) not in sized:
         return child
-    return {**child, "spec": {name: value for name, value in child["spec"].items() if name != "replicas"}}
+    metadata, spec = child["metadata"], child["spec"]
+    annotations = {name: value for name, value in metadata["annotations"].items() if name != labels.REPLICAS}
+    fixed = {name: value for name, value in spec.items() if name != "replicas"}
+    return {**child, "metadata": {**metadata, "annotations": annotations}, "spec": fixed}
 
 
 def leaving(group: Group, count: int, in_flight: Mapping[str, float]) -> Mapping[str, int]:

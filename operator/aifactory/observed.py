@@ -85,7 +85,7 @@ class Workload:
     of it can do, each empty if not known; it is `mixed` if others, of another template, serve beside these for a while.
     Replicas of several pods that are not ready should be so at `due_at` (epoch seconds); of others a Deployment says
     when its `progress_deadline_exceeded`, though not once all pods of a template have served; of those it has been
-    refused more pods since `refused_since`.
+    refused more pods since `refused_since`. That of a canary says how many replicas there should be of `both` tracks.
     """
 
     replicas: int
@@ -102,6 +102,7 @@ class Workload:
     template: str = ""
     capability: str = ""
     mixed: bool = False
+    both: int | None = None
 
     @property
     def lagging(self) -> bool:

@@ -45,14 +45,17 @@ def stage(
 
 
 def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wanted: int | None = None) -> Group:
-    """A role with its canary; `wanted` replicas, by default as many as the status says were wanted last."""
+    """A role with its canary; `wanted` replicas, by default as many as were wanted last.
+
+    The canary's Deployment says how many those were, before any Deployment is resized; the status, only afterwards.
+    """
     stable = observed.group(role)
     if observed.group(RoleName.ACTIVATOR).serving_pods:
         stable = replace(stable, activator=True)
     if observed.canary.workload is None:
         return stable
-    desired = before.replicas.desired if before.replicas else None
-    return together(stable, observed.canary, desired if wanted is None else wanted)
+    desired, both = before.replicas.desired if before.replicas else None, observed.canary.workload.both
+    return together(stable, observed.canary, next((one for one in (wanted, both) if one is not None), desired))
 
 
 def spoken(role: Role, observed: Observed) -> tuple[MetricDialect, ...]:

@@ -343,6 +343,24 @@ def test_scaling_sees_both_tracks_as_the_replicas_that_were_wanted() -> None:
     assert (group.workload.replicas, len(group.pods), group.workload.available) == (4, 5, 5)
 
 
+def test_replicas_that_were_added_to_both_tracks_count_for_an_operator_that_begins_before_a_status_tells_of_them() -> (
+    None
+):
+    world, before = World(), InferenceServiceStatus(replicas=ReplicasStatus(desired=4))
+    world.edit(args=["--seed=2"])
+    world.do()
+    world.serve()
+    world.edit(args=["--seed=2"], replicas=8)
+    assert world.do().both == {"llama-canary": 8}
+    world.serve()
+    workload = whole(SERVERS, world.observed, before).workload
+    assert workload is not None
+    assert workload.replicas == 8
+    world.edit(args=["--seed=3"], replicas=8)
+    world.do()
+    assert world.do().both == {}, "another template does not forget it"
+
+
 def test_stable_replicas_of_another_engine_are_understood() -> None:
     world = World()
     (role,) = roles(world.service)

@@ -125,6 +125,7 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     failure, template = conditions.get("ReplicaFailure", {}), deployment["spec"].get("template")
     refused, progress = failure.get("status") == "True", conditions.get("Progressing", {}).get("reason")
+    both = (deployment["metadata"].get("annotations") or {}).get(labels.REPLICAS, "")
     return Workload(
         replicas=deployment["spec"].get("replicas", 1),
         generation=deployment["metadata"].get("generation", 0),
@@ -138,4 +139,5 @@ def workload_of(deployment: Mapping[str, Any]) -> Workload:
         refused_since=epoch(failure.get("lastTransitionTime")) if refused and progress == _SERVED else None,
         template=given(deployment),
         capability=capability(template) if template else "",
+        both=int(both) if both.isdecimal() else None,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from aifactory.api import API_VERSION
 from aifactory.api.owner import ObjectMeta
+from aifactory.render import labels
 from aifactory.render.drift import replacement
 from aifactory.status.transitions import Event
 
@@ -161,12 +162,20 @@ class Writer:
 
     async def scale(self, kind: str, namespace: str, name: str, replicas: int) -> None:
         """Set the replicas of a Deployment or LeaderWorkerSet and nothing else."""
+        await self._merge(kind, namespace, name, {"spec": {"replicas": replicas}})
+
+    async def set_both(self, namespace: str, canary: str, replicas: int) -> None:
+        """Say on the Deployment of a canary how many replicas it and the stable ones are to have."""
+        body = {"metadata": {"annotations": {labels.REPLICAS: str(replicas)}}}
+        await self._merge("Deployment", namespace, canary, body)
+
+    async def _merge(self, kind: str, namespace: str, name: str, body: Mapping[str, Any]) -> None:
         resource = CHILDREN[kind]
         answer = await self._client.request(
             "PATCH",
             resource.path(namespace, name),
             resource.plural,
-            body={"spec": {"replicas": replicas}},
+            body=body,
             content_type=_MERGE,
             fieldManager=SCALE_MANAGER,
         )

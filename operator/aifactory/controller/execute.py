@@ -71,10 +71,15 @@ class Attempts:
 async def execute(writer: Writer, namespace: str, observed: Observed, todo: Plan) -> list[Refused]:
     """Carry out a plan; the result is what was refused. Nothing is taken away as long as something is lacking.
 
+    How many replicas there should be during a canary is written before the Deployments of either track are resized:
+    whoever goes on from there could not tell from these.
+
     Raises:
         ApiError: if no answer came.
     """
     attempts = Attempts(writer)
+    for name, count in todo.both.items():
+        await attempts.make(f"Deployment {name}", writer.set_both(namespace, name, count))
     for pod, cost in todo.deletion_costs.items():
         attempts.lacking |= not await attempts.make(f"Pod {pod}", writer.set_deletion_cost(namespace, pod, cost))
     await attempts.apply(todo.apply, observed.children)

@@ -33,8 +33,8 @@ from aifactory.status.rollout import recalled, told
 class KnownRole:
     """One role, and what its replicas are decided by; `left` is how many the last reconcile left behind.
 
-    `beside` a canary it wanted so many, and left so many of both tracks; None also if it did not end. Requests that were
-    turned away, as decisions are only reported, came last at `asked_at` (epoch seconds).
+    `beside` a canary it wanted so many, and left so many of both tracks; None also if it did not end. Requests that
+    were turned away, as decisions are only reported, came last at `asked_at` (epoch seconds).
     """
 
     role: Role

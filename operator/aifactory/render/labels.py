@@ -20,7 +20,8 @@ ENGINE = "app.kubernetes.io/name"
 MEMBER_OF = f"{GROUP}/member-of"
 NODES = f"{GROUP}/nodes"
 REPLICA = f"{GROUP}/replica"
-# Of the Service of all replicas with several pods: how many there should be.
+# Of the Service of all replicas with several pods: how many there should be. Of a canary's Deployment: how many of both
+# tracks together.
 REPLICAS = f"{GROUP}/replicas"
 # Of pods that find each other: with which others they serve.
 GENERATION = f"{GROUP}/generation"

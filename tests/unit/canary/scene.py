@@ -11,7 +11,7 @@ from aifactory.api.role import RoleName
 from aifactory.canary import Rollout, Staged
 from aifactory.decide import Plan, plan
 from aifactory.observed import Group, Observed, Pod, Workload
-from aifactory.render import OPTIONAL
+from aifactory.render import OPTIONAL, labels
 from aifactory.render.template import given
 from aifactory.runtimes import roles
 from aifactory.signals.tracks import TrackReadings
@@ -73,6 +73,8 @@ class World:
             children[child["kind"], child["metadata"]["name"]] = copy.deepcopy(child)
         for workload, count in todo.replicas.items():
             children[workload]["spec"]["replicas"] = count
+        for name, count in todo.both.items():
+            children["Deployment", name]["metadata"]["annotations"][labels.REPLICAS] = str(count)
         for child in todo.delete:
             del children[child["kind"], child["metadata"]["name"]]
         self.observed = replace(self.observed, children=children)
@@ -89,7 +91,9 @@ class World:
             return Group()
         count = deployment["spec"]["replicas"]
         pods = [Pod(f"{name}-{n}", 0.0, ready=ready, template=given(deployment)) for n in range(count)]
-        return Group(Workload(count, 1, 1, count, count * ready, count * ready, count), tuple(pods))
+        both = deployment["metadata"]["annotations"].get(labels.REPLICAS)
+        workload = Workload(count, 1, 1, count, count * ready, count * ready, count, both=int(both) if both else None)
+        return Group(workload, tuple(pods))
 
     def argument(self, name: str) -> str:
         """The last argument of a Deployment's container."""

@@ -177,6 +177,14 @@ def test_a_deployment_without_a_number_has_one_replica():
     assert workload_of(deployment({})).replicas == 1
 
 
+@pytest.mark.parametrize(("said", "both"), [("4", 4), ("many", None)])
+def test_a_canary_says_how_many_replicas_both_tracks_are_to_have(said, both):
+    canary = deployment({})
+    canary["metadata"]["annotations"] = {"aifactory.dev/replicas": said}
+    assert workload_of(canary).both == both
+    assert workload_of(deployment({})).both is None
+
+
 def test_a_deployment_scaled_to_zero():
     assert workload_of(deployment({"observedGeneration": 3}, replicas=0)).replicas == 0
 

@@ -31,6 +31,7 @@ EVERYTHING = [
     ("Deployment", NAME),
 ]
 DEPLOYMENT = ("Deployment", NAME)
+CANARY = ("Deployment", f"{NAME}-canary")
 
 
 def decide(observed: Observed, replicas: int = 2, of: InferenceService = SERVICE) -> Plan:
@@ -141,6 +142,17 @@ async def test_no_pod_leaves_before_it_is_known_which_one_should(server, writer)
     (refused,) = await execute(writer, NAMESPACE, observed, todo)
     assert refused.what == "Pod idle"
     assert len(server.seen) == 1
+
+
+async def test_how_many_replicas_both_tracks_are_to_have_is_written_before_either_is_resized(server, writer):
+    observed = cluster(replicas=3)
+    server.answers["PATCH", where(DEPLOYMENT)] = (500, {})
+    server.answers["PATCH", where(CANARY)] = (200, observed.children[DEPLOYMENT])
+    await execute(writer, NAMESPACE, observed, Plan(replicas={DEPLOYMENT: 4}, both={f"{NAME}-canary": 5}))
+    assert [seen.body for seen in server.seen] == [
+        {"metadata": {"annotations": {"aifactory.dev/replicas": "5"}}},
+        {"spec": {"replicas": 4}},
+    ]
 
 
 async def test_where_no_answer_comes_nothing_else_is_asked(server):
