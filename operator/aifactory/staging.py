@@ -8,7 +8,7 @@ from aifactory.api.meta import format_duration
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import InferenceServiceStatus
-from aifactory.canary import Deployed, Rollout, Seen, Side, Split, Staged, advance, goal, shift
+from aifactory.canary import Deployed, Rollout, Seen, Side, Split, Staged, advance, goal, pursued, shift
 from aifactory.observed import Group, Observed, together
 from aifactory.render import labels, naming
 from aifactory.render.pod import pod_template
@@ -35,13 +35,14 @@ def stage(
     unused = (rollout.canary is None and before is None) or not deployed
     if role.spec.accelerator.nodes > 1 or (unused and observed.canary.workload is None):
         return Staged(Split(total, 0))
-    seen = _seen(role, observed, total, readings, now)
+    seen = pursued(rollout.canary, before, _seen(role, observed, total, readings, now))
     after = advance(rollout.canary, before, seen, now)
     exists = seen.canary is not None
     if not exists and (after is None or after.phase is not RolloutPhase.PROGRESSING):
-        return Staged(Split(total, 0), after)
+        return Staged(Split(total, 0), after, overtaken=seen.overtaken)
     sides = seen.stable.side, seen.canary.side if seen.canary else _NONE
-    return Staged(shift(goal(rollout.canary, after, seen), *sides, total, rollout.pace(total)), after, exists)
+    split = shift(goal(rollout.canary, after, seen), *sides, total, rollout.pace(total))
+    return Staged(split, after, exists, seen.overtaken)
 
 
 def whole(role: RoleName, observed: Observed, before: InferenceServiceStatus, wanted: int | None = None) -> Group:
@@ -68,7 +69,8 @@ def spoken(role: Role, observed: Observed) -> tuple[MetricDialect, ...]:
 
 def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | None, now: float) -> Seen:
     wanted = fingerprint(pod_template(role))
-    stable = _deployed(observed, naming.child(role), observed.group(role.name))
+    served = observed.group(role.name)
+    stable = _deployed(observed, naming.child(role), served)
     canary = _deployed(observed, naming.canary(role.service.metadata.name), observed.canary)
     tried = _of_template(observed.canary, wanted) if canary and canary.template == wanted else Group()
     trouble = failing(tried, now, start_seconds(role))
@@ -79,6 +81,7 @@ def _seen(role: Role, observed: Observed, total: int, readings: TrackReadings | 
         canary,
         failure=trouble.message if trouble else _overdue(role, tried, now),
         shortage=_shortage(role, tried),
+        stuck=bool(failing(served, now, start_seconds(role)) or _overdue(role, served, now)),
         readings=readings,
     )
 

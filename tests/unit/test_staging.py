@@ -9,7 +9,7 @@ from aifactory.api.rollout import RolloutPhase
 from aifactory.api.status import InferenceServiceStatus, ReplicasStatus
 from aifactory.canary import Rollout, Split, Staged
 from aifactory.decide import Plan
-from aifactory.observed import Group
+from aifactory.observed import Group, Pod
 from aifactory.render.pod import pod_template
 from aifactory.render.template import fingerprint, given
 from aifactory.runtimes import RUNTIMES, roles
@@ -274,6 +274,29 @@ def test_a_promotion_gives_the_template_to_all_and_then_the_canary_goes() -> Non
     assert world.rollout.phase is P.PROMOTED
     assert world.do() == Plan()
     assert ("Deployment", "llama-canary") not in world.observed.children
+
+
+def test_a_spec_that_changes_while_a_promoted_replica_finds_no_node_replaces_it_after_the_time_of_a_start() -> None:
+    world = World()
+    world.edit(args=["--seed=2"], replicas=1)
+    for _ in range(3):
+        world.do()
+        world.serve()
+    world.rollout = replace(world.rollout, phase=P.PROMOTING)  # type: ignore[type-var]
+    for _ in range(2):
+        world.do()
+        world.serve()
+    world.edit(args=["--seed=3"], replicas=1)
+
+    def waits(seconds: float) -> tuple[str, str]:
+        group = world.observed.group(SERVERS)
+        pod = Pod("llama-0", 0.0, unschedulable_since=world.now - seconds, unschedulable_message=NO_GPUS)
+        world.observed = replace(world.observed, groups={SERVERS: replace(group, pods=(pod,))})
+        world.do()
+        return world.argument("llama"), world.argument("llama-canary")
+
+    assert waits(2400.0) == ("--seed=2", "--seed=2")
+    assert waits(2401.0) == ("--seed=3", "--seed=2")
 
 
 def test_a_spec_without_a_canary_is_rolled_out_at_once() -> None:

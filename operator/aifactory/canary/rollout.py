@@ -13,7 +13,9 @@ from .split import Side, Split, share_of
 RETRY = "change the spec to try again; another annotation in spec.podTemplate.annotations is enough"
 _STARTING = "its replicas are starting"
 # One sentence for both: replicas that take its place at the end are not ready for a moment, again and again.
-_PROMOTING = "the stable replicas are replaced while it serves on, then it goes"
+_PROMOTING = "the canary held: the stable replicas are replaced while it serves on, then it goes"
+_UNTRIED = "the changed spec is not tried: the stable replicas are replaced while the canary before serves on, then it goes"
+_NEXT = "; the spec that has changed since is tried after that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Seen:
     """What the next step depends on.
 
     `wanted` is the fingerprint of the template that the spec asks for, `total` the replicas that scaling asks for.
-    `failure` says why canary pods cannot serve until something is changed, `shortage` why no node takes them.
+    `failure` says why canary pods cannot serve until something is changed, `shortage` why no node takes them; those of
+    the stable replicas may be `stuck` likewise. `overtaken` says that the spec asks for another template by now.
     """
 
     wanted: str
@@ -62,6 +65,8 @@ class Seen:
     canary: Deployed | None = None
     failure: str = ""
     shortage: str = ""
+    stuck: bool = False
+    overtaken: bool = False
     readings: TrackReadings | None = None
 
     @property
@@ -74,6 +79,19 @@ class Seen:
     def complete(self) -> bool:
         """The stable replicas are replaced, and all serve."""
         return self.replaced and self.stable.side.ready >= self.stable.side.replicas
+
+
+def pursued(canary: CanarySpec | None, before: Rollout | None, seen: Seen) -> Seen:
+    """With the template that is being promoted in place of one that the spec asks for since, which is tried afterwards.
+
+    That is where the canary serves alone meanwhile: the new template could not be compared, and would take its place.
+    """
+    if canary is None or before is None or before.phase is not RolloutPhase.PROMOTING:
+        return seen
+    alone = seen.total == 1 or (seen.total > 0 and not seen.stable.side.ready)
+    if not alone or seen.stuck or before.template != seen.stable.template:
+        return seen
+    return replace(seen, wanted=before.template, overtaken=before.template != seen.wanted)
 
 
 def advance(canary: CanarySpec | None, before: Rollout | None, seen: Seen, now: float) -> Rollout | None:
@@ -135,7 +153,9 @@ def _arrived(known: Rollout | None, seen: Seen, now: float) -> Rollout | None:
 
 
 def _promoting(seen: Seen) -> Rollout:
-    return Rollout(RolloutPhase.PROMOTING, seen.wanted, message=_PROMOTING)
+    tried = seen.canary is None or seen.canary.template == seen.wanted
+    message = f"{_PROMOTING if tried else _UNTRIED}{_NEXT * seen.overtaken}"
+    return Rollout(RolloutPhase.PROMOTING, seen.wanted, message=message)
 
 
 def _progressing(canary: CanarySpec, at: Rollout, seen: Seen, now: float) -> Rollout:

@@ -12,12 +12,14 @@ from .split import Split
 class Staged:
     """Replicas of both Deployments from now on, and where the canary is; None without one.
 
-    `exists` says that the canary's Deployment is there.
+    `exists` says that the canary's Deployment is there, `overtaken` that the spec asks for another template than the
+    one that is being promoted.
     """
 
     split: Split
     rollout: Rollout | None = None
     exists: bool = False
+    overtaken: bool = False
 
     @property
     def canary(self) -> int | None:
@@ -28,7 +30,8 @@ class Staged:
     @property
     def holds_stable(self) -> bool:
         """What the stable replicas run is left as it is, whatever the spec asks for."""
-        return self.rollout is not None and self.rollout.phase in (RolloutPhase.PROGRESSING, RolloutPhase.ROLLED_BACK)
+        held = (RolloutPhase.PROGRESSING, RolloutPhase.ROLLED_BACK)
+        return self.overtaken or (self.rollout is not None and self.rollout.phase in held)
 
     @property
     def holds_canary(self) -> bool:

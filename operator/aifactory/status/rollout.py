@@ -92,8 +92,6 @@ def sentence(rollout: RolloutStatus) -> str:
     match rollout.phase:
         case RolloutPhase.PROGRESSING:
             return f"canary step {rollout.step} of {rollout.of} ({rollout.share}): {rollout.message}"
-        case RolloutPhase.PROMOTING:
-            return f"the canary held: {rollout.message}"
         case RolloutPhase.ROLLED_BACK:
             return f"the spec from before serves; the canary was taken back: {rollout.message}"
     return rollout.message

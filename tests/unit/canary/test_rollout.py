@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aifactory.api.rollout import CanarySpec, Pace, RolloutPhase, Track
-from aifactory.canary.rollout import Deployed, Rollout, Seen, advance, goal
+from aifactory.canary.rollout import Deployed, Rollout, Seen, advance, goal, pursued
 from aifactory.canary.split import Side, Split, shift
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
@@ -201,6 +201,28 @@ def test_taking_the_canary_out_of_the_spec_promotes_it_without_losing_replicas()
     assert after.phase is P.PROMOTING
     assert goal(None, after, seen(canary=canary(replicas=5), stable=stable(replicas=5))) == Split(5, 5)
     assert goal(None, after, seen(canary=canary(replicas=5, ready=2), stable=stable(replicas=8))) == Split(8, 2)
+
+
+LOADS = {"total": 1, "wanted": "newer", "stable": stable("new", 1, ready=0, settled=False), "canary": canary()}
+
+
+def test_a_promotion_that_goes_on_while_the_canary_serves_alone_says_that_the_next_spec_is_tried_afterwards() -> None:
+    before = at(phase=P.PROMOTING)
+    there = pursued(SPEC, before, seen(**LOADS))
+    after = advance(SPEC, before, there, START)
+    assert there.overtaken
+    assert after is not None
+    assert (after.phase, after.template) == (P.PROMOTING, "new")
+    assert after.message.endswith("then it goes; the spec that has changed since is tried after that")
+
+
+@pytest.mark.parametrize("spec", [None, SPEC], ids=["no canary in the spec", "the replica cannot start"])
+def test_a_promotion_that_does_not_end_or_need_not_keeps_no_other_spec_back(spec: CanarySpec | None) -> None:
+    there = seen(**LOADS, stuck=spec is not None)
+    assert pursued(spec, at(phase=P.PROMOTING), there) is there
+    after = go(at(phase=P.PROMOTING), spec=spec, **LOADS)
+    assert (after.phase, after.template) == (P.PROMOTING, "newer")
+    assert after.message.startswith("the changed spec is not tried")
 
 
 def test_steps_that_the_spec_no_longer_has_are_the_last_one() -> None:

@@ -12,7 +12,7 @@ from aifactory.signals.tracks import TrackReadings
 from .scene import SERVERS, World
 
 STABLE, CANARY = "llama", "llama-canary"
-OLD, NEW = ["--seed=1"], ["--seed=2"]
+OLD, NEW, NEWER = ["--seed=1"], ["--seed=2"], ["--seed=3"]
 STARTED = 600.0
 
 
@@ -120,3 +120,30 @@ def test_a_promotion_ends_with_room_for_one_pod_more(
     assert cluster.rollout.phase is RolloutPhase.PROMOTED
     assert (cluster.serving, cluster.argument(STABLE)) == (total, NEW[0])
     assert ("Deployment", CANARY) not in cluster.observed.children
+
+
+@pytest.mark.parametrize("minutes", range(6))
+@pytest.mark.parametrize("pace", [{}, {"maxSurge": 0, "maxUnavailable": 1}], ids=["surge", "no-surge"])
+def test_a_spec_that_changes_while_the_only_replica_is_replaced_is_tried_after_that(
+    pace: Mapping[str, int | str], minutes: int
+) -> None:
+    cluster = Cluster(2, 1, pace)
+    cluster.edit(replicas=1, args=NEW)
+    while cluster.rollout is None or cluster.rollout.phase is not RolloutPhase.PROMOTING:
+        cluster.minute()
+    for _ in range(minutes):
+        cluster.minute()
+    cluster.edit(replicas=1, args=NEWER)
+    tried, said = False, set[str]()
+    for _ in range(30):
+        cluster.minute()
+        assert cluster.serving >= 1
+        assert cluster.rollout is not None
+        said.add(cluster.rollout.message)
+        if cluster.rollout.phase is RolloutPhase.PROGRESSING:
+            tried = True
+            assert (cluster.argument(STABLE), cluster.argument(CANARY)) == (NEW[0], NEWER[0])
+    assert tried
+    assert not any("is not tried" in message for message in said)
+    assert cluster.rollout.phase is RolloutPhase.PROMOTED
+    assert (cluster.serving, cluster.argument(STABLE)) == (1, NEWER[0])
