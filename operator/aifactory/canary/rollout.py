@@ -14,7 +14,7 @@ RETRY = "change the spec to try again; another annotation in spec.podTemplate.an
 _STARTING = "its replicas are starting"
 # One sentence for both: replicas that take its place at the end are not ready for a moment, again and again.
 _PROMOTING = "the canary held: the stable replicas are replaced while it serves on, then it goes"
-_UNTRIED = "the changed spec is not tried: the stable replicas are replaced while the canary before serves on, then it goes"
+_UNTRIED = "the changed spec is not tried: the stable replicas are replaced while the canary serves on, then it goes"
 _NEXT = "; the spec that has changed since is tried after that"
 
 
