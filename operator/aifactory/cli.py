@@ -96,12 +96,8 @@ def lint(filename: Files) -> None:
     documents = given.documents(filename)
     given.refuse(documents)
     counts = Counter(document.data["kind"] for document in documents)
-    told = ", ".join(f"{count} {kind if count == 1 else _several(kind)}" for kind, count in counts.items())
+    told = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     typer.echo(f"{told}: no problems", err=True)
-
-
-def _several(kind: str) -> str:
-    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 @app.command()

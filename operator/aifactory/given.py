@@ -10,7 +10,7 @@ from aifactory.api.factory import KIND as FACTORY_KIND
 from aifactory.api.inferenceservice import KIND
 from aifactory.api.modelcache import KIND as CACHE_KIND
 from aifactory.api.schema import DEFINITIONS
-from aifactory.lint import is_ours, must, problems
+from aifactory.lint import is_ours, must, problems, repeated
 from aifactory.manifest import Document, ManifestError, read_manifest
 from aifactory.settings import ENVIRONMENT, Settings
 
@@ -42,10 +42,9 @@ def services(filenames: list[str], code: int = 1) -> list[dict[str, Any]]:
 
 def refuse(documents: list[Document], code: int = 1) -> None:
     """End the program with `code` and a line for each problem, if there is any."""
-    lines = []
-    for document in documents:
-        for problem in problems(document.data):
-            lines.append(f"{document.source}:{document.line(problem.location)}: {problem}")
+    found = [(document, problem) for document in documents for problem in problems(document.data)]
+    found += repeated(documents)
+    lines = [f"{document.source}:{document.line(problem.location)}: {problem}" for document, problem in found]
     if lines:
         typer.echo("\n".join(lines))
         raise typer.Exit(code)

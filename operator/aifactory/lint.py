@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -13,9 +13,10 @@ from pydantic_core import ErrorDetails
 
 from aifactory.api import API_VERSION, GROUP
 from aifactory.api.schema import DEFINITIONS, INFERENCE_SERVICE, Definition, object_schema, without_nulls
-from aifactory.manifest import Location
+from aifactory.manifest import Document, Location
 
 _LONGEST_VALUE = 60
+_NAME = ("metadata", "name")
 # Errors whose messages are our own.
 _SPEAKING = ("rule", "value_error")
 _BY_CACHE = "is fetched by a ModelCache: make one and name it in modelCache"
@@ -66,6 +67,21 @@ def problems(manifest: dict[str, Any]) -> list[Problem]:
     except ValidationError as error:
         found += explain(error, definition)
     return found
+
+
+def repeated(documents: Iterable[Document]) -> Iterator[tuple[Document, Problem]]:
+    """Objects whose kind, namespace and name an earlier one has: only one of them can be in a cluster."""
+    known: dict[tuple[str, ...], Document] = {}
+    for document in documents:
+        kind, metadata = str(document.data.get("kind")), document.data.get("metadata")
+        if not isinstance(metadata, dict) or "name" not in metadata:
+            continue
+        namespace, name = str(metadata.get("namespace") or ""), str(metadata["name"])
+        first = known.setdefault((kind, namespace, name), document)
+        if first is not document:
+            place = f"{first.source}:{first.line(_NAME)}"
+            what = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+            yield document, Problem(_NAME, f"{what} is given twice, first at {place}; keep one, or rename it")
 
 
 def explain(error: ValidationError, definition: Definition = INFERENCE_SERVICE) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,8 +88,8 @@ def test_a_mistyped_field_is_named_with_the_one_that_was_meant() -> None:
 
 def test_every_problem_of_every_file_and_document_is_shown(tmp_path: Path) -> None:
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
-    first.write_text(yaml.safe_dump_all([{**SMALLEST, "spec": {}}, SMALLEST, {**SMALLEST, "metadata": {}}]))
-    second.write_text(yaml.safe_dump({"kind": "List", "items": [{**SMALLEST, "apiVersion": "aifactory.dev/v1"}]}))
+    first.write_text(yaml.safe_dump_all([{**named("no"), "spec": {}}, SMALLEST, {**SMALLEST, "metadata": {}}]))
+    second.write_text(yaml.safe_dump({"kind": "List", "items": [{**named("old"), "apiVersion": "aifactory.dev/v1"}]}))
     code, output = lint("-f", str(first), "-f", str(second))
     assert code == 1
     fields = [line.split(": ")[1] for line in output.splitlines()]
@@ -97,7 +98,7 @@ def test_every_problem_of_every_file_and_document_is_shown(tmp_path: Path) -> No
 
 def test_a_clean_manifest_passes_beside_objects_of_other_kinds() -> None:
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
-    code, output = lint("-f", "-", stdin=yaml.safe_dump_all([other, SMALLEST, None, SMALLEST]))
+    code, output = lint("-f", "-", stdin=yaml.safe_dump_all([other, named("chat"), None, named("other")]))
     assert (code, output) == (0, "2 InferenceServices: no problems\n")
 
 
@@ -120,7 +121,35 @@ def test_an_object_of_ours_of_an_unknown_kind_is_a_problem_beside_good_ones(comm
 def test_kinds_are_counted_in_words() -> None:
     factory = next(good for good in GOOD if good.kind == "AIFactory").manifest
     assert lint("-f", "-", stdin=yaml.safe_dump(factory)) == (0, "1 AIFactory: no problems\n")
-    assert lint("-f", "-", stdin=yaml.safe_dump_all([factory, factory])) == (0, "2 AIFactories: no problems\n")
+    both = yaml.safe_dump_all([named("chat"), factory, named("other")])
+    assert lint("-f", "-", stdin=both) == (0, "2 InferenceServices, 1 AIFactory: no problems\n")
+
+
+def test_an_object_that_is_there_twice_is_an_error_with_both_places(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(yaml.safe_dump_all([named("chat"), named("chat", "prod")]))
+    second.write_text(yaml.safe_dump_all([named("other"), named("chat", "dev"), named("chat", "prod")]))
+    code, output = lint("-f", str(first), "-f", str(second))
+    places = f"{second}:{line(second, 2)}: metadata.name: ", f"first at {first}:{line(first, 2)}; keep one"
+    assert code == 1
+    assert output.count("\n") == 1
+    assert output.startswith(f"{places[0]}InferenceService prod/chat is given twice, {places[1]}")
+
+
+def test_objects_of_different_kinds_or_names_are_not_the_same() -> None:
+    cache = next(good for good in GOOD if good.kind == "ModelCache").manifest
+    of_one_name = [named("chat"), {**cache, "metadata": {"name": "chat"}}]
+    assert lint("-f", "-", stdin=yaml.safe_dump_all(of_one_name))[0] == 0
+    assert lint("-f", "-", stdin=yaml.safe_dump_all([{**SMALLEST, "metadata": {}}] * 2))[1].count("\n") == 2
+
+
+def named(name: str, namespace: str | None = None) -> dict[str, Any]:
+    return {**SMALLEST, "metadata": {"name": name} | ({"namespace": namespace} if namespace else {})}
+
+
+def line(file: Path, number: int) -> int:
+    """Where the name of an object called chat stands, of the first or the second one in the file; from 1."""
+    return [at for at, text in enumerate(file.read_text().splitlines(), 1) if text == "  name: chat"][number - 1]
 
 
 def test_a_null_is_a_field_left_out() -> None:
@@ -137,6 +166,7 @@ def test_a_null_is_a_field_left_out() -> None:
         ("- just\n- a list\n", "-:1: not an object"),
         ("? [a]\n: b\n", "-:1: a key must be a word"),
         ("spec: &a [*a]\n", "-: nested too deeply"),
+        pytest.param("[" * 100_000, "-: nested too deeply", id="deep"),
         (BOMB, "-:1: its anchors repeat more than 100,000 values"),
         ("kind: InferenceService\nspec:\n  replicas: 2020-13-45\n", "-:3: not YAML: month must be in 1..12"),
         ("kind: InferenceService\nspec: \0\n", "-:2: not text: the character U+0000 is in it"),
