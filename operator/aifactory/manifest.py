@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 Location = tuple[str | int, ...]
 # A document whose anchors make it longer by more values than these is no manifest but an attack, or a mistake.
@@ -66,7 +67,7 @@ def read_documents(source: str, text: str) -> Iterator[Document]:
             objects.
     """
     try:
-        for node in yaml.compose_all(text, yaml.SafeLoader):
+        for node in _composed(text):
             yield from _documents(source, node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -77,6 +78,18 @@ def read_documents(source: str, text: str) -> Iterator[Document]:
         raise ManifestError(f"{source}:{line}: not text: the character U+{error.character:04X} is in it") from error
     except RecursionError as error:
         raise ManifestError(f"{source}: nested too deeply, or an anchor that contains itself") from error
+
+
+def _composed(text: str) -> list[yaml.Node]:
+    """By libyaml. What that refuses PyYAML reads by itself, which takes longer but says better what is wrong.
+
+    Raises:
+        YAMLError: if the text is not YAML.
+    """
+    try:
+        return list(yaml.compose_all(text, _Composer))
+    except (yaml.YAMLError, UnicodeEncodeError):
+        return list(yaml.compose_all(text, yaml.SafeLoader))
 
 
 def _documents(source: str, node: yaml.Node) -> Iterator[Document]:
@@ -99,6 +112,14 @@ def _construct(node: yaml.Node) -> Any:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+class _Composer(Composer, yaml.CSafeLoader):
+    """What libyaml reads, made into nodes in Python: its own way ends the process where they are nested too deeply."""
+
+    def __init__(self, stream: str) -> None:
+        yaml.CSafeLoader.__init__(self, stream)
+        Composer.__init__(self)
 
 
 class _Loader(yaml.SafeLoader):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -82,9 +82,12 @@ class Unique:
         return items
 
 
+_attribute = cache(to_snake)
+
+
 def at(spec: Any, path: str) -> Any:
     """The value at a path of field names, None where one on the way is absent."""
-    return reduce(lambda value, name: value and getattr(value, to_snake(name)), path.split("."), spec)
+    return reduce(lambda value, name: value and getattr(value, _attribute(name)), path.split("."), spec)
 
 
 def has(path: str) -> str:
