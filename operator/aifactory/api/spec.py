@@ -283,7 +283,14 @@ class InferenceServiceSpec(CheckedModel):
     @property
     def scales(self) -> bool:
         """Scaling decisions change the workload."""
-        return self.mode is Mode.ACTIVE and self.scaling is not None and not self.recommends
+        return self.scaling is not None and self.reporting is None
+
+    @property
+    def reporting(self) -> Mode | ScalingMode | None:
+        """The mode in which scaling decisions are only reported; None where they are carried out."""
+        if self.mode is not Mode.ACTIVE:
+            return self.mode
+        return ScalingMode.RECOMMEND if self.recommends else None
 
     @property
     def recommends(self) -> bool:

@@ -85,35 +85,30 @@ def _always_more(service: InferenceService | None) -> str:
     """How there come to be more replicas before they are missed."""
     if service is None:
         return "raise minReplicas, or replicas where they are fixed"
-    if not _scaled(service):
+    modes = _reporting(service)
+    if not modes:
         return "raise replicas"
-    if mode := _adds_none(service):
-        return f"keep more replicas than there were: mode {mode} leaves their number to you"
-    return "raise minReplicas"
+    if None in modes:
+        return "raise minReplicas"
+    return f"keep more replicas than there were: mode {modes.pop()} leaves their number to you"
 
 
 def _more(status: InferenceServiceStatus, service: InferenceService | None) -> str:
     """How there come to be more replicas."""
-    if service and not _scaled(service):
+    modes = _reporting(service) if service else {None}
+    if not modes:
         return "raise replicas, or set spec.scaling so that they follow the objectives"
-    if service and (mode := _adds_none(service)):
-        return f"see how many replicas the decision in force asks for: mode {mode} does not add them"
+    if None not in modes:
+        return f"see how many replicas the decision in force asks for: mode {modes.pop()} does not add them"
     decisions = [scaling.decision for scaling in (status.scaling, *(role.scaling for role in status.roles)) if scaling]
     if any(decision.reason in _ON_THEIR_WAY for decision in decisions if decision):
         return "wait: more replicas have been asked for"
     return "see above why each signal asks for no more replicas"
 
 
-def _scaled(service: InferenceService) -> set[ScalingMode]:
-    """The modes of roles whose replicas are not fixed."""
-    return {scaling.mode for role in roles(service) if (scaling := role.spec.scaling)}
-
-
-def _adds_none(service: InferenceService) -> str:
-    """The mode in which decisions are only reported; empty where they are not."""
-    if _scaled(service) == {ScalingMode.RECOMMEND}:
-        return ScalingMode.RECOMMEND
-    return service.spec.mode if service.spec.mode is not Mode.ACTIVE else ""
+def _reporting(service: InferenceService) -> set[Mode | ScalingMode | None]:
+    """The modes in which decisions are only reported of roles whose replicas are not fixed, None of others of them."""
+    return {role.spec.reporting for role in roles(service) if role.spec.scaling}
 
 
 def _shortened(condition: Condition, status: InferenceServiceStatus) -> Condition:

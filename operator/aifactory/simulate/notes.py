@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from aifactory.api.inferenceservice import InferenceService
-from aifactory.api.scaling import ScalingMode
 from aifactory.api.spec import Mode
 from aifactory.runtimes import Role, roles
 
@@ -54,6 +53,6 @@ def _ignored(role: Role, field: str) -> Iterator[str]:
         yield f"{field}.minReplicas is 0, but one replica always stays here: nobody holds requests in a simulation"
     if scaling.schedules:
         yield f"{field}.schedules count for nothing here: a trace has no date"
-    for name, mode in (("spec.mode", role.spec.mode), (f"{field}.mode", scaling.mode)):
-        if mode not in (Mode.ACTIVE, ScalingMode.APPLY):
-            yield f"{name} is {mode}, but decisions are carried out here: on a cluster they would only be reported"
+    if (mode := role.spec.reporting) is not None:
+        name = "spec.mode" if isinstance(mode, Mode) else f"{field}.mode"
+        yield f"{name} is {mode}, but decisions are carried out here: on a cluster they would only be reported"

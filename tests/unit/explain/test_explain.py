@@ -415,6 +415,11 @@ UP = decision(1, 2, DecisionReason.SCALE_UP)
             UP,
             "see how many replicas the decision in force asks for: mode Paused does not add them",
         ),
+        (
+            {"scaling": {"maxReplicas": 8, "mode": "Recommend"}, "mode": "Plan"},
+            UP,
+            "see how many replicas the decision in force asks for: mode Plan does not add them",
+        ),
         (SCALING, UP, "wait: more replicas have been asked for"),
         (
             SCALING,
@@ -422,7 +427,7 @@ UP = decision(1, 2, DecisionReason.SCALE_UP)
             "see above why each signal asks for no more replicas",
         ),
     ],
-    ids=["fixed", "Recommend", "Paused", "on their way", "held"],
+    ids=["fixed", "Recommend", "Paused", "Plan", "on their way", "held"],
 )
 def test_what_is_missed_says_how_there_come_to_be_more_replicas(
     spec: dict[str, Any], made: Decision | None, advice: str
