@@ -44,7 +44,7 @@ def _histograms(vector: Any, label: str) -> HistogramsByTrack:
     buckets: defaultdict[tuple[Service, str], dict[float, float]] = defaultdict(dict)
     broken: set[tuple[Service, str]] = set()
     seen: set[tuple[Service, str, str]] = set()
-    for service, labels, value in _samples(vector):
+    for service, labels, value in samples(vector):
         edge, of, text = _number(labels.get("le")), (service, str(labels.get(label, ""))), str(labels.get("le"))
         if edge is None or isnan(edge) or _HIGHEST_EDGE < edge < inf or (*of, text) in seen:
             continue
@@ -68,7 +68,7 @@ def numbers(vector: Any) -> Numbers:
     Raises:
         ValueError: if the answer is not a list of samples.
     """
-    return {service: value for service, _, value in _samples(vector) if value is not None and isfinite(value)}
+    return {service: value for service, _, value in samples(vector) if value is not None and isfinite(value)}
 
 
 def by_pod(vector: Any) -> NumbersByPod:
@@ -91,25 +91,32 @@ def by_track(vector: Any) -> NumbersByTrack:
 
 def _by_label(vector: Any, label: str) -> Mapping[Service, Mapping[str, float]]:
     tables: defaultdict[Service, dict[str, float]] = defaultdict(dict)
-    for service, labels, value in _samples(vector):
+    for service, labels, value in samples(vector):
         of = labels.get(label)
         if isinstance(of, str) and value is not None and isfinite(value) and value >= 0:
             tables[service][of] = value
     return tables
 
 
-def _samples(vector: Any) -> Iterator[tuple[Service, Mapping[str, Any], float | None]]:
+def samples(
+    vector: Any, named: str = "inferenceservice"
+) -> Iterator[tuple[tuple[str, str], Mapping[str, Any], float | None]]:
+    """Namespace and the label `named`, all labels, and the value, if it is a number; without both labels left out.
+
+    Raises:
+        ValueError: if the answer is not a list of samples.
+    """
     if not isinstance(vector, list):
         raise ValueError(f"expected a list of samples, got {type(vector).__name__}")
     for sample in vector:
         try:
             labels = sample["metric"]
-            service = labels["namespace"], labels["inferenceservice"]
+            identity = labels["namespace"], labels[named]
             value = sample["value"][1]
         except (KeyError, TypeError, IndexError):
             continue
-        if isinstance(service[0], str) and isinstance(service[1], str):
-            yield service, labels, _number(value)
+        if all(isinstance(text, str) for text in identity):
+            yield identity, labels, _number(value)
 
 
 def _number(text: Any) -> float | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from typing import Any
 
-from .answers import Service
+from .answers import Service, samples
 
 _BY = "namespace, modelcache"
 _SELECT = 'modelcache!=""'
@@ -39,18 +39,8 @@ def numbers(vector: Any) -> Mapping[Service, float]:
     Raises:
         ValueError: if the answer is not a list of samples.
     """
-    if not isinstance(vector, list):
-        raise ValueError("the answer is not a list of samples")
-    found: dict[Service, float] = {}
-    for sample in vector:
-        try:
-            labels, value = sample["metric"], float(sample["value"][1])
-            key = (str(labels["namespace"]), str(labels["modelcache"]))
-        except (KeyError, TypeError, ValueError, IndexError):
-            continue
-        if isfinite(value) and value >= 0:
-            found[key] = value
-    return found
+    found = samples(vector, "modelcache")
+    return {cache: value for cache, _, value in found if value is not None and 0 <= value < inf}
 
 
 def readings(tables: Mapping[str, Mapping[Service, float]]) -> Mapping[Service, DownloadReading]:

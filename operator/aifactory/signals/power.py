@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from .answers import samples
+
 QUERY = "watts"
 WattsByPod = Mapping[str, Mapping[str, float]]
 _METERS = ("DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_BOARD_POWER_WATTS")
@@ -38,15 +40,8 @@ def watts(vector: Any) -> WattsByPod:
     Raises:
         ValueError: if the answer is not a list of samples.
     """
-    if not isinstance(vector, list):
-        raise ValueError(f"expected a list of samples, got {type(vector).__name__}")
     found: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for sample in vector:
-        try:
-            labels, value = sample["metric"], float(sample["value"][1])
-            namespace, pod = str(labels["namespace"]), str(labels["pod"])
-        except (KeyError, TypeError, ValueError, IndexError):
-            continue
-        if 0 <= value < _TOO_MANY:
+    for (namespace, pod), _, value in samples(vector, "pod"):
+        if value is not None and 0 <= value < _TOO_MANY:
             found[namespace][pod] = value
     return found

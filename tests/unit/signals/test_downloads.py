@@ -27,7 +27,7 @@ def test_samples_without_their_labels_are_left_out() -> None:
 
 
 def test_something_else_than_a_vector_is_an_error() -> None:
-    with pytest.raises(ValueError, match="not a list"):
+    with pytest.raises(ValueError, match="list of samples"):
         numbers({"a": 1})
 
 
