@@ -179,9 +179,22 @@ def simulate(
     if len(services) != 1:
         given.fail(f"{len(services)} {KIND}s in {', '.join(filename)}; give one")
     options = command.Options(
-        trace, policy or [], more_policies or [], engine, startup, seed, rate_scale, input_tokens, output_tokens, plot,
-        scrape_interval, tick, metrics_window, initial_replicas, gpus,
-    )  # fmt: skip
+        trace=trace,
+        policies=policy or [],
+        more_policies=more_policies or [],
+        engine=engine,
+        startup=startup,
+        seed=seed,
+        rate_scale=rate_scale,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        plot=plot,
+        scrape_interval=scrape_interval,
+        tick=tick,
+        metrics_window=metrics_window,
+        initial_replicas=initial_replicas,
+        gpus=gpus,
+    )
     try:
         service = InferenceService.model_validate(services[0])
         for warning in command.warnings(service, options):
@@ -246,7 +259,20 @@ def activate(
     from aifactory.activator.program import Options  # aiohttp is of no use to the rest
     from aifactory.activator.program import run as run_activator
 
-    run_activator(Options(upstream, wake, max_held, max_hold, drain, model, health, port, metrics_port, ready))
+    run_activator(
+        Options(
+            upstream=upstream,
+            wake=wake,
+            max_held=max_held,
+            max_hold=max_hold,
+            drain=drain,
+            models=model,
+            health=health,
+            port=port,
+            metrics_port=metrics_port,
+            ready=ready,
+        )
+    )
 
 
 @app.command()

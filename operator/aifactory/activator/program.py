@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 5.0
 _BUFFERS, _LEAST_BUFFER, _MOST_BUFFER = 64 * 2**20, 2**14, 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """As of the command line; times are seconds, `host` is where it listens.
 

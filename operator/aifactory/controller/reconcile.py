@@ -245,13 +245,13 @@ class Reconciler:
             observed,
             before,
             self._clock(),
-            known.refused,
-            known.plan,
-            known.rollout(),
-            known.held,
-            known.missing,
-            self._factory.spec,
-            self.snapshot.watts.get(known.service.metadata.namespace, {}) if self.snapshot else {},
+            refused=known.refused,
+            plan=known.plan,
+            rollout=known.rollout(),
+            held=known.held,
+            missing=known.missing,
+            factory=self._factory.spec,
+            watts=self.snapshot.watts.get(known.service.metadata.namespace, {}) if self.snapshot else {},
         )
         status = report(facts)
         known.status_written = await self._reporter.write(

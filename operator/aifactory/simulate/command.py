@@ -26,7 +26,7 @@ class SimulateError(ValueError):
     """Something that was asked for cannot be simulated; the message says what would do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """As given on the command line; lengths are tokens, for traces that have none; durations are such as 90s.
 

@@ -1,7 +1,7 @@
 """Everything that a status is made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from aifactory.api.conditions import ConditionType, Reason
 from aifactory.api.factory import NOTHING, AIFactorySpec
@@ -72,6 +72,7 @@ class Facts:
     observed: Observed
     before: InferenceServiceStatus
     now: float
+    _: KW_ONLY
     refused: Trouble | None = None
     plan: PlanStatus | None = None
     rollout: RolloutStatus | None = None
