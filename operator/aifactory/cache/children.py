@@ -5,7 +5,9 @@ from typing import Any
 
 from aifactory.api.factory import NO_MIRRORS, Mirrors
 from aifactory.api.modelcache import ModelCache
-from aifactory.render.monitoring import endpoint
+from aifactory.render.identity import account
+from aifactory.render.monitoring import endpoint, monitor
+from aifactory.render.network import ingress_policy, to_ports
 from aifactory.render.quantity import canonical
 
 from . import labels
@@ -28,11 +30,12 @@ def render(
     `image` holds the downloader unless the spec names another; `served` are the optional kinds of the cluster; copies
     in folders to `keep` stay in the volume; `mirrors` are for caches that name no endpoint.
     """
+    metadata, pods = labels.metadata(cache, labels.download(cache)), labels.selector(cache)
     children = [
         _claim(cache),
-        _service_account(cache),
-        _network_policy(cache),
-        _pod_monitor(cache),
+        account(metadata),
+        ingress_policy(metadata, pods, to_ports([METRICS_PORT])),
+        monitor(metadata, pods, endpoint(METRICS_PORT_NAME, "/metrics", {"modelcache": labels.CACHE})),
         job(cache, cache.spec.download.image or image, keep, mirrors),
     ]
     return [child for child in children if child["kind"] not in OPTIONAL or child["kind"] in served]
@@ -50,37 +53,4 @@ def _claim(cache: ModelCache) -> dict[str, Any]:
             **named,
             "resources": {"requests": {"storage": canonical(storage.size)}},
         },
-    }
-
-
-def _service_account(cache: ModelCache) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": labels.metadata(cache, labels.download(cache)),
-        "automountServiceAccountToken": False,
-    }
-
-
-def _network_policy(cache: ModelCache) -> dict[str, Any]:
-    """Only the metrics can be reached; the pod may call out to its source."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(cache, labels.download(cache)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.selector(cache)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}],
-        },
-    }
-
-
-def _pod_monitor(cache: ModelCache) -> dict[str, Any]:
-    scraped = endpoint(METRICS_PORT_NAME, "/metrics", {"modelcache": labels.CACHE})
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PodMonitor",
-        "metadata": labels.metadata(cache, labels.download(cache)),
-        "spec": {"selector": {"matchLabels": labels.selector(cache)}, "podMetricsEndpoints": [scraped]},
     }

@@ -6,7 +6,7 @@ from typing import Any
 from aifactory.api.download import GIVE_UP, Order
 from aifactory.api.factory import Mirrors
 from aifactory.api.modelcache import ModelCache
-from aifactory.render import egress
+from aifactory.render import egress, security
 from aifactory.render.container import pull_policy
 from aifactory.render.pod import toleration
 from aifactory.render.quantity import canonical, whole
@@ -71,14 +71,7 @@ def _pod(cache: ModelCache, image: str, order: str) -> dict[str, Any]:
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": wanted.run_as_user,
-            "runAsGroup": wanted.run_as_user,
-            "fsGroup": wanted.run_as_user,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security.of_pod(wanted.run_as_user, wanted.run_as_user, wanted.run_as_user),
         "imagePullSecrets": [{"name": name} for name in wanted.image_pull_secrets or ()],
         "initContainers": [_container(cache, PLAN, image, order, mounts)],
         "containers": [
@@ -106,11 +99,7 @@ def _container(cache: ModelCache, step: str, image: str, order: str, mounts: tup
         **({"env": env} if env else {}),
         "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}},
         "volumeMounts": [volume_mount(mount) for mount in mounts],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": security.of_container(read_only_root=True),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 

@@ -7,7 +7,7 @@ from aifactory.api.podtemplate import ComputeResources, EnvVar, KeySelector
 from aifactory.runtimes import Mount, Role
 from aifactory.runtimes.parts import whole_seconds
 
-from . import egress
+from . import egress, security
 from .member import Member, environment
 from .naming import CONTAINER, DOMAIN_CLAIM, GPU_CLAIM, HEALTH_PORT_NAME, METRICS_PORT_NAME, PORT_NAME
 from .quantity import canonical
@@ -38,11 +38,7 @@ def container(role: Role, mounts: tuple[Mount, ...], member: Member | None = Non
         "volumeMounts": [volume_mount(mount) for mount in mounts],
         **({} if worker else _probes(role)),
         "lifecycle": {"preStop": {"sleep": {"seconds": lingers}}} if lingers else {},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": server.read_only_root,
-        },
+        "securityContext": security.of_container(read_only_root=server.read_only_root),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     return {key: value for key, value in fields.items() if value not in ([], {})}

@@ -11,11 +11,16 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def service_account(role: Role) -> dict[str, Any]:
+    """That of the pods of a role."""
+    return account(labels.metadata(role, naming.service_account(role)))
+
+
+def account(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """A ServiceAccount without a token."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": labels.metadata(role, naming.service_account(role)),
+        "metadata": metadata,
         "automountServiceAccountToken": False,
     }
 

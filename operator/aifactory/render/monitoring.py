@@ -25,11 +25,16 @@ def pod_monitor(role: Role) -> dict[str, Any]:
     """A PodMonitor whose series carry namespace, pod, inferenceservice and track."""
     identity = {"inferenceservice": labels.SERVICE, "track": labels.TRACK}
     scraped = endpoint(naming.scraped_port(role.server), metrics_path(role), identity)
+    return monitor(labels.metadata(role, naming.child(role)), labels.workload_selector(role), scraped)
+
+
+def monitor(metadata: Mapping[str, Any], pods: Mapping[str, str], scraped: Mapping[str, Any]) -> dict[str, Any]:
+    """A PodMonitor of the pods with these labels, which are `scraped` as `endpoint` says."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
-        "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {"selector": {"matchLabels": labels.workload_selector(role)}, "podMetricsEndpoints": [scraped]},
+        "metadata": metadata,
+        "spec": {"selector": {"matchLabels": pods}, "podMetricsEndpoints": [scraped]},
     }
 
 

@@ -1,6 +1,6 @@
 """How requests reach the pods: one Service, one port."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aifactory.runtimes import Role
@@ -37,16 +37,8 @@ def cluster_service(role: Role, name: str, selector: Mapping[str, str]) -> dict[
 
 def peers_policy(role: Role) -> dict[str, Any]:
     """Pods of replicas that have several reach each other on every port: collectives choose theirs as they like."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(role, naming.nodes(role.service.metadata.name, role.name)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.members(role)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"podSelector": {"matchLabels": labels.members(role)}}]}],
-        },
-    }
+    metadata = labels.metadata(role, naming.nodes(role.service.metadata.name, role.name))
+    return ingress_policy(metadata, labels.members(role), _from_pods(labels.members(role)))
 
 
 def network_policy(role: Role) -> dict[str, Any]:
@@ -55,14 +47,25 @@ def network_policy(role: Role) -> dict[str, Any]:
     Pods that find each other reach each other on all ports.
     """
     ports = filter(None, (role.spec.runtime.port, role.server.metrics_port))
-    peers = [{"from": [{"podSelector": {"matchLabels": labels.whole_service(role)}}]}] if role.discovery else []
+    peers = [_from_pods(labels.whole_service(role))] if role.discovery else []
+    metadata = labels.metadata(role, naming.child(role))
+    return ingress_policy(metadata, labels.workload_selector(role), to_ports(ports), *peers)
+
+
+def ingress_policy(metadata: Mapping[str, Any], pods: Mapping[str, str], *rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Pods with these labels can be reached as `rules` say, and not otherwise; they may call out."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.workload_selector(role)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}, *peers],
-        },
+        "metadata": metadata,
+        "spec": {"podSelector": {"matchLabels": pods}, "policyTypes": ["Ingress"], "ingress": list(rules)},
     }
+
+
+def to_ports(ports: Iterable[int]) -> dict[str, Any]:
+    """The rule that anybody may come, to these ports."""
+    return {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+
+
+def _from_pods(matching: Mapping[str, str]) -> dict[str, Any]:
+    return {"from": [{"podSelector": {"matchLabels": matching}}]}

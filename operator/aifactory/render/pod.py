@@ -6,7 +6,7 @@ from aifactory.api.meta import Model
 from aifactory.api.podtemplate import PodTemplate, SecurityContext, Toleration
 from aifactory.runtimes import ModelServer, Role
 
-from . import labels, naming
+from . import labels, naming, security
 from .container import claims, container
 from .member import Member, affinity, joined, pod_labels
 from .monitoring import metrics_path
@@ -58,16 +58,11 @@ def _pod_spec(role: Role, template: PodTemplate, member: Member | None) -> dict[
 
 
 def security_context(server: ModelServer, template: PodTemplate) -> dict[str, Any]:
-    """User and group of a pod's processes, never root."""
+    """As the template says, else as of the engine."""
     user = template.security_context or SecurityContext()
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": user.run_as_user or server.user,
-        "runAsGroup": user.run_as_group or server.group,
-        "fsGroup": user.fs_group or server.volume_group,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+    return security.of_pod(
+        user.run_as_user or server.user, user.run_as_group or server.group, user.fs_group or server.volume_group
+    )
 
 
 def placement(role: Role, template: PodTemplate, member: Member | None = None) -> dict[str, Any]:

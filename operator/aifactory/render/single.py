@@ -6,8 +6,9 @@ from typing import Any
 from aifactory.api.podtemplate import PodTemplate
 from aifactory.runtimes import Role
 
-from . import labels, naming
+from . import labels, naming, security
 from .container import pull_policy
+from .network import ingress_policy, to_ports
 from .pod import TEARDOWN_SECONDS, security_context
 
 
@@ -38,11 +39,7 @@ def container(role: Role, name: str, ports: Mapping[str, int], **fields: Any) ->
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         **fields,
         "lifecycle": {"preStop": {"sleep": {"seconds": server.pre_stop_seconds}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": server.read_only_root,
-        },
+        "securityContext": security.of_container(read_only_root=server.read_only_root),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
@@ -67,16 +64,8 @@ def _pod_spec(role: Role, container: Mapping[str, Any], further: Mapping[str, An
 
 def network_policy(role: Role, ports: Iterable[int]) -> dict[str, Any]:
     """Anybody may come, to these ports only."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(role, naming.child(role)),
-        "spec": {
-            "podSelector": {"matchLabels": labels.selector(role)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
-        },
-    }
+    metadata = labels.metadata(role, naming.child(role))
+    return ingress_policy(metadata, labels.selector(role), to_ports(ports))
 
 
 def _pod_metadata(role: Role) -> dict[str, Any]:
