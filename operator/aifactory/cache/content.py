@@ -1,10 +1,8 @@
 """Which copy of which weights a spec asks for."""
 
-import hashlib
-import json
-
 from aifactory.api.cachestatus import ContentStatus
 from aifactory.api.modelcache import ModelCache, ModelCacheSpec
+from aifactory.render.digest import SHORT, digest
 
 from .observed import CacheObserved
 
@@ -21,12 +19,7 @@ def folder(spec: ModelCacheSpec) -> str:
     source = spec.source.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=SECRETS)
     # Mirrors, an AIFactory's of S3 as well, hold the same; a bucket is another one at another endpoint of its cache.
     place = spec.endpoint if spec.source.s3 else None
-    return f"copy-{digest([source, place])}"
-
-
-def digest(value: object) -> str:
-    """Ten hexadecimal digits that differ when the value does."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]
+    return f"copy-{digest([source, place], SHORT)}"
 
 
 def settled(cache: ModelCache, observed: CacheObserved, job: str) -> ContentStatus | None:

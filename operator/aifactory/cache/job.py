@@ -8,6 +8,7 @@ from aifactory.api.factory import Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.render import egress, security
 from aifactory.render.container import pull_policy
+from aifactory.render.digest import SHORT, digest
 from aifactory.render.pod import toleration
 from aifactory.render.quantity import canonical, whole
 from aifactory.render.volumes import volume, volume_mount
@@ -15,7 +16,7 @@ from aifactory.runtimes import Mount
 from aifactory.runtimes.parts import HUGGING_FACE_TOKEN, secret
 
 from . import labels
-from .content import SECRETS, digest, folder
+from .content import SECRETS, folder
 
 VOLUME = "/volume"
 METRICS_PORT_NAME = "metrics"
@@ -31,7 +32,7 @@ def job(cache: ModelCache, image: str, keep: Collection[str], mirrors: Mirrors) 
 
     Copies in folders to `keep` are left in the volume; these are no part of the name.
     """
-    identity = digest(_spec(cache, image, _order(cache, (), mirrors)))
+    identity = digest(_spec(cache, image, _order(cache, (), mirrors)), SHORT)
     metadata = labels.metadata(cache, f"{cache.metadata.name}-{identity}")
     metadata["labels"] = {**metadata["labels"], labels.FOLDER: folder(cache.spec)}
     spec = _spec(cache, image, _order(cache, keep, mirrors))

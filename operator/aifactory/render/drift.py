@@ -1,10 +1,10 @@
 """Does a live object still hold everything that was rendered?"""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .digest import digest
 
 HASH_ANNOTATION = "aifactory.dev/rendered"
 # Lists that the API server merges item by item, and the fields that tell items apart, as declared in the Kubernetes
@@ -28,9 +28,8 @@ _ATOMIC = ("nodeSelector", "podSelector", "selector")
 def stamp(child: Mapping[str, Any]) -> dict[str, Any]:
     """The object with a fingerprint of itself, replicas left out: a field that is no longer rendered changes it."""
     content = {**child, "spec": {k: v for k, v in child.get("spec", {}).items() if k != "replicas"}}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     metadata = child["metadata"]
-    annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: digest}
+    annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: digest(content)}
     return {**child, "metadata": {**metadata, "annotations": annotations}}
 
 

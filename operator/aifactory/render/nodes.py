@@ -1,7 +1,5 @@
 """Workloads of replicas with several pods: a LeaderWorkerSet where there is one, else StatefulSets for each replica."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -10,6 +8,7 @@ from aifactory.runtimes import Role
 from aifactory.runtimes.parts import reference
 
 from . import labels, naming
+from .digest import SHORT, digest
 from .member import Member
 from .pod import pod_template
 
@@ -73,10 +72,10 @@ def shared_service(role: Role, replicas: int) -> dict[str, Any]:
 def stateful_sets(role: Role, replica: int) -> Iterable[dict[str, Any]]:
     """The two of one replica. They are never changed: a new spec makes new replicas."""
     leader, worker = _templates(role, replica)
-    digest, more = template_hash(role), role.spec.accelerator.nodes - 1
-    yield _stateful_set(role, replica, naming.leader(role, replica), leader, digest, {"replicas": 1})
+    revision, more = template_hash(role), role.spec.accelerator.nodes - 1
+    yield _stateful_set(role, replica, naming.leader(role, replica), leader, revision, {"replicas": 1})
     ordinals = {"replicas": more, "ordinals": {"start": 1}}
-    yield _stateful_set(role, replica, naming.workers(role, replica), worker, digest, ordinals)
+    yield _stateful_set(role, replica, naming.workers(role, replica), worker, revision, ordinals)
 
 
 def replica_of(stateful_set: Mapping[str, Any]) -> int:
@@ -86,13 +85,13 @@ def replica_of(stateful_set: Mapping[str, Any]) -> int:
 
 def template_hash(role: Role) -> str:
     """Equal for replicas of the same spec."""
-    return hashlib.sha256(json.dumps(_templates(role, 0), sort_keys=True).encode()).hexdigest()[:10]
+    return digest(_templates(role, 0), SHORT)
 
 
 def _stateful_set(
-    role: Role, replica: int, name: str, template: _Template, digest: str, size: dict[str, Any]
+    role: Role, replica: int, name: str, template: _Template, revision: str, size: dict[str, Any]
 ) -> dict[str, Any]:
-    own = {labels.REPLICA: str(replica), labels.TEMPLATE: digest}
+    own = {labels.REPLICA: str(replica), labels.TEMPLATE: revision}
     pods = template["metadata"]["labels"]
     metadata = labels.metadata(role, name)
     return {

@@ -1,7 +1,5 @@
 """Which pod template a workload was given, and what of it decides how much a replica can do."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +7,7 @@ from aifactory.api.accelerator import LEADER_ADDRESS
 from aifactory.api.rollout import Track
 
 from . import labels
+from .digest import digest
 
 _OF_TRACK = (labels.TRACK, labels.COMPONENT)
 # Fields of a pod and of a container by which replicas differ in what they carry and how long they take to start.
@@ -21,7 +20,7 @@ def fingerprint(template: Mapping[str, Any]) -> str:
     metadata = template["metadata"]
     common = {name: value for name, value in metadata["labels"].items() if name not in _OF_TRACK}
     content = {**template, "metadata": {**metadata, "labels": common}}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(content)
 
 
 def marked(child: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,4 +56,4 @@ def capability(template: Mapping[str, Any]) -> str:
         one["env"] = [variable for variable in one["env"] or () if variable["name"] != LEADER_ADDRESS]
     fields = {name: spec.get(name) for name in _POD_FIELDS}
     content = {**fields, "containers": containers, "config": annotations.get(labels.ENGINE_CONFIG)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(content)
