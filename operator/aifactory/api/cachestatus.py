@@ -1,12 +1,11 @@
 """`ModelCache.status`. Times are RFC 3339 in UTC."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from .checks import Unique
-from .meta import Model, Text
+from .meta import Model, StatusModel, Text
 from .status import Condition
 
 
@@ -34,7 +33,7 @@ class ProgressStatus(Model):
     remaining: Text | None = Field(default=None, description="Time left at this speed, such as 5m30s.")
 
 
-class ModelCacheStatus(Model):
+class ModelCacheStatus(StatusModel):
     """What is, and why."""
 
     observed_generation: int | None = Field(default=None, description="metadata.generation that this status is about.")
@@ -47,11 +46,3 @@ class ModelCacheStatus(Model):
     content: ContentStatus | None = Field(default=None, description="The last complete copy; services read it.")
     progress: ProgressStatus | None = Field(default=None, description="How far the download is.")
     failures: int | None = Field(default=None, description="Attempts of the present download that failed.")
-
-    @classmethod
-    def of(cls, obj: Mapping[str, Any]) -> "ModelCacheStatus":
-        """The status of an object as stored; one that cannot be read, as of another version, counts as none."""
-        try:
-            return cls.model_validate(obj.get("status") or {})
-        except ValidationError:
-            return cls()

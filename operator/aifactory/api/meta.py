@@ -1,6 +1,7 @@
 """Value types shared by every kind: durations, percentages, quantities, names."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
@@ -14,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -38,6 +40,20 @@ class Model(BaseModel):
     """Immutable object with camelCase field names; unknown fields are ignored when read from the cluster."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel, extra="ignore")
+
+
+class StatusModel(Model):
+    """A whole status, which earlier and later versions of the operator read and write as well."""
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> Self:
+        """The status of an object as stored; fields that cannot be read, as of another version, count as absent."""
+        stored = obj.get("status") or {}
+        try:
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            broken = {wrong["loc"][0] for wrong in error.errors() if wrong["loc"]}
+            return cls.model_validate({name: stored[name] for name in stored.keys() - broken} if broken else {})
 
 
 STORED = "stored"

@@ -1,13 +1,12 @@
 """`InferenceService.status`: everything a user reads. Decimals are strings, times are RFC 3339 in UTC."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from .checks import Unique
 from .coststatus import CostStatus, EnergyStatus
-from .meta import FreeText, Model, Text
+from .meta import FreeText, Model, StatusModel, Text
 from .role import RoleName
 from .rollout import RolloutStatus
 from .scalingstatus import ScalingStatus
@@ -121,7 +120,7 @@ class PlanStatus(Model):
     gpus: FromTo = Field(description="GPUs of all replicas together.")
 
 
-class InferenceServiceStatus(Model):
+class InferenceServiceStatus(StatusModel):
     """What is, and why."""
 
     observed_generation: int | None = Field(default=None, description="metadata.generation that this status is about.")
@@ -166,13 +165,3 @@ class InferenceServiceStatus(Model):
     def _of(self, name: RoleName) -> "RoleStatus | InferenceServiceStatus | None":
         """What is written of a role: its own entry where there are several."""
         return next((role for role in self.roles if role.name == name), None) if self.roles else self
-
-    @classmethod
-    def of(cls, obj: Mapping[str, Any]) -> "InferenceServiceStatus":
-        """The status of an object as stored; fields that cannot be read, as of another version, count as absent."""
-        stored = obj.get("status") or {}
-        try:
-            return cls.model_validate(stored)
-        except ValidationError as error:
-            broken = {wrong["loc"][0] for wrong in error.errors() if wrong["loc"]}
-            return cls.model_validate({name: stored[name] for name in stored.keys() - broken} if broken else {})

@@ -108,6 +108,10 @@ class Life:
         self.claim = None
         self.children = {key: child for key, child in self.children.items() if key[0] != "PersistentVolumeClaim"}
 
+    def lose_download(self) -> None:
+        """Somebody deletes the Job that is wanted, and its pods go with it."""
+        self._remove(self.children["Job", self.job])
+
     def pod(self, name: str = "one", **more: Any) -> None:
         """The newest pod of the Job that is wanted; `more` is about the attempt or its pod."""
         fields = {field: more.pop(field) for field in ("planned", "fetched", "failed") if field in more}

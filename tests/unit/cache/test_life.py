@@ -1,11 +1,15 @@
 """What a user reads of a cache while it is filled, and what is written for it."""
 
+from typing import Any
+
 import pytest
+from aifactory.api.cachestatus import ModelCacheStatus
 from aifactory.api.conditions import Reason
 from aifactory.cache.observed import Claim
 from aifactory.cache.plan import RETRY_SECONDS
 from aifactory.signals.downloads import DownloadReading
 from aifactory.status.pods import Trouble
+from aifactory.status.report import dump
 
 from .scene import FETCHED, GIB, NOON, PLANNED, Life, failure
 
@@ -29,6 +33,15 @@ def test_a_cache_is_ready_when_its_copy_is_complete_and_not_before() -> None:
     assert life.status.content.folder == life.folder
     assert (life.status.size, life.status.progress) == ("10.0GiB", None)
     assert [event.reason for event in life.events] == ["Ready"]
+
+
+@pytest.mark.parametrize("other", [{"progress": {"bytes": "many"}}, {"conditions": {}}, {"failures": "x"}])
+def test_what_another_version_wrote_in_the_status_does_not_make_a_copy_be_fetched_anew(other: dict[str, Any]) -> None:
+    life = Life()
+    life.complete()
+    life.lose_download()
+    life.status = ModelCacheStatus.of({"status": dump(life.status) | other})
+    assert life.look() == "True Downloaded"
 
 
 def test_progress_has_share_speed_and_time_left() -> None:
