@@ -12,7 +12,7 @@ from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
 from aifactory.canary import Staged
 from aifactory.holding import holding
-from aifactory.observed import Group, Observed
+from aifactory.observed import ChildId, Group, Observed, child_id
 from aifactory.render import OF_TEMPLATE, labels, naming, render
 from aifactory.render.drift import holds, stamp
 from aifactory.render.needs import WORKLOADS
@@ -22,7 +22,6 @@ from aifactory.several import chosen, kept_for_now, lasting, restarted
 from aifactory.succession import freed, paced, succession
 
 Child = dict[str, Any]
-_Id = tuple[str, str]
 _ACTIVATION = Activation()
 # Below every cost that somebody else would set; the ReplicaSet controller removes the lowest first.
 _LEAVES_FIRST = -1_000_000
@@ -40,7 +39,7 @@ class Plan:
 
     apply: tuple[Child, ...] = ()
     delete: tuple[Child, ...] = ()
-    replicas: Mapping[_Id, int] = field(default_factory=dict)
+    replicas: Mapping[ChildId, int] = field(default_factory=dict)
     deletion_costs: Mapping[str, int] = field(default_factory=dict)
     restart: Mapping[str, str] = field(default_factory=dict)
     both: Mapping[str, int] = field(default_factory=dict)
@@ -108,22 +107,23 @@ def plan(
         activation=activation if held.activator else None,
         asleep=held.asleep,
     )
-    names = {_id(child) for child in rendered}
+    names = {child_id(child) for child in rendered}
     untouched = _held(parts[0], staged) if staged else frozenset()
     wanted = [
         _shared(selected(stamp(marked(child)), monitor_labels), total)
         for child in paced(step, parts, rendered)
-        if _id(child) not in untouched or _id(child) not in observed.children
+        if child_id(child) not in untouched or child_id(child) not in observed.children
     ]
     sizes = _sizes(service, stable, canary)
     changed = tuple(child for child in wanted if not _in_place(observed, child, sizes))
     apply = (*changed, *freed(step, parts, observed, rendered))
+    applied = {child_id(child) for child in apply}
     resized = {one: count for one, count in sizes.items() if one in names and _size(observed, one) not in (None, count)}
     kept = names.union(*(kept_for_now(role, observed, counts[role.name], exchanges[role.name]) for role in parts))
     return Plan(
         apply=apply,
-        delete=tuple(child for child_id, child in observed.children.items() if child_id not in kept),
-        replicas={one: count for one, count in resized.items() if one not in {_id(child) for child in apply}},
+        delete=tuple(child for key, child in observed.children.items() if key not in kept),
+        replicas={one: count for one, count in resized.items() if one not in applied},
         deletion_costs=_costs(service, observed, resized, in_flight),
         restart={pod.name: pod.uid for pod in restarted(parts, observed, now)},
         both=_both(service, observed, total) if canary is not None else {},
@@ -132,19 +132,19 @@ def plan(
 
 def missing(service: InferenceService, observed: Observed, todo: Plan) -> tuple[str, ...]:
     """Kind and name of children that a plan would add, but for those that come and go with replicas."""
-    passing, wanted = naming.canary(service.metadata.name), map(_id, todo.apply)
+    passing, wanted = naming.canary(service.metadata.name), map(child_id, todo.apply)
     lacking = ((kind, name) for kind, name in wanted if (kind, name) not in observed.children)
     return tuple(f"{kind}/{name}" for kind, name in lacking if kind not in WORKLOADS and name != passing)
 
 
-def _held(role: Role, staged: Staged) -> Collection[tuple[str, str]]:
+def _held(role: Role, staged: Staged) -> Collection[ChildId]:
     """Children that depend on a pod template and keep what they have, by kind and name."""
     stable, canary = naming.child(role), naming.canary(role.service.metadata.name)
     names = [stable] * staged.holds_stable + [canary] * staged.holds_canary
     return frozenset((kind, name) for kind in OF_TEMPLATE for name in names)
 
 
-def _sizes(service: InferenceService, replicas: Mapping[RoleName, int], canary: int | None) -> Mapping[_Id, int]:
+def _sizes(service: InferenceService, replicas: Mapping[RoleName, int], canary: int | None) -> Mapping[ChildId, int]:
     """Workloads whose number of replicas is written by itself, with that number."""
     name = service.metadata.name
     wanted = {("Deployment", naming.workload(name, role)): count for role, count in replicas.items()}
@@ -152,14 +152,14 @@ def _sizes(service: InferenceService, replicas: Mapping[RoleName, int], canary: 
     return wanted if canary is None else wanted | {("Deployment", naming.canary(name)): canary}
 
 
-def _size(observed: Observed, workload: _Id) -> int | None:
+def _size(observed: Observed, workload: ChildId) -> int | None:
     """Replicas of a workload, None while it does not exist."""
     live = observed.children.get(workload)
     return None if live is None else live["spec"].get("replicas", 1)
 
 
 def _costs(
-    service: InferenceService, observed: Observed, resized: Mapping[_Id, int], in_flight: Mapping[str, float]
+    service: InferenceService, observed: Observed, resized: Mapping[ChildId, int], in_flight: Mapping[str, float]
 ) -> Mapping[str, int]:
     """Which pods of Deployments should leave first."""
     name, costs = service.metadata.name, dict[str, int]()
@@ -192,18 +192,14 @@ def _both(service: InferenceService, observed: Observed, total: int) -> Mapping[
     return {} if workload is None or workload.both == total else {naming.canary(service.metadata.name): total}
 
 
-def _id(child: Child) -> _Id:
-    return child["kind"], child["metadata"]["name"]
-
-
-def _in_place(observed: Observed, child: Child, sized: Collection[_Id]) -> bool:
+def _in_place(observed: Observed, child: Child, sized: Collection[ChildId]) -> bool:
     """`sized` workloads get their replicas, and those of both tracks, by themselves."""
-    live = observed.children.get(_id(child))
+    live = observed.children.get(child_id(child))
     return live is not None and holds(live, _without_replicas(child, sized))
 
 
-def _without_replicas(child: Child, sized: Collection[_Id]) -> Child:
-    if _id(child) not in sized:
+def _without_replicas(child: Child, sized: Collection[ChildId]) -> Child:
+    if child_id(child) not in sized:
         return child
     metadata, spec = child["metadata"], child["spec"]
     annotations = {name: value for name, value in metadata["annotations"].items() if name != labels.REPLICAS}

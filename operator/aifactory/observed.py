@@ -6,6 +6,8 @@ from typing import Any
 
 from aifactory.api.role import RoleName
 
+ChildId = tuple[str, str]
+"""Kind and name of a child object."""
 STARTING = ("", "ContainerCreating", "PodInitializing")
 """What a container waits for on every start."""
 
@@ -155,6 +157,11 @@ class Group:
         return tuple(pod for pod in self.pods if pod.pending)
 
 
+def child_id(child: Mapping[str, Any]) -> ChildId:
+    """Kind and name."""
+    return child["kind"], child["metadata"]["name"]
+
+
 _NOBODY = Group()
 
 
@@ -182,7 +189,7 @@ class Observed:
     `canary` is not part of the group of its role.
     """
 
-    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    children: dict[ChildId, dict[str, Any]] = field(default_factory=dict)
     groups: Mapping[RoleName, Group] = field(default_factory=dict)
     canary: Group = _NOBODY
 

@@ -8,10 +8,9 @@ from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.role import RoleName
 from aifactory.api.status import ChangeStatus, FromTo, PlanStatus
 from aifactory.decide import Plan
-from aifactory.observed import Observed
+from aifactory.observed import Observed, child_id
 from aifactory.render import labels, naming
 from aifactory.render.drift import HASH_ANNOTATION, Difference, differences
-from aifactory.render.labels import TEMPLATE
 from aifactory.runtimes import Role, roles
 
 Child = dict[str, Any]
@@ -29,13 +28,13 @@ _SIGNS = {"Add": "+", "Change": "~", "Remove": "-"}
 def preview(service: InferenceService, observed: Observed, todo: Plan, replicas: Mapping[RoleName, int]) -> PlanStatus:
     """The writes of a plan, in words and numbers; `replicas` is what the plan was made for."""
     parts = [role for role in roles(service) if role.accelerated]
-    live = {role.name: _live(observed, role.name) for role in parts}
-    planned = {role.name: replicas[role.name] for role in parts}
+    live = sum(_live(observed, role.name) for role in parts)
+    planned = sum(replicas[role.name] for role in parts)
     gpus_now = sum(_gpus(role, observed) for role in parts)
-    gpus_then = sum(planned[role.name] * role.spec.accelerator.gpus for role in parts)
+    gpus_then = sum(replicas[role.name] * role.spec.accelerator.gpus for role in parts)
     return PlanStatus(
         changes=_capped([*_changes(observed, todo), *_resized(observed, todo)]),
-        replicas=FromTo(from_=sum(live.values()), to=sum(planned.values())),
+        replicas=FromTo(from_=live, to=planned),
         gpus=FromTo(from_=gpus_now, to=gpus_then),
     )
 
@@ -61,7 +60,7 @@ def _live(observed: Observed, role: RoleName) -> int:
 
 def _changes(observed: Observed, todo: Plan) -> Iterator[ChangeStatus]:
     for child in todo.apply:
-        live = observed.children.get((child["kind"], child["metadata"]["name"]))
+        live = observed.children.get(child_id(child))
         if live is None:
             yield ChangeStatus(action="Add", object=_name(child))
         else:
@@ -95,7 +94,7 @@ def _fields(live: Child, child: Child) -> list[str]:
 
 def _internal(difference: Difference) -> bool:
     """A fingerprint, which changes with what it is of."""
-    return any(name in difference.path for name in (HASH_ANNOTATION, TEMPLATE))
+    return any(name in difference.path for name in (HASH_ANNOTATION, labels.TEMPLATE))
 
 
 def _text(difference: Difference) -> str:
@@ -108,7 +107,7 @@ def _value(value: Any) -> str:
 
 
 def _name(child: Child) -> str:
-    return f"{child['kind']}/{child['metadata']['name']}"
+    return "/".join(child_id(child))
 
 
 def _gpus(role: Role, observed: Observed) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from aifactory.exchange import Exchange, Replica, exchange, makes_way
-from aifactory.observed import Group, Observed, Pod
+from aifactory.observed import ChildId, Group, Observed, Pod
 from aifactory.render import labels, naming
 from aifactory.render.nodes import replica_of, template_hash
 from aifactory.runtimes import Role
@@ -13,7 +13,6 @@ from aifactory.together import by_replica, deadlocked, left_behind
 # LeaderWorkerSet takes less when it sees a pod leave. It does not see one that is gone at once, as those of a lost node
 # are, nor any while it is not running (handleRestartPolicy of its pod controller).
 UNSEEN_SECONDS = 20.0
-_Id = tuple[str, str]
 _NONE = Exchange(())
 
 
@@ -40,18 +39,18 @@ def lasting(served: Collection[str], observed: Observed) -> Collection[str]:
     return set(served) - {"LeaderWorkerSet"} if native else served
 
 
-def kept_for_now(role: Role, observed: Observed, wanted: int, choice: Exchange) -> Collection[_Id]:
+def kept_for_now(role: Role, observed: Observed, wanted: int, choice: Exchange) -> Collection[ChildId]:
     """Workloads that are not wanted any more and serve on until others do."""
     return {*_staying(role, observed, choice), *_former(role, observed, wanted)}
 
 
-def _staying(role: Role, observed: Observed, choice: Exchange) -> Iterator[_Id]:
+def _staying(role: Role, observed: Observed, choice: Exchange) -> Iterator[ChildId]:
     """StatefulSets of replicas of an earlier spec."""
     sets = _stateful_sets(role, observed).items()
     return (child_id for child_id, one in sets if replica_of(one) in choice.stay)
 
 
-def _former(role: Role, observed: Observed, wanted: int) -> Iterable[_Id]:
+def _former(role: Role, observed: Observed, wanted: int) -> Iterable[ChildId]:
     """What kept the pods of a role before a change between one pod per replica and several; it goes when others serve.
 
     Without room for both, and where all replicas may be missing, it goes first.
@@ -94,9 +93,9 @@ def _several(role: Role) -> bool:
     return role.spec.accelerator.nodes > 1
 
 
-def _stateful_sets(role: Role, observed: Observed) -> Mapping[_Id, dict[str, Any]]:
+def _stateful_sets(role: Role, observed: Observed) -> Mapping[ChildId, dict[str, Any]]:
     return {
-        child_id: child
-        for child_id, child in observed.children.items()
-        if child_id[0] == "StatefulSet" and child["metadata"]["labels"].get(labels.ROLE) == role.name
+        key: child
+        for key, child in observed.children.items()
+        if key[0] == "StatefulSet" and child["metadata"]["labels"].get(labels.ROLE) == role.name
     }

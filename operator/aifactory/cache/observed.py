@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aifactory.api.download import Outcome
-from aifactory.observed import Pod
+from aifactory.observed import ChildId, Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Attempt:
 class CacheObserved:
     """Children as last seen, keyed by kind and name, and what they mean."""
 
-    children: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    children: dict[ChildId, dict[str, Any]] = field(default_factory=dict)
     claim: Claim | None = None
     downloads: tuple[Download, ...] = ()
     attempts: tuple[Attempt, ...] = ()

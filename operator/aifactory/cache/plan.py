@@ -9,6 +9,7 @@ from aifactory.api.cachestatus import ContentStatus
 from aifactory.api.factory import NO_MIRRORS, Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.decide import selected
+from aifactory.observed import child_id
 from aifactory.render.drift import holds, stamp
 
 from .children import render
@@ -64,13 +65,13 @@ def plan(
     # Two pods must not write the same files.
     needed = not done and observed.download(job) is None and not observed.others(job)
     wanted = [selected(stamp(child), monitor_labels) for child in children if child["kind"] != "Job" or needed]
-    names = {(child["kind"], child["metadata"]["name"]) for child in children if child["kind"] != "Job"}
+    names = {child_id(child) for child in children if child["kind"] != "Job"}
     names |= {("Job", one.name) for one in observed.downloads if _kept(one, cache, observed, job, now, done=done)}
     return CachePlan(
         job=job,
         content=content,
         apply=tuple(child for child in wanted if not _in_place(observed, child)),
-        delete=tuple(child for child_id, child in observed.children.items() if child_id not in names),
+        delete=tuple(child for key, child in observed.children.items() if key not in names),
     )
 
 
@@ -84,5 +85,5 @@ def _kept(one: Download, cache: ModelCache, observed: CacheObserved, job: str, n
 
 
 def _in_place(observed: CacheObserved, child: Child) -> bool:
-    live = observed.children.get((child["kind"], child["metadata"]["name"]))
+    live = observed.children.get(child_id(child))
     return live is not None and holds(live, child)

@@ -7,11 +7,12 @@ from aifactory.api.conditions import Reason
 from aifactory.api.inferenceservice import InferenceService
 from aifactory.api.model import CachedCopy, CacheReference
 from aifactory.api.modelcache import cache_claim
+from aifactory.observed import ChildId
 from aifactory.runtimes.parts import MODEL_VOLUME, cache
 from aifactory.status.facts import Held
 
 Json = Mapping[str, Any]
-Children = Mapping[tuple[str, str], Json]
+Children = Mapping[ChildId, Json]
 
 
 def reference(service: InferenceService) -> CacheReference | None:

@@ -6,10 +6,11 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from aifactory.observed import ChildId
+
 from .kinds import Family, Key
 
 P = TypeVar("P")
-ChildId = tuple[str, str]
 _TOMBSTONES = 4096
 
 
@@ -89,8 +90,8 @@ class Objects(Generic[P]):
         owner = self._owners.get(key)
         uid = owner["metadata"]["uid"] if owner else ""
         return {
-            child_id: child
-            for child_id, child in self._children.get(key, {}).items()
+            name: child
+            for name, child in self._children.get(key, {}).items()
             if any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences") or [])
         }
 

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
-from aifactory.observed import Group, Observed, Pod
+from aifactory.observed import ChildId, Group, Observed, Pod
 from aifactory.render import labels, naming
 from aifactory.together import folded
 
 from .kinds import SERVICES, Key
-from .objects import ChildId, Objects
+from .objects import Objects
 from .read import pod_of
 from .workloads import workload, workload_of
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from aifactory.api.role import RoleName
-from aifactory.observed import Pod, Workload
+from aifactory.observed import ChildId, Pod, Workload
 from aifactory.render import labels, naming
 from aifactory.render.drift import HASH_ANNOTATION
 from aifactory.render.nodes import replica_of
@@ -16,7 +16,7 @@ from aifactory.status.numbers import epoch
 # All pods of the newest template have served; from then on a Deployment has no progress deadline.
 _SERVED = "NewReplicaSetAvailable"
 
-_Children = Mapping[tuple[str, str], Mapping[str, Any]]
+_Children = Mapping[ChildId, Mapping[str, Any]]
 
 
 def workload(service: str, role: RoleName, children: _Children, pods: Iterable[Pod]) -> Workload | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.writer import NameTakenError, Writer
 from aifactory.decide import Plan
-from aifactory.observed import Observed
+from aifactory.observed import ChildId, Observed, child_id
 from aifactory.render.needs import carries, waits
 
 Child = Mapping[str, Any]
@@ -47,16 +47,15 @@ class Attempts:
             return False
         return True
 
-    async def apply(self, children: Iterable[Child], there: Mapping[tuple[str, str], Child]) -> None:
+    async def apply(self, children: Iterable[Child], there: Mapping[ChildId, Child]) -> None:
         """Apply children, some of which are `there`; others wait for what they build on."""
         lacking: list[Child] = []
         for child in children:
-            kind, name = child["kind"], child["metadata"]["name"]
-            known = there.get((kind, name))
+            known = there.get(child_id(child))
             if known is None and waits(child, lacking):
                 continue
             wanted = _no_fewer(child, known) if self.lacking and known else child
-            if await self.make(f"{kind} {name}", self.writer.apply(wanted, known)):
+            if await self.make(" ".join(child_id(child)), self.writer.apply(wanted, known)):
                 continue
             self.lacking |= carries(child)
             if known is None:
@@ -65,7 +64,7 @@ class Attempts:
     async def delete(self, children: Iterable[Child]) -> None:
         """Delete children."""
         for child in children:
-            await self.make(f"{child['kind']} {child['metadata']['name']}", self.writer.delete(child))
+            await self.make(" ".join(child_id(child)), self.writer.delete(child))
 
 
 async def execute(writer: Writer, namespace: str, observed: Observed, todo: Plan) -> list[Refused]:
