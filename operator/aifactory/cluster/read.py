@@ -25,18 +25,18 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
     own = metadata.get("labels") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
-    unschedulable = scheduled.get("status") == "False"  # no node has room, or a queue such as Kueue's holds it back
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    waiting = _waiting(containers)
+    waiting, began = _waiting(containers), _began(containers)
     return Pod(
         name=metadata["name"],
         created_at=epoch(metadata.get("creationTimestamp")) or 0.0,
         ready=ready.get("status") == "True",
-        ready_at=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
-        unready_since=epoch(ready.get("lastTransitionTime")) if ready.get("status") == "False" else None,
+        ready_at=_since(ready, "True"),
+        unready_since=_since(ready, "False"),
         terminating=metadata.get("deletionTimestamp") is not None or status.get("phase") in _ENDED,
-        unschedulable_since=epoch(scheduled.get("lastTransitionTime")) if unschedulable else None,
-        unschedulable_message=scheduled.get("message", "") if unschedulable else "",
+        # No node has room, or a queue such as Kueue's holds it back.
+        unschedulable_since=_since(scheduled, "False"),
+        unschedulable_message=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         restarts=sum(container.get("restartCount", 0) for container in containers),
@@ -47,9 +47,9 @@ def pod_of(obj: Mapping[str, Any]) -> Pod:
         scheduled=scheduled.get("status") == "True",
         uid=metadata.get("uid", ""),
         addresses=_addresses(status) if own.get(labels.ROLE) == RoleName.ACTIVATOR else (),
-        scheduled_at=epoch(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
-        unstarted_since=_unstarted(metadata, conditions) if _began(containers) is None else None,
-        **{"began_at": _began(containers)} | (_member(metadata, own, containers) if labels.MEMBER_OF in own else {}),
+        scheduled_at=_since(scheduled, "True"),
+        unstarted_since=_unstarted(metadata, conditions) if began is None else None,
+        **(_member(metadata, own, containers) if labels.MEMBER_OF in own else {"began_at": began}),
         **_held(obj.get("spec") or {}, status),
     )
 
@@ -73,8 +73,12 @@ def _unstarted(metadata: Mapping[str, Any], conditions: Mapping[str, Mapping[str
     """
     if "PodScheduled" not in conditions:
         return epoch(metadata.get("creationTimestamp"))
-    prepared = conditions.get("PodReadyToStartContainers", {})
-    return epoch(prepared.get("lastTransitionTime")) if prepared.get("status") == "False" else None
+    return _since(conditions.get("PodReadyToStartContainers", {}), "False")
+
+
+def _since(condition: Mapping[str, Any], status: str) -> float | None:
+    """When a condition took this status (epoch seconds); None if it has another."""
+    return epoch(condition.get("lastTransitionTime")) if condition.get("status") == status else None
 
 
 def _count(quantity: Any) -> int:

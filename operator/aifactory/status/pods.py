@@ -1,5 +1,6 @@
 """Why pods do not serve, from what the kubelet and the scheduler say of them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -100,16 +101,17 @@ def _may_pass(found: Trouble, group: Group, begun: float) -> bool:
 
 def current(group: Group) -> tuple[Pod, ...]:
     """Pods of the template that is rolled out: those that are as many as the workload says, or that came last."""
-    templates: dict[str, tuple[Pod, ...]] = {}
+    templates: defaultdict[str, list[Pod]] = defaultdict(list)
     for pod in group.pods:
-        templates[pod.template_hash] = (*templates.get(pod.template_hash, ()), pod)
+        templates[pod.template_hash].append(pod)
     updated = group.workload.updated if group.workload else 0
 
-    def rank(pods: tuple[Pod, ...]) -> tuple[bool, float]:
+    def rank(pods: list[Pod]) -> tuple[bool, float]:
         count = sum(not pod.terminating for pod in pods)
         return 0 < count == updated, min(pod.created_at for pod in pods)
 
-    return max(templates.values(), key=rank, default=())
+    found: list[Pod] = max(templates.values(), key=rank, default=[])
+    return tuple(found)
 
 
 def _starting(group: Group) -> list[Pod]:

@@ -34,12 +34,11 @@ def _judge(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
 def _state(facts: Facts, one: RoleFacts) -> tuple[bool | None, Reason, str]:
     available, total = one.workload.available, facts.required(one)
     serving = f"{available} of {total} required replicas serve"
+    kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
     cause = facts.refused or facts.trouble_of(one)
     if cause is not None:
-        kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
         return False, cause.reason, cause.message + kept
     if facts.held is not None:
-        kept = f"; still serving: {available} of {one.workload.replicas}" if available else ""
         return facts.held.status, facts.held.reason, facts.held.message + kept
     if one.group.workload is None:
         return _absent(facts)
