@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf
 
 import pytest
-from aifactory.simulate.capacity import demand, needed
+from aifactory.simulate.capacity import demand, needed, replicas_for
 from aifactory.simulate.oracle import at_least, covering, timetables
 from aifactory.simulate.policies.fixed import Fixed
 from aifactory.simulate.record import figures
@@ -90,7 +90,7 @@ def test_the_oracle_costs_no_more_than_any_count_of_load_that_keeps_the_promise(
     kept = 0
     for seconds in (60.0, 15.0, 5.0):
         for step in range(-4, 6):
-            table = covering(needed(scenario, capacity(), seconds, 1.07**step), seconds, 48.0)
+            table = covering(replicas_for(demand(scenario, seconds), scenario, capacity(), 1.07**step), seconds, 48.0)
             record = World(scenario, Fixed(table), enough=capacity().enough).run(table[0][1])
             if record.attainable >= capacity().enough:
                 kept += 1

@@ -42,7 +42,6 @@ class Reason(StrEnum):
     ACTIVATOR_NOT_READY = "ActivatorNotReady"
     PAUSED = "Paused"
     PLAN_ONLY = "PlanOnly"
-    RECONCILING = "Reconciling"
     # Progressing, Reconciling
     CREATING = "Creating"
     ROLLING_OUT = "RollingOut"
@@ -89,7 +88,6 @@ class Reason(StrEnum):
     RECOMMEND_ONLY = "RecommendOnly"
     HOLDING = "Holding"
     AT_MAXIMUM = "AtMaximum"
-    AT_MINIMUM = "AtMinimum"
     SCHEDULED_MAXIMUM = "ScheduledMaximum"
     BUDGET = "Budget"
     BUDGET_BELOW_MINIMUM = "BudgetBelowMinimum"

@@ -73,12 +73,7 @@ class Knowledge:
         return fleet.mixed or (replaced and bool(self.capability))
 
     def taught(
-        self,
-        measures: tuple[Measure, ...],
-        readings: ServiceReadings,
-        fleet: Fleet,
-        behavior: ScalingBehavior,
-        alone: Mapping[Signal, float],
+        self, measures: tuple[Measure, ...], readings: ServiceReadings, fleet: Fleet, alone: Mapping[Signal, float]
     ) -> "Knowledge":
         """With what one tick says, and the latencies (seconds) of requests that were `alone`."""
         now, lengths = readings.time, self.lengths.seen(readings)

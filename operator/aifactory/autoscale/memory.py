@@ -158,7 +158,7 @@ class Memory:
         base = self._base(own, settled, now - (self.averages.time or now))
         return replace(
             self,
-            knowledge=self.knowledge.taught(own, self._judged(measures, readings), fleet, behavior, base),
+            knowledge=self.knowledge.taught(own, self._judged(measures, readings), fleet, base),
             averages=averages,
             light_since=light_since,
             base=base,

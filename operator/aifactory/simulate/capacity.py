@@ -117,17 +117,15 @@ def demand(scenario: Scenario, bin_seconds: float, spread: float = 0.0) -> list[
     return [max(0.0, rate) for rate in accumulate(changes)][: len(bins)]
 
 
-def needed(
-    scenario: Scenario, capacity: Capacity, bin_seconds: float, headroom: float = 1.0, spread: float = 0.0
-) -> list[int]:
-    """Replicas that the load of each bin takes, within the bounds of the service; load counts `headroom` times.
+def needed(scenario: Scenario, capacity: Capacity, bin_seconds: float) -> list[int]:
+    """Replicas that the load of each bin takes, within the bounds of the service.
 
-    The work of a request is spread over so many seconds.
+    Of an offline service, the work of a request is spread over the time that it may take.
     """
-    return replicas_for(demand(scenario, bin_seconds, spread), scenario, capacity, headroom)
+    return replicas_for(demand(scenario, bin_seconds, scenario.within or 0.0), scenario, capacity, 1.0)
 
 
 def replicas_for(load: Sequence[float], scenario: Scenario, capacity: Capacity, headroom: float) -> list[int]:
-    """As `needed`, of loads as `demand` gives them."""
+    """As `needed`, of loads as `demand` gives them, which count `headroom` times."""
     low, high = scenario.scaling.min_replicas, scenario.scaling.max_replicas
     return [max(low, min(high, ceil(headroom * rate / capacity.rate - _ROUNDING))) for rate in load]

@@ -23,7 +23,7 @@ ORACLE = "oracle"
 
 def _peak(scenario: Scenario, capacity: Capacity) -> Policy:
     """Always as many replicas as the busiest minute takes, or the busiest time that requests may wait."""
-    return Fixed([(0.0, max(needed(scenario, capacity, BIN_SECONDS, spread=scenario.within or 0.0)))])
+    return Fixed([(0.0, max(needed(scenario, capacity, BIN_SECONDS)))])
 
 
 def _mean(scenario: Scenario, capacity: Capacity) -> Policy:

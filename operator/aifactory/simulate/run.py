@@ -37,7 +37,7 @@ def run_policy(name: str, scenario: Scenario, *capacities: Capacity) -> Result:
 def _initial(policy: Policy, part: Scenario, capacity: Capacity) -> int:
     initial = part.initial if policy.initial is None else policy.initial
     if initial is None:
-        initial = max(needed(part, capacity, BIN_SECONDS, spread=part.within or 0.0)[:_FIRST_BINS])
+        initial = max(needed(part, capacity, BIN_SECONDS)[:_FIRST_BINS])
     return initial
 
 

@@ -33,7 +33,7 @@ def start_up(*fleets: tuple[Pod, ...], known: Knowledge | None = None) -> float:
     known = known or Knowledge()
     for pods in fleets:
         fleet = Fleet.of(Group(Workload(len(pods)), pods), TIMEOUT, now=1000.0)
-        known = known.taught((), readings(pods=len(pods)), fleet, ScalingBehavior(), {})
+        known = known.taught((), readings(pods=len(pods)), fleet, {})
     return known.startup_seconds
 
 
