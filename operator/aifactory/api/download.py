@@ -11,6 +11,7 @@ from .modelcache import CacheSource
 # Exit codes of the download: the Job gives up at the first and tries again after the second.
 GIVE_UP = 3
 TRY_AGAIN = 1
+METRICS_PORT = 8080
 # The kubelet reads at most 4096 bytes.
 _LONGEST_MESSAGE = 1500
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from aifactory.api.download import METRICS_PORT
 from aifactory.api.factory import NO_MIRRORS, Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.render.identity import account
@@ -11,7 +12,7 @@ from aifactory.render.network import ingress_policy, to_ports
 from aifactory.render.quantity import canonical
 
 from . import labels
-from .job import METRICS_PORT, METRICS_PORT_NAME, job
+from .job import METRICS_PORT_NAME, job
 
 OPTIONAL = ("PodMonitor",)
 """Kinds that not every cluster serves."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from aifactory.api.download import GIVE_UP, Order
+from aifactory.api.download import GIVE_UP, METRICS_PORT, Order
 from aifactory.api.factory import Mirrors
 from aifactory.api.modelcache import ModelCache
 from aifactory.render import egress, security
@@ -20,7 +20,6 @@ from .content import SECRETS, folder
 
 VOLUME = "/volume"
 METRICS_PORT_NAME = "metrics"
-METRICS_PORT = 8080
 PLAN, FETCH = "plan", "fetch"
 # With the Job controller's pauses of 10 s, 20 s ... 6 min these take a quarter of an hour.
 RETRIES = 6

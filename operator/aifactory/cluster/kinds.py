@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aifactory.api import factory, inferenceservice, modelcache
+from aifactory.api import GROUP, VERSION, factory, inferenceservice, modelcache
 from aifactory.cache import labels as cache_labels
 from aifactory.render import labels
 
@@ -62,9 +62,9 @@ class Family:
         return (namespace, name) if name else None
 
 
-INFERENCE_SERVICE = Resource("aifactory.dev", "v1alpha1", "inferenceservices")
-MODEL_CACHE = Resource("aifactory.dev", "v1alpha1", "modelcaches")
-AI_FACTORY = Resource("aifactory.dev", "v1alpha1", factory.PLURAL)
+INFERENCE_SERVICE = Resource(GROUP, VERSION, inferenceservice.PLURAL)
+MODEL_CACHE = Resource(GROUP, VERSION, modelcache.PLURAL)
+AI_FACTORY = Resource(GROUP, VERSION, factory.PLURAL)
 EVENT = Resource("", "v1", "events")
 POD = Resource("", "v1", "pods")
 _SERVICE_ACCOUNT = {"ServiceAccount": Resource("", "v1", "serviceaccounts")}

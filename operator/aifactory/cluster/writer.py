@@ -11,7 +11,7 @@ from aifactory.render.drift import replacement
 from aifactory.status.transitions import Event
 
 from .client import ApiError, Client
-from .kinds import CHILDREN, EVENT, POD
+from .kinds import CHILDREN, EVENT, POD, Resource
 from .objects import Objects
 
 FIELD_MANAGER = "aifactory"
@@ -122,43 +122,26 @@ class Writer:
     async def delete(self, child: Mapping[str, Any]) -> None:
         """Delete a child that is no longer wanted; one that is gone or was replaced already is fine."""
         resource, metadata = CHILDREN[child["kind"]], child["metadata"]
-        try:
-            await self._client.request(
-                "DELETE",
-                resource.path(metadata["namespace"], metadata["name"]),
-                resource.plural,
-                body={
-                    "apiVersion": "v1",
-                    "kind": "DeleteOptions",
-                    "preconditions": {"uid": metadata["uid"]},
-                    # Jobs would leave their pods behind (batch/v1 orphans by default).
-                    "propagationPolicy": "Background",
-                },
-            )
-        except ApiError as error:
-            if error.status not in (404, 409):
-                raise
-            if error.status == 404:
-                # Nothing tells of the end of objects whose kind went with them.
-                self._store.drop(child["kind"], child)
+        namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
+        # Jobs would leave their pods behind (batch/v1 orphans by default).
+        if await self._delete(resource, namespace, name, uid, propagationPolicy="Background"):
+            # Nothing tells of the end of objects whose kind went with them.
+            self._store.drop(child["kind"], child)
 
     async def delete_pod(self, namespace: str, pod: str, uid: str, grace_seconds: int) -> None:
         """Delete this very pod; one that is gone or was replaced already is fine."""
+        await self._delete(POD, namespace, pod, uid, gracePeriodSeconds=grace_seconds)
+
+    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str, **options: Any) -> bool:
+        """Delete the object of this uid, if there is one; whether there is none of its name any more."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **options}
         try:
-            await self._client.request(
-                "DELETE",
-                POD.path(namespace, pod),
-                POD.plural,
-                body={
-                    "apiVersion": "v1",
-                    "kind": "DeleteOptions",
-                    "gracePeriodSeconds": grace_seconds,
-                    "preconditions": {"uid": uid},
-                },
-            )
+            await self._client.request("DELETE", resource.path(namespace, name), resource.plural, body=body)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
+            return error.status == HTTPStatus.NOT_FOUND
+        return False
 
     async def scale(self, kind: str, namespace: str, name: str, replicas: int) -> None:
         """Set the replicas of a Deployment or LeaderWorkerSet and nothing else."""
@@ -194,7 +177,7 @@ class Writer:
                 fieldManager=SCALE_MANAGER,
             )
         except ApiError as error:
-            if error.status != 404:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     async def status(self, metadata: ObjectMeta, status: Mapping[str, Any]) -> None:
@@ -216,7 +199,7 @@ class Writer:
                 force="true",
             )
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
         else:
             self._store.put(self._family.kind, answer)

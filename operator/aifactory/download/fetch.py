@@ -48,9 +48,9 @@ class Fetcher:
     def _fetch(self, file: RemoteFile) -> None:
         self._progress.add(self._copy.arrived(file))
         if not self._copy.has(file):
-            for last in (*[False] * (VERIFICATIONS - 1), True):
-                if self._verified(file, self._arrive(file), last=last):
-                    break
+            left = VERIFICATIONS
+            while not self._verified(file, self._arrive(file), last=left == 1):
+                left -= 1
             self._copy.store(file)
         self._progress.done()
 

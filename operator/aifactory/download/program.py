@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import start_http_server
 
 from aifactory.api.conditions import Reason
-from aifactory.api.download import GIVE_UP, TRY_AGAIN, Order, Outcome
+from aifactory.api.download import GIVE_UP, METRICS_PORT, TRY_AGAIN, Order, Outcome
 
 from .errors import DownloadError
 from .fetch import Fetcher
@@ -22,7 +22,6 @@ from .source import Source
 from .volume import Copy
 from .web import Web
 
-METRICS_PORT = 8080
 _TERMINATED = 128 + signal.SIGTERM
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aifactory.api import GROUP
+
 from .digest import digest
 
-HASH_ANNOTATION = "aifactory.dev/rendered"
+HASH_ANNOTATION = f"{GROUP}/rendered"
 # Lists that the API server merges item by item, and the fields that tell items apart, as declared in the Kubernetes
 # OpenAPI document (x-kubernetes-list-map-keys). Every other list, with all below it, belongs to its writer as a whole.
 _MERGED: dict[str, tuple[str, ...]] = {
