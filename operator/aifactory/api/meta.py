@@ -109,6 +109,11 @@ def format_measured(seconds: float) -> str:
     return format_duration(timedelta(seconds=round(seconds))) if 60 <= float(brief) < _SENSIBLE else f"{brief}s"
 
 
+def format_figures(value: float) -> str:
+    """Write a number in three figures, such as `1090` or `65.4`, never with an exponent."""
+    return f"{Decimal(f'{value:.3g}'):f}"
+
+
 def parse_percent(value: Any) -> Decimal:
     """Read `99%` or `99.9%` as a fraction between 0 and 1.
 

@@ -1,9 +1,8 @@
 """Decisions in words."""
 
 from datetime import timedelta
-from decimal import Decimal
 
-from aifactory.api.meta import format_duration, format_measured
+from aifactory.api.meta import format_duration, format_figures, format_measured
 from aifactory.signals.objectives import LATENCIES, Signal
 
 from .decision import Answer, Cause, DecisionReason, Load, Recommendation
@@ -125,20 +124,15 @@ def _asked(reason: DecisionReason, more: bool, answer: Answer | None, to: int) -
 
 def _load(load: Load, cause: Cause, kept: int = 0) -> str:
     """Such as `room is kept for 1010 tokens/s within 18s, one replica carries 605`; of some `kept`, what fewer do."""
-    told = f"the load is {_tokens(load.tokens)} tokens/s"
+    told = f"the load is {format_figures(load.tokens)} tokens/s"
     if load.horizon_seconds is not None:
         horizon = format_duration(timedelta(seconds=round(load.horizon_seconds)))
-        told = f"room is kept for {_tokens(load.tokens)} tokens/s within {horizon}"
+        told = f"room is kept for {format_figures(load.tokens)} tokens/s within {horizon}"
     carries = "is trusted with" if cause is Cause.UNPROVEN else "carries"
     nothing = f", not counting {load.lost} stuck or not started" if load.lost else ""
     fewer = kept - load.lost - 1
-    less = f", {fewer} would carry {_tokens(fewer * load.each)}" if fewer > 1 else ""
-    return f"{told}, one replica {carries} {_tokens(load.each)}{nothing}{less}"
-
-
-def _tokens(value: float) -> str:
-    """Three figures, as in the status."""
-    return f"{Decimal(f'{value:.3g}'):f}"
+    less = f", {fewer} would carry {format_figures(fewer * load.each)}" if fewer > 1 else ""
+    return f"{told}, one replica {carries} {format_figures(load.each)}{nothing}{less}"
 
 
 def _numbers(recommendation: Recommendation) -> str:

@@ -39,6 +39,9 @@ WATCHES_BEGIN_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 CACHE_WORKERS = 4
 _TLS_BUFFER_BYTES = 32 * 1024
+_UNASKED = "the cluster could not be asked for its kinds"
+_UNREAD = "the AIFactory could not be read"
+_UNLISTED = "the cluster could not be listed"
 # Without one kopf asks for the user's name, which a container's numeric user does not have.
 _NOBODY: Any = "aifactory-operator"
 
@@ -93,9 +96,9 @@ class Operator:
     async def work(self) -> None:
         """Watch, reconcile and scale until kopf is told to stop."""
         self.metrics.leading.set(1)
-        await self._insist("the cluster could not be asked for its kinds", self._discover)
-        await self._insist("the AIFactory could not be read", self._read_factory)
-        await self._insist("the cluster could not be listed", self._refresh)
+        await self._insist(_UNASKED, self._discover)
+        await self._insist(_UNREAD, self._read_factory)
+        await self._insist(_UNLISTED, self._refresh)
         registry = kopf.OperatorRegistry()
         self.feed.register(registry)
         self.leading = True
@@ -105,8 +108,8 @@ class Operator:
             asyncio.create_task(self.cache_queue.run(self.cache_reconciler.reconcile, CACHE_WORKERS, self._failed)),
             asyncio.create_task(self._tick()),
             asyncio.create_task(self._watch_downloads()),
-            asyncio.create_task(self._discover_forever()),
-            asyncio.create_task(self._read_factory_forever()),
+            asyncio.create_task(self._every(self.settings.discovery, _UNASKED, self._discover)),
+            asyncio.create_task(self._every(self.settings.tick, _UNREAD, self._read_factory)),
         ]
         watching = asyncio.create_task(
             kopf.operator(
@@ -141,7 +144,7 @@ class Operator:
             while listed.is_set():
                 listed.clear()
                 await asyncio.sleep(WATCHES_BEGIN_SECONDS)
-            await self._insist("the cluster could not be listed", self._refresh)
+            await self._insist(_UNLISTED, self._refresh)
 
     async def _refresh(self) -> None:
         """Read complete lists."""
@@ -151,12 +154,6 @@ class Operator:
             self.queue.add(key)
         for key in caches:
             self.cache_queue.add(key)
-
-    async def _discover_forever(self) -> None:
-        """Keep up with optional kinds that come and go."""
-        while True:
-            await asyncio.sleep(self.settings.discovery)
-            await self._insist("the cluster could not be asked for its kinds", self._discover)
 
     async def _discover(self) -> None:
         """A kind that came or went changes what ours are made of."""
@@ -168,17 +165,20 @@ class Operator:
                 self.cache_queue.add(key)
         await watch(self.insights, self.reconciler.served)
 
-    async def _read_factory_forever(self) -> None:
-        """Not watched: kopf ends the process when it may not watch a kind, and this one can be done without."""
-        while True:
-            await asyncio.sleep(self.settings.tick)
-            await self._insist("the AIFactory could not be read", self._read_factory)
-
     async def _read_factory(self) -> None:
-        """Another mirror changes where caches fetch from. Prices are looked up in every tick."""
+        """Another mirror changes where caches fetch from. Prices are looked up in every tick.
+
+        It is not watched: kopf ends the process when it may not watch a kind, and this one can be done without.
+        """
         if await self.factory.read(self.client):
             for key in self.caches.owners():
                 self.cache_queue.add(key)
+
+    async def _every(self, seconds: float, failure: str, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask again and again, so many seconds after each answer."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self._insist(failure, ask)
 
     async def _insist(self, failure: str, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask an API server that does not answer again."""

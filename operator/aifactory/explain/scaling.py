@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from aifactory.api.meta import format_duration, format_percent
+from aifactory.api.meta import format_duration, format_figures, format_percent
 from aifactory.api.scalingstatus import (
     AlternativeStatus,
     CapacityStatus,
@@ -23,7 +23,7 @@ from aifactory.signals.readings import State
 from aifactory.status.outlook import parsed
 
 from .knobs import knobs
-from .words import ago, counted, figures, unread
+from .words import ago, counted, unread
 
 _HALF = 50.0
 _HARDLY_ANY = 0.05  # of a replica, which would be rounded to none
@@ -156,11 +156,11 @@ def _together(replicas: int, trusted: float, estimated: float | None) -> Iterato
     """What the chosen replicas carry, and what one fewer would; `trusted` and `estimated` are tokens/s of each."""
     if replicas < 2:
         return
-    more = figures(replicas * (estimated or trusted))
-    by_estimate = f" ({more} by estimate)" * (more != figures(replicas * trusted))
+    more = format_figures(replicas * (estimated or trusted))
+    by_estimate = f" ({more} by estimate)" * (more != format_figures(replicas * trusted))
     yield (
-        f"  {replicas} replicas carry {figures(replicas * trusted)} tokens/s{by_estimate}, "
-        f"{replicas - 1} would carry {figures((replicas - 1) * trusted)}."
+        f"  {replicas} replicas carry {format_figures(replicas * trusted)} tokens/s{by_estimate}, "
+        f"{replicas - 1} would carry {format_figures((replicas - 1) * trusted)}."
     )
 
 
@@ -183,7 +183,7 @@ def _forecast(found: ForecastStatus, learned: Mapping[str, str]) -> Iterator[str
 def _alternative(one: AlternativeStatus, forecast: ForecastStatus | None) -> str:
     """With the load of each replica, where that is what the prediction is about."""
     upper = parsed(forecast.upper) if forecast and one.predicted and one.signal in LATENCIES else None
-    load = f", {figures(upper / one.replicas)} tokens/s each" if upper and one.replicas else ""
+    load = f", {format_figures(upper / one.replicas)} tokens/s each" if upper and one.replicas else ""
     return f"{counted(one.replicas, 'replica')}{load} ({one.reason}){f': {one.message}' * bool(one.message)}"
 
 

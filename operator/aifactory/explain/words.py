@@ -1,7 +1,6 @@
 """Pieces of sentences."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from aifactory.api.meta import format_duration
 from aifactory.signals.readings import State
@@ -20,11 +19,6 @@ _UNREAD = {
 def counted(count: int, thing: str) -> str:
     """`1 replica`, `2 replicas`."""
     return f"{count} {thing}{'s' * (count != 1)}"
-
-
-def figures(value: float) -> str:
-    """Three figures, such as `1090` or `65.4`."""
-    return f"{Decimal(f'{value:.3g}'):f}"
 
 
 def unread(state: str) -> str:

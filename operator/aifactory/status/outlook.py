@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from decimal import Decimal
 from math import isfinite
 
-from aifactory.api.meta import format_duration, parse_duration
+from aifactory.api.meta import format_duration, format_figures, parse_duration
 from aifactory.api.scalingstatus import AlternativeStatus, CapacityStatus, ForecastStatus
 from aifactory.autoscale.decision import Alternative, Capacity, DecisionReason, Forecast
 from aifactory.autoscale.sentences import by, why
@@ -105,7 +104,7 @@ def _near(one: float | None, other: float | None) -> bool:
 
 def _number(value: float, before: str | None) -> str:
     """Three figures."""
-    return _kept(value, before) or f"{Decimal(f'{value:.3g}'):f}"
+    return _kept(value, before) or format_figures(value)
 
 
 def _points(share: float, before: str | None) -> str:
