@@ -177,28 +177,15 @@ def test_it_does_not_while_new_replicas_work_off_what_waited_before_they_came(of
     assert (cause(decision) is Cause.TARGET_MISSED) == grows
 
 
-def test_a_replica_that_stands_in_for_one_that_does_not_start_says_so() -> None:
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_replica_that_stands_in_for_one_that_does_not_start_says_so_from_when_it_is_asked_for(more: int) -> None:
     service = Service(learns=True)
     run(service, spec(max_replicas=20), (3600, 4.0))
     ready = service.fleet(service.now).ready
-    watch = Watch(Fleet(ready + 1, ready, overdue=1), spec(max_replicas=20))
+    watch = Watch(Fleet(ready + more, ready, overdue=1), spec(max_replicas=20))
     watch.memory, watch.now = service.memory, service.now
     decision = watch.see(service.serve(4.0, service.now, 15.0))
-    assert cause(decision) in (Cause.STAND_IN, *BY_LOAD)
-    lost = Watch(replace(watch.fleet, replicas=ready), spec(max_replicas=20))
-    lost.memory, lost.now = service.memory, service.now
-    assert cause(lost.see(service.serve(4.0, service.now, 15.0))) is Cause.STAND_IN
-
-
-def test_a_replica_that_stands_in_already_is_not_told_as_load() -> None:
-    service = Service(learns=True)
-    run(service, spec(max_replicas=20), (3600, 4.0))
-    ready = service.fleet(service.now).ready
-    watch = Watch(Fleet(ready + 1, ready, overdue=1), spec(max_replicas=20))
-    watch.memory, watch.now = service.memory, service.now
-    decision = watch.see(service.serve(4.0, service.now, 15.0))
-    assert decision.to == ready + 1
-    assert cause(decision) is Cause.STAND_IN
+    assert (decision.to, cause(decision)) == (ready + 1, Cause.STAND_IN)
 
 
 def test_a_ratio_is_cut_off_at_twice_the_limit_for_every_signal() -> None:
