@@ -102,7 +102,9 @@ def _text(difference: Difference) -> str:
 
 
 def _value(value: Any) -> str:
-    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    """Texts as they are, unless they would break the line or steer a terminal."""
+    plain = isinstance(value, str) and value.isprintable()
+    text = "none" if value is None else value if plain else json.dumps(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 

@@ -86,6 +86,13 @@ def test_a_field_that_was_taken_back_is_said_to_go() -> None:
     assert change.fields == ["fields that are no longer asked for are removed"]
 
 
+def test_a_value_that_would_break_the_line_or_steer_a_terminal_is_quoted() -> None:
+    there = cluster(runtime={"image": "vllm:1"})
+    there.children["Deployment", "llama"]["spec"]["template"]["spec"]["containers"][0]["image"] = "a\n\x1b[2Jb"
+    (change,) = planned(there, runtime={"image": "vllm:1"}).changes
+    assert change.fields == [r'spec.template.spec.containers[model-server].image: "a\n\u001b[2Jb" -> vllm:1']
+
+
 def test_long_values_and_many_fields_are_cut() -> None:
     before = cluster(runtime={"env": [{"name": f"V{n}", "value": "a" * 500} for n in range(30)]})
     (change,) = planned(before, runtime={"env": [{"name": f"V{n}", "value": "b" * 500} for n in range(30)]}).changes
