@@ -161,9 +161,10 @@ def _connecting(upstream: str) -> Callable[[], Awaitable[bool]]:
 
 def _asker(session: aiohttp.ClientSession, wake: str) -> Callable[[], Awaitable[int | None]]:
     """Tells the operator that requests wait; what keeps it from listening is logged when it changes."""
-    told: list[object] = [None]
+    told: object = None
 
     async def ask() -> int | None:
+        nonlocal told
         status: int | None = None
         answer: object
         try:
@@ -171,8 +172,8 @@ def _asker(session: aiohttp.ClientSession, wake: str) -> Callable[[], Awaitable[
                 status = answer = response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             answer = f"{type(error).__name__}: {error}"
-        if answer != told[0]:
-            told[0] = answer
+        if answer != told:
+            told = answer
             logger.info("requests wait; the operator, asked for a replica at %s, says: %s", wake, answer)
         return status
 

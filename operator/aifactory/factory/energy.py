@@ -8,6 +8,7 @@ from aifactory.api.coststatus import EnergyBasis
 from aifactory.api.factory import AIFactorySpec
 
 from .holdings import Holding
+from .rates import made
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,5 @@ def power(held: Collection[Holding], measured: Mapping[str, float], factory: AIF
 
 def tokens_per_watt(watts: Decimal, tokens_per_second: float | None) -> Decimal | None:
     """Tokens per second for each watt, which is tokens per joule; None while there are no tokens."""
-    return Decimal(tokens_per_second) / watts if tokens_per_second else None
+    rate = made(tokens_per_second)
+    return None if rate is None else Decimal(rate) / watts

@@ -3,7 +3,6 @@
 from aifactory.api.coststatus import EnergyStatus
 from aifactory.factory.energy import power, tokens_per_watt
 from aifactory.factory.holdings import holdings
-from aifactory.factory.rates import made
 
 from .amounts import steadied
 from .facts import Facts
@@ -21,7 +20,7 @@ def status(facts: Facts) -> EnergyStatus | None:
         return None
     before = facts.before.energy
     known = before if before and before.basis == found.basis else None
-    tokens = made(facts.readings.tokens) if facts.serving else None
+    tokens = facts.readings.tokens if facts.serving else None
     return EnergyStatus(
         basis=found.basis,
         watts=steadied(found.watts, known.watts if known else None),
