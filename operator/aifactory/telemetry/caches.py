@@ -1,36 +1,20 @@
-"""Prometheus metrics of caches."""
+"""Gauges of caches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from .statuses import CONDITION_GAUGES, Gauges, Object, Sample, conditions
 
-Caches = Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]
-_LABELS = ["namespace", "modelcache"]
+# Name after `aifactory_cache_`: help, further labels.
+CACHE_GAUGES: Gauges = {**CONDITION_GAUGES, "bytes": ("Bytes of the last complete copy.", ())}
 
 
-class CacheGauges(Collector):
-    """What the status of every cache says; `caches` are objects as the API server gave them."""
+def parts(cache: Object) -> tuple[Iterator[Sample], ...]:
+    """What the status of a cache says."""
+    status = cache.get("status") or {}
+    return conditions(status), _content(status.get("content") or {})
 
-    def __init__(self, caches: Caches) -> None:
-        self._caches = caches
 
-    def collect(self) -> list[GaugeMetricFamily]:
-        ready = GaugeMetricFamily("aifactory_cache_ready", "1 when Ready is True.", labels=_LABELS)
-        reasons = GaugeMetricFamily(
-            "aifactory_cache_condition",
-            "1 for the present status and reason of each condition.",
-            labels=[*_LABELS, "condition", "status", "reason"],
-        )
-        size = GaugeMetricFamily("aifactory_cache_bytes", "Bytes of the last complete copy.", labels=_LABELS)
-        for key, cache in self._caches().items():
-            status = cache.get("status") or {}
-            conditions = status.get("conditions") or []
-            ready.add_metric(key, float(any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)))
-            for condition in conditions:
-                reasons.add_metric([*key, condition["type"], condition["status"], condition["reason"]], 1.0)
-            count = (status.get("content") or {}).get("bytes")
-            if count is not None:
-                size.add_metric(key, float(count))
-        return [ready, reasons, size]
+def _content(seen: Mapping[str, Any]) -> Iterator[Sample]:
+    if "bytes" in seen:
+        yield "bytes", (), float(seen["bytes"])

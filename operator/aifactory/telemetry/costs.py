@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Sample = tuple[str, tuple[str, ...], float]
+from .statuses import Gauges, Sample
 
 # Name after `aifactory_service_`: help, further labels.
-COST_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+COST_GAUGES: Gauges = {
     "gpus": ("GPUs that the pods hold, as status.cost counts them.", ()),
     "cost_per_hour": ("What they cost, in the currency of the prices.", ()),
     "cost_per_million_tokens": (

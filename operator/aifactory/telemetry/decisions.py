@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .statuses import Gauges, Sample
 from .written import epoch, number
 
-Sample = tuple[str, tuple[str, ...], float]
-
 # Name after `aifactory_service_`: help, further labels.
-SCALING_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+SCALING_GAUGES: Gauges = {
     "signal_value": ("What a signal is now, in its own unit.", ("role", "signal")),
     "signal_target": ("Its limit.", ("role", "signal")),
     "signal_ratio": ("Signal / limit, averaged.", ("role", "signal")),

@@ -2,20 +2,18 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from aifactory.api.meta import parse_percent
 from aifactory.api.role import RoleName
 from aifactory.api.rollout import Track
 
-from .caches import CacheGauges, Caches
+from . import caches
 from .costs import COST_GAUGES, cost, energy
 from .decisions import SCALING_GAUGES, scaling
+from .statuses import CONDITION_GAUGES, Gauges, Object, Objects, Sample, StatusGauges, conditions
 from .written import number
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -83,19 +81,22 @@ class Metrics:
         Gauge("aifactory_queue_depth", "Keys due and not worked on.", registry=self.registry).set_function(depth)
         Gauge("aifactory_queue_age_seconds", "Wait of the most overdue key.", registry=self.registry).set_function(age)
 
-    def watch_services(self, services: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
+    def watch_services(self, services: Objects) -> None:
         """Export what the status of every service says; `services` are objects as the API server gave them."""
-        self.registry.register(_Services(services))
+        self.registry.register(
+            StatusGauges("inferenceservice", "aifactory_service_", _SERVICE_GAUGES, _parts, services)
+        )
 
-    def watch_caches(self, caches: Caches) -> None:
-        """Export what the status of every cache says; `caches` are objects as the API server gave them."""
-        self.registry.register(CacheGauges(caches))
+    def watch_caches(self, objects: Objects) -> None:
+        """Export what the status of every cache says; `objects` are as the API server gave them."""
+        self.registry.register(
+            StatusGauges("modelcache", "aifactory_cache_", caches.CACHE_GAUGES, caches.parts, objects)
+        )
 
 
 # Name after `aifactory_service_`: help, further labels.
-_SERVICE_GAUGES = {
-    "ready": ("1 when Ready is True.", ()),
-    "condition": ("1 for the present status and reason of each condition.", ("condition", "status", "reason")),
+_SERVICE_GAUGES: Gauges = {
+    **CONDITION_GAUGES,
     "replicas": ("Replicas by role and state.", ("role", "state")),
     **SCALING_GAUGES,
     "objective_target": ("Target in seconds, of throughput in tokens per second.", ("objective",)),
@@ -122,31 +123,13 @@ _THROUGHPUT = {
     "running": ("requests", "running"),
     "waiting": ("requests", "waiting"),
 }
-_Sample = tuple[str, tuple[str, ...], float]
 
 
-class _Services(Collector):
-    def __init__(self, services: Callable[[], Mapping[tuple[str, str], Mapping[str, Any]]]) -> None:
-        self._services = services
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        gauges = {
-            name: GaugeMetricFamily(
-                f"aifactory_service_{name}", text, labels=["namespace", "inferenceservice", *labels]
-            )
-            for name, (text, labels) in _SERVICE_GAUGES.items()
-        }
-        for key, service in self._services().items():
-            for name, labels, value in _samples(service):
-                gauges[name].add_metric([*key, *labels], value)
-        return list(gauges.values())
-
-
-def _samples(service: Mapping[str, Any]) -> Iterator[_Sample]:
-    """A part that was written by another version, or by hand, ends where it cannot be read: it costs nobody else's."""
+def _parts(service: Object) -> tuple[Iterator[Sample], ...]:
+    """What the status of a service says."""
     status = service.get("status") or {}
-    parts = (
-        _state(status),
+    return (
+        conditions(status),
         _roles(status),
         _objectives(service, status),
         _load(status),
@@ -154,19 +137,9 @@ def _samples(service: Mapping[str, Any]) -> Iterator[_Sample]:
         energy(status.get("energy") or {}),
         _rollout(status.get("rollout") or {}),
     )
-    for part in parts:
-        with suppress(ValueError, LookupError, TypeError, AttributeError):
-            yield from ((name, labels, float(value)) for name, labels, value in part)
 
 
-def _state(status: Mapping[str, Any]) -> Iterator[_Sample]:
-    conditions = status.get("conditions") or []
-    yield "ready", (), float(any(c["type"] == "Ready" and c["status"] == "True" for c in conditions))
-    for condition in conditions:
-        yield "condition", (condition["type"], condition["status"], condition["reason"]), 1.0
-
-
-def _roles(status: Mapping[str, Any]) -> Iterator[_Sample]:
+def _roles(status: Mapping[str, Any]) -> Iterator[Sample]:
     """Each role of a service; one that has a single role says the same of itself."""
     for part in status.get("roles") or [{**status, "name": RoleName.MODEL_SERVER}]:
         role = part["name"]
@@ -175,7 +148,7 @@ def _roles(status: Mapping[str, Any]) -> Iterator[_Sample]:
         yield from scaling(role, part.get("scaling") or {})
 
 
-def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[_Sample]:
+def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[Sample]:
     goal = (service.get("spec", {}).get("slo") or {}).get("attainment")
     if goal:
         yield "slo_goal", (), float(parse_percent(goal))
@@ -191,14 +164,14 @@ def _objectives(service: Mapping[str, Any], status: Mapping[str, Any]) -> Iterat
                 yield "slo_attainment", (name, window), number(item[f"attainment{window}"])
 
 
-def _load(status: Mapping[str, Any]) -> Iterator[_Sample]:
+def _load(status: Mapping[str, Any]) -> Iterator[Sample]:
     throughput = status.get("throughput") or {}
     for field, (name, kind) in _THROUGHPUT.items():
         if field in throughput:
             yield name, (kind,), float(throughput[field])
 
 
-def _rollout(rollout: Mapping[str, Any]) -> Iterator[_Sample]:
+def _rollout(rollout: Mapping[str, Any]) -> Iterator[Sample]:
     if rollout:
         yield "rollout", (rollout["phase"],), 1.0
     for bound in ("step", "of"):

@@ -443,6 +443,19 @@ async def test_every_cache_has_gauges(process, get):
     }
 
 
+@pytest.mark.parametrize(
+    "broken", [{"conditions": [{"type": "Ready"}]}, {"content": {"bytes": "many"}}, {"content": 5}]
+)
+async def test_a_status_of_another_version_takes_no_series_from_other_caches(process, get, broken):
+    conditions = [{"type": "Ready", "status": "True", "reason": "Downloaded"}]
+    filled = {"status": {"conditions": conditions, "content": {"bytes": 1000}}}
+    odd = {"status": {**filled["status"], **broken}}
+    process.metrics.watch_caches(lambda: {("chat", "odd"): odd, ("chat", "llama"): filled})
+    seen = await samples(get)
+    assert seen[sample("aifactory_cache_ready", namespace="chat", modelcache="llama")] == 1
+    assert seen[sample("aifactory_cache_bytes", namespace="chat", modelcache="llama")] == 1000
+
+
 async def test_two_processes_in_one_interpreter_do_not_share_metrics():
     one, two = Metrics(), Metrics()
     one.leading.set(1)
