@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from .checks import FLAG, Check, flag
-from .meta import CheckedModel, FreeText
+from .meta import CheckedModel, FreeText, Image
 from .podtemplate import ComputeResources
 
 _OWNED_FLAGS = [
@@ -25,7 +25,7 @@ class EndpointPickerSpec(CheckedModel):
             field="args",
         ),
     )
-    image: Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)] | None = Field(
+    image: Image | None = Field(
         default=None, description="Container image. Default: a release of llm-d's endpoint picker."
     )
     args: Annotated[list[FreeText], Field(max_length=64)] | None = Field(

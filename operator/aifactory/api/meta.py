@@ -212,6 +212,7 @@ LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN, max_lengt
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 FreeText = Annotated[str, StringConstraints(max_length=4096)]
 Text = Annotated[str, StringConstraints(max_length=512)]
+Image = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)]
 UserId = Annotated[int, Field(ge=1, le=2147483647)]
 
 LABEL_KEYS = Check(

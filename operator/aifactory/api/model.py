@@ -9,7 +9,7 @@ from .checks import Check, Unique, count_set
 from .meta import CheckedModel, Model, ObjectName
 
 _NO_PARENT = Check(cel="!self.contains('..')", holds=lambda path: ".." not in path, message="must not contain '..'")
-
+_PathInside = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024), _NO_PARENT]
 
 HubRepository = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*(/[-A-Za-z0-9_.]+)?$", max_length=253)
@@ -67,18 +67,16 @@ class ClaimSource(Model):
     """Weights on an existing PersistentVolumeClaim."""
 
     name: ObjectName = Field(description="Name of the claim in the service's namespace.")
-    path: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024), _NO_PARENT] | None
-    ) = Field(default=None, description="Folder inside the claim. Default: its root.")
+    path: _PathInside | None = Field(default=None, description="Folder inside the claim. Default: its root.")
 
 
 class CacheReference(Model):
     """Weights that a ModelCache has fetched."""
 
     name: ObjectName = Field(description="Name of the ModelCache in the service's namespace.")
-    path: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$", max_length=1024), _NO_PARENT] | None
-    ) = Field(default=None, description="Folder or file inside the cache, such as a GGUF file. Default: its root.")
+    path: _PathInside | None = Field(
+        default=None, description="Folder or file inside the cache, such as a GGUF file. Default: its root."
+    )
 
 
 class CachedCopy(CacheReference):

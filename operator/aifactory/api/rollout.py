@@ -12,9 +12,8 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from .checks import Check, Unique
-from .meta import CheckedModel, Duration, FreeText, IntOrPercent, Model, Percent, between, parse_percent, within
+from .meta import CheckedModel, Duration, FreeText, IntOrPercent, Model, Percent, Text, between, parse_percent, within
 
-Text = Annotated[str, Field(max_length=512)]
 Share = Annotated[Percent, between("1%", "99%")]
 # As a schema has them: pydantic writes the default of a list without the serializer of its items.
 _STEPS: list[JsonValue] = ["10%", "50%"]

@@ -19,6 +19,7 @@ from .meta import (
     CheckedModel,
     Duration,
     FreeText,
+    Image,
     Model,
     ObjectName,
     Percent,
@@ -93,7 +94,7 @@ class RuntimeSpec(Model):
     """The engine and its container."""
 
     engine: Engine = Field(description="Program that serves the model.")
-    image: Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)] | None = Field(
+    image: Image | None = Field(
         default=None, description="Container image. Default: a version of the engine that this release was tested with."
     )
     command: Annotated[list[FreeText], Field(min_length=1, max_length=64)] | None = Field(

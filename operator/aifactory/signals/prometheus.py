@@ -84,13 +84,17 @@ class PrometheusSource:
         asked = queries.build(wanted, self._window_seconds)
         deadline = monotonic() + 2 * self._timeout
         errors: dict[str, str] = {}
+
+        async def tables(named: Mapping[str, str], parse: Callable[[Any], Table]) -> dict[str, Table]:
+            return await self._tables(named, parse, self._pool, deadline, errors)
+
         gauges, rates, histograms, track_histograms, track_counts, watts = await asyncio.gather(
-            self._tables(asked.gauges, answers.by_pod, self._pool, deadline, errors),
-            self._tables(asked.rates, answers.numbers, self._pool, deadline, errors),
-            self._tables(asked.histograms, answers.histograms, self._pool, deadline, errors),
-            self._tables(asked.track_histograms, answers.histograms_by_track, self._pool, deadline, errors),
-            self._tables(asked.track_counts, answers.by_track, self._pool, deadline, errors),
-            self._tables(power.build(self._window_seconds), power.watts, self._pool, deadline, errors),
+            tables(asked.gauges, answers.by_pod),
+            tables(asked.rates, answers.numbers),
+            tables(asked.histograms, answers.histograms),
+            tables(asked.track_histograms, answers.histograms_by_track),
+            tables(asked.track_counts, answers.by_track),
+            tables(power.build(self._window_seconds), power.watts),
         )
         if not (gauges or rates or histograms):
             return Snapshot(now, self._window_seconds, error=next(iter(errors.values()), ""))
