@@ -41,6 +41,16 @@ def kube(api: ControlPlane) -> Iterator[Kube]:
     kube.close()
 
 
+@pytest.fixture(scope="module")
+def restricted(kube: Kube) -> Iterator[str]:
+    """A namespace that enforces the restricted pod standard."""
+    name = f"restricted-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    yield name
+    kube.delete(f"/api/v1/namespaces/{name}")
+
+
 @pytest.fixture
 def namespace(kube: Kube) -> Iterator[str]:
     """A namespace of this test alone."""

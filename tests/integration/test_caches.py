@@ -161,16 +161,6 @@ def test_a_service_serves_on_when_its_cache_is_deleted_or_fetched_anew(cache: Ca
     assert service.container()["volumeMounts"][-1]["subPath"] == other
 
 
-@pytest.fixture(scope="module")
-def restricted(kube: Kube) -> Iterator[str]:
-    """A namespace that enforces the restricted pod standard."""
-    name = f"restricted-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    yield name
-    kube.delete(f"/api/v1/namespaces/{name}")
-
-
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.stem)
 def test_rendered_objects_are_stored_as_written_and_their_pods_admitted(
     kube: Kube, restricted: str, golden: Path

@@ -4,7 +4,6 @@ All is tried and nothing kept, so that no controller acts on it. Restricted pod 
 pods are tried by themselves.
 """
 
-import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -38,16 +37,6 @@ def kube(complete_api: ControlPlane) -> Iterator[Kube]:
     kube = Kube(complete_api)
     yield kube
     kube.close()
-
-
-@pytest.fixture(scope="module")
-def restricted(kube: Kube) -> Iterator[str]:
-    """A namespace that enforces the restricted pod standard."""
-    name = f"restricted-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kube.send("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    yield name
-    kube.delete(f"/api/v1/namespaces/{name}")
 
 
 def services(file: Path) -> list[Object]:
