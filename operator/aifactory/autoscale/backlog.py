@@ -24,7 +24,7 @@ _MOST_PARTS = 64
 _LONGEST_PART = 300.0
 # Over a longer gap of the readings nobody knows what came.
 _GAP_PARTS = 4
-# Requests that come in so many parts without a break are a stream and no burst.
+# Requests that come in so many parts, or readings, without a break are a stream and no burst.
 _STREAM_PARTS = 3
 # Where the busiest parts are left out, a burst that falls on the edge of two is left out.
 _BURST_PARTS = 2
@@ -75,15 +75,17 @@ class Promise:
 class Backlog:
     """When the requests in flight came, and what full replicas complete. Times are epoch seconds.
 
-    `arrived`: requests by the start of the bin in which they came, newest last. Every replica has had requests waiting
-    since `full_since`, and its pace has been `measured` since some time after that. `completed` requests and `tokens`,
-    0 where they are not counted, in `replica_seconds` of full replicas, all forgotten exponentially. A request has had
-    so many tokens `each` lately, 0 if that is not known. `ready` replicas served in the last tick.
+    `arrived`: requests by the start of the bin in which they came, newest last; `lately`: requests per second that came
+    before each of the last readings. Every replica has had requests waiting since `full_since`, and its pace has been
+    `measured` since some time after that. `completed` requests and `tokens`, 0 where they are not counted, in
+    `replica_seconds` of full replicas, all forgotten exponentially. A request has had so many tokens `each` lately, 0
+    if that is not known. `ready` replicas served in the last tick.
     """
 
     time: float | None = None
     in_flight: float = 0.0
     arrived: tuple[tuple[float, float], ...] = ()
+    lately: tuple[float, ...] = ()
     full_since: float | None = None
     measured: bool = False
     completed: float = 0.0
@@ -125,13 +127,17 @@ class Backlog:
         found, done, before = min(running + waiting, _HIGHEST), min(done, _HIGHEST), self.time
         passed = inf if before is None else now - before
         arrived: tuple[tuple[float, float], ...] = ()
+        lately: tuple[float, ...] = ()
         if before is not None and 0 <= passed <= max(_GAP_PARTS * promise.part, readings.window_seconds):
-            arrived = self._binned(found - self.in_flight + done * passed, before, now, promise)
+            came = found - self.in_flight + done * passed
+            arrived = self._binned(came, before, now, promise)
+            lately = (*self.lately, came / passed)[-_STREAM_PARTS:] if passed else self.lately
+        known = replace(known, time=now, in_flight=found, arrived=arrived, lately=lately)
         if not 0 <= passed <= readings.window_seconds:
-            return replace(known, time=now, in_flight=found, arrived=arrived, full_since=None, measured=False, ready=0)
+            return replace(known, full_since=None, measured=False, ready=0)
         tokens = min(readings.tokens or 0.0, _HIGHEST)
         watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, passed)
-        return replace(watched, time=now, in_flight=found, arrived=arrived, ready=fleet.ready)
+        return replace(watched, ready=fleet.ready)
 
     def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:
         """With the requests that came since `before`; however short the promise, as many bins as tell a stream."""
@@ -205,14 +211,21 @@ class Backlog:
     def stream(self) -> float:
         """Requests per second that keep coming, also in many bursts: the two busiest bins do not count.
 
+        They do where replicas have been full all the time: bursts that never were worked off do not let them rest.
         Where there are few bins, the least of the last ones: a burst does not count.
         """
         rates = self._rates()
         least = min(rates[-_STREAM_PARTS:]) if len(rates) >= _STREAM_PARTS else 0.0
-        rest = sorted(rates)[:-_BURST_PARTS]
+        full = self.full_since is not None and self.arrived and self.full_since <= self.arrived[0][0]
+        rest = rates if full else sorted(rates)[:-_BURST_PARTS]
         if len(rest) < _STREAM_PARTS:
             return least
         return max(min(fmean(rest), fmean(rates[-_LATE_PARTS:])), least)
+
+    def coming(self) -> float:
+        """Requests per second by the time at which a new replica serves: also a stream that has only begun."""
+        begun = min(self.lately) if len(self.lately) >= _STREAM_PARTS else 0.0
+        return max(self.stream(), begun)
 
     def _rates(self) -> list[float]:
         """Requests per second of each whole bin, newest last."""

@@ -18,7 +18,7 @@ from .decision import Answer, Cause, Decision, DecisionReason
 from .fleet import Fleet
 from .memory import Memory
 from .moved import Moved
-from .offline import seen_offline
+from .offline import KEPT_SECONDS, seen_offline
 from .ratios import measure
 from .recommended import Recommended
 from .resumed import resumed
@@ -140,7 +140,10 @@ class _Law:
             answer = Answer(fitting, Cause.TAKEN_BACK)
         wanted = max(answer.replicas, tick.scaling.min_replicas)
         counts = tick.now + tick.holds
-        memory = replace(memory, recommended=memory.recommended.added(wanted, counts, current, tick.now))
+        recommended = memory.recommended.added(wanted, counts, current, tick.now)
+        if tick.offline and tick.holds:
+            recommended = recommended.added(tick.offline.kept, tick.now + KEPT_SECONDS, current, tick.now)
+        memory = replace(memory, recommended=recommended)
         if wanted > current:
             return self._up(answer, signal), memory
         found = answer if answer.replicas == wanted else None

@@ -2,8 +2,9 @@
 
 Each request is due some time after it came. The replicas needed are the fewest that, at their pace, have completed by
 every due time what is due until then: the algorithm Optimal Available of Yao, Demers and Shenker, A scheduling model
-for reduced CPU energy, FOCS 1995, with replicas in place of the speed of a processor. One that has to start first helps
-from then on; meanwhile requests keep coming.
+for reduced CPU energy, FOCS 1995, with replicas in place of the speed of a processor. One that is added takes over
+nothing that waits elsewhere, only its share of what comes: it is asked for by the longest queue, as late as that will
+not be too long when it serves, and as many as what comes then takes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,8 @@ from .sizing import rounded_up
 _COMING_SHARE = 0.5
 # A queue that is too long shrinks at least at half of its pace: it gets this share of what it completes.
 _SLOWEST_INFLOW = 0.5
+KEPT_SECONDS = 3600.0
+"""For so long what came is expected to come back, if queues would be too long by the time at which replicas start."""
 _HIGHEST_RATIO = 100.0
 _MOST_SECONDS = 1e6
 # Of a decision that leaves everything as it is because nothing asks for more.
@@ -44,14 +47,6 @@ def needed_now(due: Iterable[Due], pace: float, least: float) -> float:
     `pace`: requests per second of one. What is due sooner than in `least` seconds may take that long.
     """
     return max((requests / (pace * max(left, least)) for requests, left in due), default=0.0)
-
-
-def needed_later(due: Iterable[Due], there: int, pace: float, startup: float, least: float) -> float:
-    """As `needed_now`, where only `there` replicas serve now, and others from `startup` seconds on."""
-    lacking = (
-        (requests - there * pace * max(left, least)) / (pace * max(left - startup, least)) for requests, left in due
-    )
-    return there + max(0.0, *lacking, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +104,40 @@ class Offline:
         pace, there = self.backlog.pace, self._there
         if pace is None:
             return there if self.readings.waiting.usable else there - 1
-        needed, steady = self.needed(pace), rounded_up(self._steady(pace))
-        if self._useful(pace) and (needed > there or self._longest(pace, self.startup) > self.promise.aimed):
-            grown = max(rounded_up(needed_later(self._due, there, pace, self.startup, self.promise.least)), steady)
-            if grown > there:
-                return grown
-        if self._longest(pace) > self.promise.aimed and self.backlog.stream() > 0:
+        backlog, needed = self.backlog, self.needed(pace)
+        grown = rounded_up(self._steady(pace, backlog.coming()))
+        late = needed > there or self._longest(pace, self.startup) > self.promise.aimed
+        if grown > there and late and self._useful(pace):
+            return grown
+        if self._longest(pace) > self.promise.within and backlog.stream() > 0:
             return there
         busy = sum(pod.in_flight > 0 for pod in self.readings.pods.values())
-        return min(there, max(min(rounded_up(needed), busy), steady))
+        return min(there, max(min(rounded_up(needed), busy), rounded_up(self._steady(pace, backlog.stream()))))
 
     def _useful(self, pace: float) -> bool:
         """A further replica would get something to do, and more than one that is there and has no queue."""
         full = all(pod.waiting > 0 for pod in self.readings.pods.values()) and bool(self.readings.waiting.usable)
-        return full and self.backlog.stream() >= _COMING_SHARE * self.fleet.ready * pace
+        return full and self.backlog.coming() >= _COMING_SHARE * self.fleet.ready * pace
 
     def _longest(self, pace: float, ahead: float = 0.0) -> float:
         """Seconds that the longest queue takes, so many seconds `ahead`."""
         fullest = max((pod.in_flight for pod in self.readings.pods.values()), default=0.0)
-        return fullest / pace + max(0.0, self.backlog.stream() / (pace * self._there) - 1) * ahead
+        return fullest / pace + max(0.0, self.backlog.coming() / (pace * self._there) - 1) * ahead
 
-    def _steady(self, pace: float) -> float:
-        """Replicas for what comes all the time, each with its share: more where the longest queue has to shrink.
+    def _steady(self, pace: float, coming: float) -> float:
+        """Replicas for so many requests per second, each with its share: more where the longest queue has to shrink.
 
         With the inflow of n replicas it is to be as short as planned after the time that is planned for.
         """
         excess = max(0.0, self._longest(pace) / self.promise.aimed - 1)
-        return self.backlog.stream() / (pace * max(_SLOWEST_INFLOW, 1 - excess))
+        return coming / (pace * max(_SLOWEST_INFLOW, 1 - excess))
+
+    @property
+    def kept(self) -> int:
+        """With fewer, should what comes now stop and come back, queues would be too long before others serve."""
+        pace = self.backlog.pace
+        starting = self.startup / (self.startup + self.promise.aimed)
+        return rounded_up(starting * self.backlog.stream() / pace) if pace else 0
 
     @property
     def _queued(self) -> int:
@@ -151,7 +153,7 @@ class Offline:
     @property
     def _due(self) -> list[Due]:
         """What is in flight, and what will be by the time at which a new replica serves."""
-        coming = self.backlog.in_flight + self.backlog.stream() * self.startup
+        coming = self.backlog.in_flight + self.backlog.coming() * self.startup
         now = self.readings.time
         return [*self.backlog.due(now, self.promise), (coming, self.promise.aimed + self.startup)]
 
@@ -190,7 +192,7 @@ class Offline:
         return DecisionReason.BURST_QUEUED if value is not None and value > self.promise.within else None
 
     def _fewer(self, replicas: int, pace: float) -> Iterator[Alternative]:
-        needed = max(self.needed(pace), self._steady(pace))
+        needed = max(self.needed(pace), self._steady(pace, self.backlog.coming()))
         if rounded_up(needed) > replicas:
             reason = DecisionReason.CONSOLIDATION_REFUSED
             yield Alternative(replicas, reason, Signal.BACKLOG, min(_HIGHEST_RATIO, needed / replicas))
