@@ -4,6 +4,7 @@ from aifactory.simulate.capacity import profile
 from aifactory.simulate.record import Figures
 from aifactory.simulate.run import run_policy
 from aifactory.simulate.scenario import Scenario
+from aifactory.simulate.trace import Request
 
 from tests.simulate.scenes import poisson, scene
 
@@ -37,6 +38,26 @@ def test_what_keeps_coming_costs_hardly_more_than_full_replicas() -> None:
     found = figures(scenario)
     assert found.attainment >= 0.99
     assert found.gpu_hours < 1.35 * full + scenario.gpus * 600 / 3600
+
+
+def test_a_step_of_load_is_in_time_although_replicas_start_in_a_sixth_of_the_promise() -> None:
+    step = [*poisson(5, 1200), *poisson(36, 1800, start=1200.0)]
+    found = figures(scene(step, startup=300.0, slo={"workload": "offline", "completeWithin": "30m"}))
+    assert found.attainment >= 0.99
+
+
+def test_load_that_comes_back_after_half_an_hour_is_in_time_although_replicas_start_in_half_of_the_promise() -> None:
+    halves = [request for half in range(2) for request in poisson(20, 1800, start=3600.0 * half, seed=half)]
+    found = figures(scene(halves, startup=300.0, slo={"workload": "offline"}))
+    assert found.attainment >= 0.99
+
+
+def test_batches_that_together_are_more_than_a_replica_completes_are_in_time() -> None:
+    """One each five minutes takes a replica nearly half a minute longer than that."""
+    rate = profile(scene(STEADY, slo={"workload": "offline"})).rate
+    batches = [Request(300.0 * batch, 64, 32) for batch in range(20) for _ in range(int(325 * rate))]
+    found = figures(scene(batches, slo={"workload": "offline"}))
+    assert found.attainment >= 0.99
 
 
 def test_the_oracle_completes_everything_in_time_for_no_more_than_the_law_takes() -> None:

@@ -76,16 +76,19 @@ class Backlog:
     """When the requests in flight came, and what full replicas complete. Times are epoch seconds.
 
     `arrived`: requests by the start of the bin in which they came, newest last; `lately`: requests per second that came
-    before each of the last readings. Every replica has had requests waiting since `full_since`, and its pace has been
-    `measured` since some time after that. `completed` requests and `tokens`, 0 where they are not counted, in
-    `replica_seconds` of full replicas, all forgotten exponentially. A request has had so many tokens `each` lately, 0
-    if that is not known. `ready` replicas served in the last tick.
+    before each of the last readings. Some have waited since `queued_since`: they have `piled` up if that is longer ago
+    than any may take. Every replica has had requests waiting since `full_since`, and its pace has been `measured` since
+    some time after that. `completed` requests and `tokens`, 0 where they are not counted, in `replica_seconds` of full
+    replicas, all forgotten exponentially. A request has had so many tokens `each` lately, 0 if that is not known.
+    `ready` replicas served in the last tick.
     """
 
     time: float | None = None
     in_flight: float = 0.0
     arrived: tuple[tuple[float, float], ...] = ()
     lately: tuple[float, ...] = ()
+    queued_since: float | None = None
+    piled: bool = False
     full_since: float | None = None
     measured: bool = False
     completed: float = 0.0
@@ -132,12 +135,19 @@ class Backlog:
             came = found - self.in_flight + done * passed
             arrived = self._binned(came, before, now, promise)
             lately = (*self.lately, came / passed)[-_STREAM_PARTS:] if passed else self.lately
-        known = replace(known, time=now, in_flight=found, arrived=arrived, lately=lately)
+        known = replace(known, time=now, in_flight=found, arrived=arrived, lately=lately)._queued(waiting, promise)
         if not 0 <= passed <= readings.window_seconds:
             return replace(known, full_since=None, measured=False, ready=0)
         tokens = min(readings.tokens or 0.0, _HIGHEST)
         watched = known._watched(readings, fleet, running, done)._paced(done, tokens, fleet.ready, passed)
         return replace(watched, ready=fleet.ready)
+
+    def _queued(self, waiting: float, promise: Promise) -> "Backlog":
+        """Whether requests wait all the time; over a gap of the readings nobody knows."""
+        if not waiting or not self.arrived or self.time is None:
+            return replace(self, queued_since=None, piled=False)
+        since = self.time if self.queued_since is None else self.queued_since
+        return replace(self, queued_since=since, piled=self.time - since >= promise.within)
 
     def _binned(self, came: float, before: float, now: float, promise: Promise) -> tuple[tuple[float, float], ...]:
         """With the requests that came since `before`; however short the promise, as many bins as tell a stream."""
@@ -211,13 +221,14 @@ class Backlog:
     def stream(self) -> float:
         """Requests per second that keep coming, also in many bursts: the two busiest bins do not count.
 
-        They do where replicas have been full all the time: bursts that never were worked off do not let them rest.
-        Where there are few bins, the least of the last ones: a burst does not count.
+        Where there are few bins, the least of the last ones: a burst does not count. All bins do where requests have
+        piled up, as each burst came before the last one was worked off.
         """
         rates = self._rates()
         least = min(rates[-_STREAM_PARTS:]) if len(rates) >= _STREAM_PARTS else 0.0
-        full = self.full_since is not None and self.arrived and self.full_since <= self.arrived[0][0]
-        rest = rates if full else sorted(rates)[:-_BURST_PARTS]
+        if self.piled and rates:
+            return max(fmean(rates), least)
+        rest = sorted(rates)[:-_BURST_PARTS]
         if len(rest) < _STREAM_PARTS:
             return least
         return max(min(fmean(rest), fmean(rates[-_LATE_PARTS:])), least)
