@@ -1,11 +1,13 @@
 """The law of offline services: requests may wait, but not longer than promised, and replicas are full."""
 
 from dataclasses import replace
+from datetime import timedelta
 from math import ceil
 from typing import Any
 
 import pytest
 from aifactory.api.inferenceservice import InferenceService
+from aifactory.api.scaling import ScaleDown, ScalingBehavior
 from aifactory.autoscale.backlog import Backlog, Promise
 from aifactory.autoscale.decision import Alternative, Decision, DecisionReason, Recommendation
 from aifactory.autoscale.fleet import Fleet
@@ -114,6 +116,16 @@ def test_of_load_that_may_come_back_within_the_hour_so_many_stay_that_queues_las
     found.service.memory = LEARNED
     found.load(30 * MINUTE, 19.0)
     assert found.load(40 * MINUTE, 0.5).to == 2
+    assert found.load(40 * MINUTE, 0.5).to == 1
+
+
+def test_without_a_stabilization_window_nothing_is_kept_for_load_that_may_come_back() -> None:
+    found = Offliner(4)
+    found.service.memory = LEARNED
+    found.scaling = spec(
+        max_replicas=20, behavior=ScalingBehavior(scale_down=ScaleDown(stabilization_window=timedelta(0)))
+    )
+    found.load(30 * MINUTE, 19.0)
     assert found.load(40 * MINUTE, 0.5).to == 1
 
 
