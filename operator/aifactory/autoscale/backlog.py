@@ -24,6 +24,7 @@ _MOST_PARTS = 64
 _LONGEST_PART = 300.0
 # Over a longer gap of the readings nobody knows what came.
 _GAP_PARTS = 4
+_RETURNS_SECONDS = 3600.0
 # Requests that come in so many parts, or readings, without a break are a stream and no burst.
 _STREAM_PARTS = 3
 # Where the busiest parts are left out, a burst that falls on the edge of two is left out.
@@ -44,16 +45,23 @@ _LOWEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Seconds: a request is completed `within` this time, and a replica that leaves has `drain` to finish its own."""
+    """Seconds: a request is completed `within` this time, and a replica that leaves has `drain` to finish its own.
+
+    What came is expected to come back for as long as `returns`.
+    """
 
     within: float
     drain: float
+    returns: float = _RETURNS_SECONDS
 
     @classmethod
     def of(cls, spec: InferenceServiceSpec) -> "Promise | None":
         """None of a service with objectives."""
-        found = spec.slo.may_take
-        return None if found is None else cls(found.total_seconds(), spec.drain.timeout.total_seconds())
+        found, to_zero = spec.slo.may_take, spec.scaling.to_zero if spec.scaling else None
+        if found is None:
+            return None
+        returns = min(_RETURNS_SECONDS, to_zero.after.total_seconds()) if to_zero else _RETURNS_SECONDS
+        return cls(found.total_seconds(), spec.drain.timeout.total_seconds(), returns)
 
     @property
     def aimed(self) -> float:

@@ -18,7 +18,7 @@ from .decision import Answer, Cause, Decision, DecisionReason
 from .fleet import Fleet
 from .memory import Memory
 from .moved import Moved
-from .offline import KEPT_SECONDS, seen_offline
+from .offline import seen_offline
 from .ratios import measure
 from .recommended import Recommended
 from .resumed import resumed
@@ -142,7 +142,9 @@ class _Law:
         counts = tick.now + tick.holds
         recommended = memory.recommended.added(wanted, counts, current, tick.now)
         if tick.offline and tick.holds:
-            recommended = recommended.added(tick.offline.kept, tick.now + KEPT_SECONDS, current, tick.now)
+            recommended = recommended.added(
+                tick.offline.kept, tick.now + tick.offline.promise.returns, current, tick.now
+            )
         memory = replace(memory, recommended=recommended)
         if wanted > current:
             return self._up(answer, signal), memory

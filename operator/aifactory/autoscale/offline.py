@@ -26,8 +26,6 @@ from .sizing import rounded_up
 _COMING_SHARE = 0.5
 # A queue that is too long shrinks at least at half of its pace: it gets this share of what it completes.
 _SLOWEST_INFLOW = 0.5
-KEPT_SECONDS = 3600.0
-"""For so long what came is expected to come back, if queues would be too long by the time at which replicas start."""
 _HIGHEST_RATIO = 100.0
 _MOST_SECONDS = 1e6
 # Of a decision that leaves everything as it is because nothing asks for more.

@@ -28,6 +28,13 @@ RATE = 5.0
 MINUTE = 60.0
 
 
+def promised(**spec: Any) -> Promise | None:
+    """What a service promises."""
+    whole = {"model": {"name": "m"}, "runtime": {"engine": "vllm"}, **spec}
+    manifest = {"metadata": {"name": "a", "namespace": "b"}, "spec": whole}
+    return Promise.of(InferenceService.model_validate(manifest).spec)
+
+
 class Offliner:
     """A service whose replicas each complete 5 requests a second, decided on tick by tick."""
 
@@ -127,6 +134,17 @@ def test_without_a_stabilization_window_nothing_is_kept_for_load_that_may_come_b
     )
     found.load(30 * MINUTE, 19.0)
     assert found.load(40 * MINUTE, 0.5).to == 1
+
+
+def test_what_is_to_go_when_nobody_asks_for_some_time_is_kept_no_longer_for_load_that_may_come_back() -> None:
+    sleeps = {"minReplicas": 0, "maxReplicas": 20, "scaleToZero": {"after": "15m"}}
+    promise = promised(slo={"workload": "offline", "completeWithin": "10m"}, scaling=sleeps, drain={"timeout": "2m"})
+    assert promise is not None
+    found = Offliner(4, promise)
+    found.service.memory = LEARNED
+    found.load(30 * MINUTE, 19.0)
+    assert found.load(10 * MINUTE, 0.5).to == 2
+    assert found.load(20 * MINUTE, 0.5).to == 1
 
 
 def test_where_queues_last_until_others_serve_nothing_is_kept_for_load_that_may_come_back() -> None:
@@ -422,13 +440,7 @@ def test_what_a_full_replica_carries_is_not_judged_by_those_that_are_not() -> No
     ],
 )
 def test_a_service_with_objectives_follows_them(slo: dict[str, Any], within: float | None) -> None:
-    service = InferenceService.model_validate(
-        {
-            "metadata": {"name": "a", "namespace": "b"},
-            "spec": {"model": {"name": "m"}, "runtime": {"engine": "vllm"}, "slo": slo},
-        }
-    )
-    promise = Promise.of(service.spec)
+    promise = promised(slo=slo)
     assert (promise and promise.within) == within
 
 
