@@ -14,10 +14,12 @@ from aifactory.signals.objectives import Signal
 # The slope is remembered for this long; the level, which follows the lengths of requests, for this long.
 _SLOPE_SECONDS = 3600.0
 _LEVEL_SECONDS = 120.0
+# What is filled is read at a moment, and not from all requests of a window.
+_LEVEL_SECONDS_FILLING = 240.0
 # Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
 _PRIOR_BUSY = 0.6
 # A cache may well be filled by requests that hardly slow each other down.
-_PRIOR_BUSY_FILLING = 0.4
+_PRIOR_BUSY_FILLING = 0.5
 # The prior counts for as much as this many observations of a load that varies by this share.
 _PRIOR_OBSERVATIONS = 8.0
 _PRIOR_SPREAD = 0.2
@@ -68,7 +70,7 @@ class Curve:
         However long nothing was observed, the level does not follow one alone: the first request may be a slow one.
         """
         passed, speed = max(0.0, now - self.time), self.speed_of(load, value)
-        level = 1 - exp(-min(1.0, passed / _LEVEL_SECONDS))
+        level = 1 - exp(-min(1.0, passed / self._level_seconds))
         keep = exp(-passed / _SLOPE_SECONDS)
         weight = keep * self.weight + 1
         from_load, from_speed = load - self.mean_load, speed - self.mean_speed
@@ -84,6 +86,11 @@ class Curve:
             variance=kept * (self.variance + from_load**2 / weight),
             covariance=kept * (self.covariance + from_load * from_speed / weight),
         )._proved(load, value, target)
+
+    @property
+    def _level_seconds(self) -> float:
+        """The level follows with this time constant."""
+        return _LEVEL_SECONDS
 
     def _proved(self, load: float, value: float, target: float) -> "Curve":
         """A load is proven by one observation, and disproved by those of some time."""
@@ -185,6 +192,10 @@ class Filling(Curve):
 
     def _needed_more(self, target: float) -> float:
         return 1 / (STEERED_SHARE * target)
+
+    @property
+    def _level_seconds(self) -> float:
+        return _LEVEL_SECONDS_FILLING
 
     @property
     def _prior_busy(self) -> float:
