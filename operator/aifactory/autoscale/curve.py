@@ -15,7 +15,7 @@ from aifactory.signals.objectives import Signal
 _SLOPE_SECONDS = 3600.0
 _LEVEL_SECONDS = 120.0
 # What is filled is read at a moment, and not from all requests of a window.
-_LEVEL_SECONDS_FILLING = 240.0
+_LEVEL_SECONDS_FILLING = 300.0
 # Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
 _PRIOR_BUSY = 0.6
 # A cache may well be filled by requests that hardly slow each other down.
