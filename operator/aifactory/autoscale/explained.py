@@ -5,6 +5,7 @@ from math import isfinite
 
 from aifactory.signals.objectives import Signal
 
+from . import carrying
 from .decision import Alternative, Answer, Capacity, Cause, DecisionReason, Forecast, Recommendation
 from .knowledge import Knowledge
 from .ratios import HIGHEST_RATIO, Measure
@@ -112,7 +113,7 @@ def _worst(tick: Tick, replicas: int) -> tuple[Signal | None, float | None]:
 
 
 def _known(tick: Tick) -> list[Measure]:
-    return [one for one in tick.measures if one.signal in tick.memory.knowledge.curves and one.target]
+    return [one for one in tick.measures if one.target and carrying.tells(one, tick.memory.knowledge)]
 
 
 def _limits(tick: Tick) -> list[tuple[float, Measure]]:

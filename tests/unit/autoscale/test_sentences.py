@@ -6,7 +6,7 @@ from aifactory.autoscale.sentences import by, message
 from aifactory.signals.objectives import Signal
 from aifactory.signals.readings import State
 
-from tests.unit.autoscale.service import Service, run, spec
+from tests.unit.autoscale.service import Service, Watch, readings, run, spec, steady
 
 EXPECTED = Answer(2, Cause.EXPECTED_LOAD, Load(1013.0, 605.4, 18.2))
 PRESENT = Answer(2, Cause.PRESENT_LOAD, Load(2000.0, 605.4))
@@ -102,6 +102,20 @@ def test_every_cause_has_words(cause: Cause) -> None:
 
 def test_a_cause_of_another_version_has_none() -> None:
     assert by("MoonPhase") == ""
+
+
+@pytest.mark.parametrize(("fullest", "by"), [(0.15, Signal.TTFT), (0.6, Signal.KV_CACHE_USAGE)])
+def test_what_a_replica_carries_is_told_by_a_cache_only_where_that_is_not_far_from_full(
+    fullest: float, by: Signal
+) -> None:
+    watch = Watch(steady(2), spec(max_replicas=20))
+    for load in (0.2, 0.3, 0.4, 0.5):
+        rates = {"completed": 10 * load, "tokens": 1000 * load, "prompts": 10_000 * load}
+        seen = readings(pods=2, ttft=0.05 / (1 - load), waiting=0.0, running=8.0, kv=fullest * 8 * load**3, **rates)
+        decision = watch.see(seen, 600)
+    assert decision.capacity is not None
+    assert decision.capacity.signal is by
+    assert {one.signal for one in decision.rejected} == {by}
 
 
 def test_a_number_of_replicas_is_rejected_once_with_all_that_is_known_of_it() -> None:
