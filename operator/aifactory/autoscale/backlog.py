@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import exp, inf
 from statistics import fmean
 
+from aifactory.api.scaling import ScalingSpec
 from aifactory.api.spec import InferenceServiceSpec
 from aifactory.signals.readings import ServiceReadings, State
 
@@ -24,6 +25,8 @@ _MOST_PARTS = 64
 _LONGEST_PART = 300.0
 # Over a longer gap of the readings nobody knows what came.
 _GAP_PARTS = 4
+# What came is expected to come back for so many stabilization windows, which is an hour by default, and at most that.
+_RETURN_WINDOWS = 24
 _RETURNS_SECONDS = 3600.0
 # Requests that come in so many parts, or readings, without a break are a stream and no burst.
 _STREAM_PARTS = 3
@@ -57,11 +60,10 @@ class Promise:
     @classmethod
     def of(cls, spec: InferenceServiceSpec) -> "Promise | None":
         """None of a service with objectives."""
-        found, to_zero = spec.slo.may_take, spec.scaling.to_zero if spec.scaling else None
+        found = spec.slo.may_take
         if found is None:
             return None
-        returns = min(_RETURNS_SECONDS, to_zero.after.total_seconds()) if to_zero else _RETURNS_SECONDS
-        return cls(found.total_seconds(), spec.drain.timeout.total_seconds(), returns)
+        return cls(found.total_seconds(), spec.drain.timeout.total_seconds(), min(_returns(spec.scaling)))
 
     @property
     def aimed(self) -> float:
@@ -270,3 +272,12 @@ def completed(readings: ServiceReadings) -> float | None:
     """Requests per second; None where that is not known. Some engines count nothing before the first request."""
     none_yet = readings.completed.state is State.MISSING and not readings.running.value and not readings.waiting.value
     return 0.0 if none_yet else readings.completed.usable
+
+
+def _returns(scaling: ScalingSpec | None) -> Iterator[float]:
+    """Seconds, of which the fewest count."""
+    yield _RETURNS_SECONDS
+    if scaling is not None:
+        yield _RETURN_WINDOWS * scaling.behavior.scale_down.stabilization_window.total_seconds()
+    if scaling is not None and scaling.to_zero is not None:
+        yield scaling.to_zero.after.total_seconds()

@@ -11,7 +11,8 @@ OFFLINE = {"workload": "offline", "completeWithin": "1m"}
 @pytest.mark.slow
 def test_a_backlog_adds_a_replica_and_says_that_it_will_be_late_and_nothing_is_lost(serve: Serve) -> None:
     slow = runtime(MODELSERVER_MAX_NUM_SEQS=4)  # four requests a second
-    service = serve(slo=OFFLINE, scaling=scaling(1, 2), runtime=slow)
+    soon = {"stabilizationWindow": "5s", "period": "5s", "maxReplicas": 1}
+    service = serve(slo=OFFLINE, scaling=scaling(1, 2, scaleDown=soon), runtime=slow)
     service.wait_ready()
     load = service.load("16@40s", "--max-in-flight", "5000", "--timeout", "300")
 

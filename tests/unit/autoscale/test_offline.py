@@ -136,14 +136,24 @@ def test_without_a_stabilization_window_nothing_is_kept_for_load_that_may_come_b
     assert found.load(40 * MINUTE, 0.5).to == 1
 
 
-def test_what_is_to_go_when_nobody_asks_for_some_time_is_kept_no_longer_for_load_that_may_come_back() -> None:
-    sleeps = {"minReplicas": 0, "maxReplicas": 20, "scaleToZero": {"after": "15m"}}
-    promise = promised(slo={"workload": "offline", "completeWithin": "10m"}, scaling=sleeps, drain={"timeout": "2m"})
+@pytest.mark.parametrize(
+    ("scaling", "minutes"),
+    [
+        ({}, 60),
+        ({"behavior": {"scaleDown": {"stabilizationWindow": "30s"}}}, 12),
+        ({"behavior": {"scaleDown": {"stabilizationWindow": "10m"}}}, 60),
+        ({"minReplicas": 0, "scaleToZero": {"after": "15m"}}, 15),
+    ],
+)
+def test_for_how_long_load_is_expected_to_come_back(scaling: dict[str, Any], minutes: float) -> None:
+    slo = {"workload": "offline", "completeWithin": "10m"}
+    promise = promised(slo=slo, scaling={"maxReplicas": 20, **scaling}, drain={"timeout": "2m"})
     assert promise is not None
+    assert promise.returns == minutes * MINUTE
     found = Offliner(4, promise)
     found.service.memory = LEARNED
     found.load(30 * MINUTE, 19.0)
-    assert found.load(10 * MINUTE, 0.5).to == 2
+    assert found.load((minutes - 1) * MINUTE, 0.5).to == 2
     assert found.load(20 * MINUTE, 0.5).to == 1
 
 
