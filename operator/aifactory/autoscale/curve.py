@@ -8,18 +8,11 @@ they take, such as KV cache, fills with load times latency, so load / filled fal
 
 from dataclasses import dataclass, replace
 from math import exp, inf
+from typing import ClassVar
 
 from aifactory.signals.objectives import Signal
 
-# The slope is remembered for this long; the level, which follows the lengths of requests, for this long.
 _SLOPE_SECONDS = 3600.0
-_LEVEL_SECONDS = 120.0
-# What is filled is read at a moment, and not from all requests of a window.
-_LEVEL_SECONDS_FILLING = 300.0
-# Until load has varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
-_PRIOR_BUSY = 0.6
-# A cache may well be filled by requests that hardly slow each other down.
-_PRIOR_BUSY_FILLING = 0.5
 # The prior counts for as much as this many observations of a load that varies by this share.
 _PRIOR_OBSERVATIONS = 8.0
 _PRIOR_SPREAD = 0.2
@@ -40,8 +33,13 @@ _FLAT = 0.1
 class Curve:
     """Exponentially weighted moments of load (tokens per second of one replica) and 1 / latency (per second).
 
-    The latency is that of the promised share of requests. `proven` is the highest load at which it was kept.
+    The latency is that of the promised share of requests. `proven` is the highest load at which it was kept. The slope
+    is remembered for an hour, the level, which follows the lengths of requests, for a shorter time. Until load has
+    varied, a replica is taken to be this busy: most engines are kept near it, and too high is safe.
     """
+
+    _LEVEL_SECONDS: ClassVar[float] = 120.0
+    _PRIOR_BUSY: ClassVar[float] = 0.6
 
     time: float
     load: float
@@ -70,7 +68,7 @@ class Curve:
         However long nothing was observed, the level does not follow one alone: the first request may be a slow one.
         """
         passed, speed = max(0.0, now - self.time), self.speed_of(load, value)
-        level = 1 - exp(-min(1.0, passed / self._level_seconds))
+        level = 1 - exp(-min(1.0, passed / self._LEVEL_SECONDS))
         keep = exp(-passed / _SLOPE_SECONDS)
         weight = keep * self.weight + 1
         from_load, from_speed = load - self.mean_load, speed - self.mean_speed
@@ -86,11 +84,6 @@ class Curve:
             variance=kept * (self.variance + from_load**2 / weight),
             covariance=kept * (self.covariance + from_load * from_speed / weight),
         )._proved(load, value, target)
-
-    @property
-    def _level_seconds(self) -> float:
-        """The level follows with this time constant."""
-        return _LEVEL_SECONDS
 
     def _proved(self, load: float, value: float, target: float) -> "Curve":
         """A load is proven by one observation, and disproved by those of some time."""
@@ -130,8 +123,8 @@ class Curve:
             return inf if room >= 0 else None
         found = self.load + room / falls
         if room >= 0:
-            return max(found, self._tried * self.proven)
-        return max(_LEAST * self.load, found, self.proven if self.at(self.load) <= target else 0.0)
+            return max(found, _STEP * self._shown)
+        return max(_LEAST * self.load, found, self._shown if self.at(self.load) <= target else 0.0)
 
     def limit(self, target: float) -> float | None:
         """As `line`, but not far beyond what went well: what a replica may be trusted with."""
@@ -149,9 +142,9 @@ class Curve:
         return self.speed - self.slope * (load - self.load)
 
     @property
-    def _tried(self) -> float:
-        """However slow it is expected to be, so many times the highest load that went well."""
-        return _STEP
+    def _shown(self) -> float:
+        """The load of which it was shown that it goes well, whatever the line says."""
+        return self.proven
 
     def _room(self, target: float) -> float:
         """The speed above what it takes to stay near the target at the present load."""
@@ -164,12 +157,8 @@ class Curve:
     @property
     def _prior_slope(self) -> float:
         """Of an engine that is busy for so much of its time at the usual load."""
-        busy = self._prior_busy
+        busy = self._PRIOR_BUSY
         return self.mean_speed / self.mean_load * busy / (1 - busy) if self.mean_load else 0.0
-
-    @property
-    def _prior_busy(self) -> float:
-        return _PRIOR_BUSY
 
     @property
     def _prior_weight(self) -> float:
@@ -178,7 +167,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Filling(Curve):
-    """How full something is that requests hold (0 to 1), as a curve; the speed is the load that would fill it."""
+    """How full something is that requests hold (0 to 1), as a curve; the speed is the load that would fill it.
+
+    It is read at a moment, and not from all requests of a window; and it may well be filled by requests that hardly
+    slow each other down.
+    """
+
+    _LEVEL_SECONDS: ClassVar[float] = 300.0
+    _PRIOR_BUSY: ClassVar[float] = 0.5
 
     @classmethod
     def speed_of(cls, load: float, value: float) -> float:
@@ -194,16 +190,8 @@ class Filling(Curve):
         return 1 / (STEERED_SHARE * target)
 
     @property
-    def _level_seconds(self) -> float:
-        return _LEVEL_SECONDS_FILLING
-
-    @property
-    def _prior_busy(self) -> float:
-        return _PRIOR_BUSY_FILLING
-
-    @property
-    def _tried(self) -> float:
-        """None: it fills only once requests have come for as long as they take, so that nothing is proven before."""
+    def _shown(self) -> float:
+        """None: it fills only once requests have come for as long as they take, and a burst is over before."""
         return 0.0
 
 
