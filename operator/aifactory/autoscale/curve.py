@@ -53,7 +53,7 @@ class Curve:
 
     @classmethod
     def begin(cls, load: float, value: float, now: float) -> "Curve":
-        """From one observation (tokens per second, seconds) at `now` (epoch seconds)."""
+        """From one observation, a load (tokens per second) and the value under it, at `now` (epoch seconds)."""
         speed = cls.speed_of(load, value)
         return cls(now, load, speed, load, mean_load=load, mean_speed=speed)
 
@@ -99,7 +99,7 @@ class Curve:
 
     @property
     def slope(self) -> float:
-        """By how much 1 / latency falls for each token per second, at least 0."""
+        """By how much the speed falls for each token per second, at least 0."""
         seen = -self.covariance / self.variance if self.variance else 0.0
         return max(0.0, self.confidence * seen + (1 - self.confidence) * self._prior_slope)
 

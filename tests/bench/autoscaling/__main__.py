@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -87,22 +87,11 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=SEEDS)
     options.add_argument("--processes", type=int, default=os.cpu_count())
     options.add_argument("--policy", action="append", choices=list(POLICIES), help="leave the others as recorded")
-    options.add_argument("--shapes", action="store_true", help="made-up loads in place of the traces")
-    options.add_argument("--promises", action="store_true", help="other shares of requests to be attained")
-    options.add_argument("--hindsight", action="store_true", help="the best for those who know all but the future")
-    options.add_argument("--ramp", action="store_true", help="the benchmark of llm-d's guide")
+    for name, (bench, about) in _OTHERS.items():
+        options.add_argument(f"--{name}", dest="bench", action="store_const", const=bench, help=about)
     chosen = options.parse_args()
-    if chosen.shapes:
-        _shapes(chosen.processes)
-        return
-    if chosen.promises:
-        _promises(chosen.processes)
-        return
-    if chosen.hindsight:
-        _hindsight(chosen.processes)
-        return
-    if chosen.ramp:
-        _ramp(chosen.processes)
+    if chosen.bench:
+        chosen.bench(chosen.processes)
         return
     runs = {run.key: run for run in _recorded()} if chosen.policy and chosen.seeds == SEEDS else {}
     keys = list(_keys(chosen.policy or list(POLICIES), chosen.seeds))
@@ -185,5 +174,12 @@ def _recorded() -> list[Run]:
     file = RESULTS / "autoscaling.json"
     return from_json(json.loads(file.read_text())) if file.exists() else []
 
+
+_OTHERS: Mapping[str, tuple[Callable[[int], None], str]] = {
+    "shapes": (_shapes, "made-up loads in place of the traces"),
+    "promises": (_promises, "other shares of requests to be attained"),
+    "hindsight": (_hindsight, "the best for those who know all but the future"),
+    "ramp": (_ramp, "the benchmark of llm-d's guide"),
+}
 
 main()

@@ -33,18 +33,22 @@ _HEADER = ("policy", "attained", "replicas on average", "GPU-hours (over the ora
 
 
 @cache
-def loaded(seed: int) -> tuple[Scenario, Capacity]:
-    """The benchmark, and what a replica can do."""
+def scene(seed: int) -> Scenario:
+    """The benchmark."""
     service = InferenceService.model_validate(yaml.safe_load((HERE / "ramp.yaml").read_text()))
     load = trace.read(HERE / "traces" / "llmd_ramp.csv", LENGTHS, seed)
     watch, fewest = Watch(scrape=SCRAPE_SECONDS), 3
-    found = scenario(service, ENGINES[ENGINE], load, startup=STARTUP, seed=seed, watch=watch, initial=fewest)
-    return found, profile(found)
+    return scenario(service, ENGINES[ENGINE], load, startup=STARTUP, seed=seed, watch=watch, initial=fewest)
+
+
+@cache
+def _capacity(seed: int) -> Capacity:
+    return profile(scene(seed))
 
 
 def ramp(key: Key) -> Run:
     """One policy once."""
-    return Run(key, run_policy(key.policy, *loaded(key.seed)).figures)
+    return Run(key, run_policy(key.policy, scene(key.seed), _capacity(key.seed)).figures)
 
 
 def table(runs: Sequence[Run]) -> str:
@@ -57,12 +61,15 @@ def table(runs: Sequence[Run]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def average(run: Run) -> float:
+    """Replicas over the time of the load."""
+    found = scene(run.key.seed)
+    return run.figures.gpu_hours * 3600 / (found.gpus * found.end)
+
+
 def _row(name: str, runs: Sequence[Run], oracle: float) -> tuple[str, ...]:
-    scenes = [loaded(one.key.seed)[0] for one in runs]
     hours = fmean(one.figures.gpu_hours for one in runs)
-    replicas = fmean(
-        one.figures.gpu_hours * 3600 / (scene.gpus * scene.end) for one, scene in zip(runs, scenes, strict=True)
-    )
-    changes = fmean(one.figures.actions_per_hour * scene.end / 3600 for one, scene in zip(runs, scenes, strict=True))
+    replicas = fmean(average(one) for one in runs)
+    changes = fmean(one.figures.actions_per_hour * scene(one.key.seed).end / 3600 for one in runs)
     attained = f"{fmean(one.figures.attainment for one in runs):.1%}"
     return name, attained, f"{replicas:.2f}", f"{hours:.1f} ({hours / oracle:.2f}x)", f"{changes:.0f}"
