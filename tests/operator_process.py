@@ -46,6 +46,11 @@ class OperatorProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """It has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self, timeout: float = 180) -> None:
         """Start it and wait until it answers on /healthz.
 

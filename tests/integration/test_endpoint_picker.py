@@ -39,9 +39,15 @@ def plane() -> Iterator[ControlPlane]:
     """With the Gateway API, but not yet with its inference extension."""
     with ControlPlane(crds=[*CRDS, *crds.crd_files("HTTPRoute")]) as plane:
         plane.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-        kubeconfig = plane.kubeconfig_for_service_account(*OPERATOR)
-        with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_DISCOVERY": "0.2"}):
-            yield plane
+        yield plane
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator(plane: ControlPlane) -> Iterator[OperatorProcess]:
+    """The one of all tests here."""
+    kubeconfig = plane.kubeconfig_for_service_account(*OPERATOR)
+    with OperatorProcess(kubeconfig, free_ports(1)[0], {"AIFACTORY_DISCOVERY": "0.2"}) as operator:
+        yield operator
 
 
 @pytest.fixture
@@ -165,6 +171,21 @@ def test_an_extension_that_is_installed_later_is_used_and_one_that_goes_is_done_
     service.wait("the picker is gone", lambda: not parts(service))
     service.wait_for("RoutingReady", "False", "InferenceExtensionMissing")
     assert service.deployment()["spec"]["replicas"] == 1
+
+
+def test_an_extension_that_comes_and_goes_does_not_end_the_operator(
+    service: Service, no_extension: None, extension: None, operator: OperatorProcess
+) -> None:
+    service.apply({**LLMD, "replicas": 1})
+    (file,) = crds.crd_files("InferencePool")
+    for _ in range(5):
+        service.wait("a pool", lambda: pool(service))
+        service.api.kubectl("delete", "crd", POOL_CRD)
+        service.wait_for("RoutingReady", "False", "InferenceExtensionMissing")
+        service.api.kubectl("apply", "--server-side", "-f", str(file))
+    service.apply({**LLMD, "replicas": 2})
+    service.wait("noticed", lambda: service.deployment()["spec"]["replicas"] == 2)
+    assert operator.running
 
 
 @pytest.mark.usefixtures("extension")

@@ -80,6 +80,7 @@ def settings() -> kopf.OperatorSettings:
     result.peering.standalone = True
     result.persistence.diffbase_storage = _NoDiffBase()
     result.posting.enabled = False
+    result.process.ultimate_exiting_timeout = None  # it would kill a process in which kopf has begun anew
     result.watching.server_timeout = 300
     result.watching.client_timeout = 310
     result.watching.connect_timeout = 10

@@ -31,7 +31,7 @@ from .factory import FactoryReader
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .tick import tick_forever, watch_downloads_forever
-from .watched import Insights, watch
+from .watched import Insights, insist, watch
 
 logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
@@ -60,6 +60,7 @@ class Operator:
         self.cache_queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
         self.insights = Insights()
+        self.stopping = asyncio.Event()
         self.factory = FactoryReader()
         self.reconciler = Reconciler(
             self.store, self.caches, Writer(client, self.store), settings, metrics, time.time, self.factory
@@ -111,17 +112,7 @@ class Operator:
             asyncio.create_task(self._every(self.settings.discovery, _UNASKED, self._discover)),
             asyncio.create_task(self._every(self.settings.tick, _UNREAD, self._read_factory)),
         ]
-        watching = asyncio.create_task(
-            kopf.operator(
-                registry=registry,
-                settings=handlers.settings(),
-                insights=self.insights,
-                identity=_NOBODY,
-                standalone=True,
-                clusterwide=not self.settings.namespaces,
-                namespaces=self.settings.namespaces,
-            )
-        )
+        watching = asyncio.create_task(insist(lambda: self._watch(registry), self.stopping))
         done, pending = await asyncio.wait([watching, *background], return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -130,6 +121,24 @@ class Operator:
         self.metrics.leading.set(0)
         for task in done:
             task.result()
+
+    async def _watch(self, registry: kopf.OperatorRegistry) -> None:
+        """Kopf, until it is told to stop or fails. It listens to signals itself, but to none once it has failed."""
+        self.insights = Insights()
+        namespaces = self.settings.namespaces
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=handlers.settings(),
+            insights=self.insights,
+            identity=_NOBODY,
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=self.stopping,
+        )
+        _at_signals(self.stopping.set)
+        await kopf.run_tasks(tasks, ignored=others)
 
     async def _refresh_forever(self) -> None:
         """Read complete lists once watches have begun, for what vanished before they did, and then regularly.
@@ -222,7 +231,8 @@ async def operate(settings: Settings) -> None:
         CannotListenError: if the port is taken.
         aifactory.controller.lease.LeaseLostError: if another operator may have taken over.
     """
-    _end_at_sigterm()
+    if task := asyncio.current_task():
+        _at_signals(task.cancel)
     metrics = Metrics()
     client = await connect(metrics.observe_request)
     try:
@@ -263,10 +273,10 @@ def run(settings: Settings) -> None:
         asyncio.run(operate(settings))
 
 
-def _end_at_sigterm() -> None:
-    """Until kopf listens to it: process 1 of a container is not ended by a signal that it does not handle."""
-    if task := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+def _at_signals(told: Callable[[], object]) -> None:
+    """Process 1 of a container is not ended by a signal that it does not handle."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, told)
 
 
 def _spare_the_collector() -> None:

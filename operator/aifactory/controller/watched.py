@@ -1,16 +1,37 @@
-"""Kinds that kopf should watch and has not noticed."""
+"""Kinds that kopf should watch and has not noticed, or that are gone while it watches them."""
 
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import kopf
 
-# Given to kopf.operator(), which exports no other name for it.
+# Raised by kopf.operator() and given to it; kopf exports no other names for them.
+from kopf._cogs.clients.errors import APINotFoundError
 from kopf._cogs.structs.references import Insights
 
 from aifactory.cluster.kinds import KINDS, Resource
 
-__all__ = ["Insights", "watch"]
+__all__ = ["Insights", "insist", "watch"]
+logger = logging.getLogger(__name__)
+REST_SECONDS = 5.0
 _VERBS = frozenset({"list", "watch"})
+
+
+async def insist(watching: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
+    """Watch until `stopping`; begin anew, a little later, whenever that fails because a kind is gone.
+
+    When a definition is deleted kopf asks once what is still served, and the API server may still name the kind then.
+    """
+    while not stopping.is_set():
+        try:
+            await watching()
+        except APINotFoundError as error:
+            logger.warning("a kind that was watched is gone, watching begins anew: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_SECONDS):
+                    await stopping.wait()
 
 
 async def watch(insights: Insights, served: Iterable[str]) -> None:

@@ -1,9 +1,15 @@
-"""Kinds that kopf missed."""
+"""Kinds that kopf missed, or that are gone while it watches them."""
 
 import asyncio
 
 import kopf
-from aifactory.controller.watched import Insights, watch
+import pytest
+from aifactory.controller.watched import Insights, insist, watch
+from kopf._cogs.clients.errors import APINotFoundError
+
+from tests.unit.controller.virtual_time import run
+
+GONE = APINotFoundError("404 page not found", status=404, headers={})
 
 POOL = kopf.Resource("inference.networking.k8s.io", "v1", "inferencepools", kind="InferencePool", namespaced=True)
 
@@ -47,3 +53,42 @@ async def test_kopf_looks_first() -> None:
     insights = Insights()
     await watch(insights, {"InferencePool"})
     assert insights.watched_resources == set()
+
+
+def test_watching_begins_anew_when_a_kind_is_gone_and_ends_when_told() -> None:
+    async def main() -> int:
+        stopping, begun = asyncio.Event(), 0
+
+        async def watching() -> None:
+            nonlocal begun
+            begun += 1
+            if begun < 3:
+                raise GONE
+            stopping.set()
+
+        await insist(watching, stopping)
+        return begun
+
+    assert run(main()) == 3
+
+
+def test_a_stop_between_two_attempts_is_heard() -> None:
+    async def main() -> float:
+        stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.call_later(1.0, stopping.set)
+
+        async def watching() -> None:
+            raise GONE
+
+        await insist(watching, stopping)
+        return loop.time()
+
+    assert run(main()) == 1.0
+
+
+def test_any_other_failure_ends_it() -> None:
+    async def watching() -> None:
+        raise PermissionError("not allowed")
+
+    with pytest.raises(PermissionError):
+        run(insist(watching, asyncio.Event()))
