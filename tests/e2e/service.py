@@ -199,6 +199,7 @@ class Service:
             "decisions": "\n".join(self.statuses.path(_decision)[-40:]),
             "pods": "\n".join(pods),
             "events": "\n".join(lines[-25:]),
+            "logs of pods that are not ready": logs(self.kube, [one for one in self.pods if not _ready(one)], 40),
             "load": "\n".join(load.tail() for load in self._loads),
             "operator": operator_log(self.kube),
         }
@@ -223,14 +224,23 @@ def operator_pods(kube: Kube) -> list[Object]:
 
 def operator_log(kube: Kube, lines: int = 30) -> str:
     """The end of the log of every operator pod."""
-    logs = []
-    for pod in operator_pods(kube):
-        name = pod["metadata"]["name"]
+    return logs(kube, operator_pods(kube), lines)
+
+
+def logs(kube: Kube, pods: list[Object], lines: int) -> str:
+    """The end of the log of each pod."""
+    found = []
+    for pod in pods:
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         try:
-            logs.append(f"{name}:\n{kube.send('GET', path(SYSTEM, 'pods', name, f'log?tailLines={lines}'))}")
+            found.append(f"{name}:\n{kube.send('GET', path(namespace, 'pods', name, f'log?tailLines={lines}'))}")
         except KubeError as error:
-            logs.append(f"{name}: {error}")
-    return "\n".join(logs)
+            found.append(f"{name}: {error}")
+    return "\n".join(found)
+
+
+def _ready(pod: Object) -> bool:
+    return condition(pod, "Ready").get("status") == "True"
 
 
 def _decision(obj: Object) -> str:
