@@ -67,7 +67,7 @@ test-simulated: install ## The simulator, and runs of the control law on it whil
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet
 	$(KIND) binaries
-	$(PYTEST) --timeout=900 tests/integration
+	$(PYTEST) --dist loadgroup --timeout=900 tests/integration
 
 .PHONY: test-outages
 test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up
