@@ -1,6 +1,6 @@
 """What to change for one service: pure functions from what is wanted and what is, to a plan."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,14 +12,14 @@ from aifactory.api.spec import InferenceServiceSpec
 from aifactory.api.status import ReplicasStatus
 from aifactory.canary import Staged
 from aifactory.holding import holding
-from aifactory.observed import ChildId, Group, Observed, child_id
+from aifactory.observed import ChildId, Group, Observed, Pod, child_id
 from aifactory.render import OF_TEMPLATE, labels, naming, render
 from aifactory.render.drift import holds, stamp
 from aifactory.render.needs import WORKLOADS
 from aifactory.render.template import marked
 from aifactory.runtimes import Activation, Role, roles
 from aifactory.several import chosen, kept_for_now, lasting, restarted
-from aifactory.succession import freed, paced, succession
+from aifactory.succession import freed, lost, paced, succession
 
 Child = dict[str, Any]
 _ACTIVATION = Activation()
@@ -32,8 +32,8 @@ class Plan:
     """Writes that bring the children to what is wanted; empty when they are.
 
     `replicas` maps kind and name of workloads of which only the number of replicas changes to that number;
-    `deletion_costs` maps pods that should leave to their pod-deletion-cost. `restart` maps pods whose replica failed
-    in another place to their uids. `both` maps the name of a canary's Deployment to the replicas that both tracks are
+    `deletion_costs` maps pods that should leave to their pod-deletion-cost. `restart` maps pods that are to begin
+    anew to their uids. `both` maps the name of a canary's Deployment to the replicas that both tracks are
     to have, where it says otherwise.
     """
 
@@ -125,9 +125,15 @@ def plan(
         delete=tuple(child for key, child in observed.children.items() if key not in kept),
         replicas={one: count for one, count in resized.items() if one not in applied},
         deletion_costs=_costs(service, observed, resized, in_flight),
-        restart={pod.name: pod.uid for pod in restarted(parts, observed, now)},
+        restart={pod.name: pod.uid for pod in begins_anew(parts, observed, now)},
         both=_both(service, observed, total) if canary is not None else {},
     )
+
+
+def begins_anew(parts: tuple[Role, ...], observed: Observed, now: float) -> Iterator[Pod]:
+    """Pods whose replica failed in another place, and frontends that have lost their workers."""
+    yield from restarted(parts, observed, now)
+    yield from lost(parts, observed, now)
 
 
 def missing(service: InferenceService, observed: Observed, todo: Plan) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ Child = dict[str, Any]
 # one has been ready for so long.
 _FOREVER = 2**31 - 2
 _WAITING = {"minReadySeconds": _FOREVER, "progressDeadlineSeconds": 2**31 - 1}
+LOST_SECONDS = 300.0
+"""Longer than a frontend takes that fetches the tokenizer of its workers over a slow network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,27 @@ def freed(step: Succession, parts: tuple[Role, ...], observed: Observed, rendere
             own = {name: text for name, text in live["metadata"]["annotations"].items() if name.startswith(GROUP)}
             spec = {**live["spec"], **{name: child["spec"][name] for name in _WAITING}}
             yield {**child, "metadata": {**child["metadata"], "annotations": own}, "spec": spec}
+
+
+def lost(parts: tuple[Role, ...], observed: Observed, now: float) -> Iterator[Pod]:
+    """Frontends that do not serve although workers of every kind have been there for long; `now` in epoch seconds.
+
+    One of Dynamo 1.6 now and then misses a worker that turns ready while it begins, and never looks again. Anew it
+    finds all.
+    """
+    entry, workers = parts[0], parts[1:]
+    if entry.discovery is None:
+        return
+    since = now - LOST_SECONDS
+    there = [{pod.generation for pod in observed.group(role.name).pods if _ready_since(pod, since)} for role in workers]
+    for pod in observed.group(entry.name).pods:
+        waits = pod.pending and pod.began_at is not None and pod.began_at <= since
+        if waits and all(found if pod.generation == BETWEEN else pod.generation in found for found in there):
+            yield pod
+
+
+def _ready_since(pod: Pod, time: float) -> bool:
+    return pod.ready and not pod.terminating and pod.ready_at is not None and pod.ready_at <= time
 
 
 def _generation(role: Role, observed: Observed) -> str | None:

@@ -1,7 +1,7 @@
 """One generation of Dynamo's workers follows another, and no frontend is ever without a whole one."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aifactory.api.inferenceservice import InferenceService
@@ -10,6 +10,7 @@ from aifactory.decide import plan
 from aifactory.observed import Group, Observed, Pod, Workload
 from aifactory.render import labels, naming
 from aifactory.runtimes import BETWEEN
+from aifactory.succession import LOST_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -199,3 +200,31 @@ def test_without_room_for_one_of_the_next_workers_the_former_serve_on():
     before, found.delays[DECODE], found.args = {pod.name for pod in found.pods}, [10_000], 1
     found.run(900)
     assert before <= {pod.name for pod in found.pods if pod.left_at is None}
+
+
+def frontend_that_waits(generation: str | None = None, **of: Any) -> set[str]:
+    """The frontends that begin anew at 1000 s, where one has been running since 0 s; `of` changes its decode worker."""
+    found = cluster({FRONTEND: [5], PREFILL: [10], DECODE: [10]})
+    seen = found.observed()
+    (frontend,), (decode,) = seen.groups[FRONTEND].pods, seen.groups[DECODE].pods
+    waits = replace(frontend, ready=False, began_at=0.0, generation=generation or frontend.generation)
+    groups = {
+        **seen.groups,
+        FRONTEND: replace(seen.groups[FRONTEND], pods=(waits,)),
+        DECODE: replace(seen.groups[DECODE], pods=(replace(decode, **of),)),
+    }
+    todo = plan(found.service(), replace(seen, groups=groups), found.replicas, {}, served=(), now=1000.0)
+    assert todo.restart.keys() <= {frontend.name}
+    return set(todo.restart)
+
+
+def test_a_frontend_that_never_finds_its_workers_begins_anew():
+    assert frontend_that_waits()
+    assert frontend_that_waits(BETWEEN)
+
+
+def test_one_whose_workers_load_or_are_of_another_generation_waits_for_them():
+    assert not frontend_that_waits(ready=False)
+    assert not frontend_that_waits(ready_at=1001.0 - LOST_SECONDS)
+    assert not frontend_that_waits(terminating=True)
+    assert not frontend_that_waits("another")

@@ -22,14 +22,13 @@ from aifactory.cluster.discovery import served_of
 from aifactory.cluster.kinds import FOREIGN, Key
 from aifactory.cluster.store import Store
 from aifactory.cluster.writer import Writer
-from aifactory.decide import missing, plan
+from aifactory.decide import begins_anew, missing, plan
 from aifactory.holding import holding
 from aifactory.lint import explain
 from aifactory.observed import Observed
 from aifactory.preview import preview
 from aifactory.render import OPTIONAL
 from aifactory.settings import Settings
-from aifactory.several import restarted
 from aifactory.signals.wanted import EVERYTHING, Wanted, both, compared, wanted
 from aifactory.staging import whole
 from aifactory.status.facts import Facts
@@ -224,7 +223,7 @@ class Reconciler:
         versions = frozenset(child["metadata"]["resourceVersion"] for child in observed.children.values())
         ready = tuple(group.members and group.pods for group in observed.groups.values())
         parts = tuple(one.role for one in known.roles)
-        restart = frozenset(pod.uid for pod in restarted(parts, observed, now))
+        restart = frozenset(pod.uid for pod in begins_anew(parts, observed, now))
         step = succession(parts, observed, replicas, now)
         return known.service.metadata.generation, self._served, versions, ready, restart, step
 

@@ -82,7 +82,8 @@ def model() -> Object:
 
 
 def runtime() -> Object:
-    return {"engine": "dynamo", "image": IMAGE, "dynamo": {"backend": "mocker"}}
+    """A frontend that has missed a worker, as one in a hundred does, begins anew within the patience of a test."""
+    return {"engine": "dynamo", "image": IMAGE, "dynamo": {"backend": "mocker"}, "startupTimeout": "90s"}
 
 
 def test_a_service_that_is_not_split_answers_and_is_measured_by_its_frontend(serve: Serve) -> None:
