@@ -99,9 +99,13 @@ class Curve:
 
     @property
     def slope(self) -> float:
-        """By how much the speed falls for each token per second, at least 0."""
-        seen = -self.covariance / self.variance if self.variance else 0.0
-        return max(0.0, self.confidence * seen + (1 - self.confidence) * self._prior_slope)
+        """By how much the speed falls for each token per second, at least 0.
+
+        A speed that falls with the load does so for another reason, such as a queue that grows, and says no more of
+        load than one that stays.
+        """
+        seen = max(0.0, -self.covariance / self.variance) if self.variance else 0.0
+        return self.confidence * seen + (1 - self.confidence) * self._prior_slope
 
     @property
     def known(self) -> bool:

@@ -85,6 +85,16 @@ def test_a_latency_that_load_does_not_explain_asks_for_nothing() -> None:
     assert curve.limit(0.3) is None
 
 
+def test_a_queue_that_grows_while_less_is_completed_does_not_pass_for_a_latency_without_load() -> None:
+    """A replica that was full when it was seen first: what waits comes out ever later, and not because of less load."""
+    curve = Curve.begin(758.0, 4.6, 0.0)
+    for index, (load, value) in enumerate(((740.0, 4.7), (562.0, 10.8), (200.0, 14.3), (180.0, 14.5)), start=1):
+        curve = curve.observed(load, value, 2.5, index * TICK)
+    line = curve.line(2.5)
+    assert line is not None
+    assert line < curve.load
+
+
 def test_it_predicts_the_latency_at_another_load() -> None:
     curve = learned(3000.0, 5000.0)
     assert curve.at(7000.0) == pytest.approx(latency(7000.0), rel=0.15)
