@@ -73,15 +73,18 @@ test-integration: install ## Tests against a real API server, without a kubelet
 test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up
 	$(E2E) tests/e2e/outages
 
+.PHONY: test-services
+test-services: install ## Services from their creation on, on a kind cluster that is up
+	$(E2E) tests/e2e/services -n 5 --dist load --maxschedchunk 1
+
 .PHONY: test
 test: install ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
 	$(MAKE) --no-print-directory test-fast
-	$(MAKE) --no-print-directory test-simulated
 	$(MAKE) --no-print-directory kind-up
 	$(KIND) binaries
-	@# Outages mostly wait, while the others compute.
+	@# Of each pair one computes while the other waits.
 	$(MAKE) --no-print-directory -j2 test-integration test-outages
-	$(E2E) tests/e2e/services -n 5 --dist load --maxschedchunk 1
+	$(MAKE) --no-print-directory -j2 test-services test-simulated PYTEST="nice -n 19 $(PYTEST)"
 
 .PHONY: test-live
 test-live: kind-up ## Shapes of load on kind against what the simulator predicts; wants a machine with nothing else to do
