@@ -108,4 +108,4 @@ def _objective(one: ObjectiveStatus) -> str:
 
 def _budget(left: str) -> str:
     much = overdrawn(left)
-    return f"error budget overdrawn by {much}" if much else f"error budget left {left.removeprefix('-')}"
+    return f"error budget overdrawn by {much}" if much else f"error budget left {left}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from math import ceil, log10
 
 from aifactory.api.meta import format_duration, format_measured
 from aifactory.api.scalingstatus import DecisionStatus, RecommendationStatus, ScalingStatus
@@ -9,7 +10,7 @@ from aifactory.api.status import ObjectiveStatus, ReplicasStatus, ThroughputStat
 from aifactory.autoscale.decision import Decision, DecisionReason, Recommendation
 from aifactory.observed import Group
 from aifactory.signals.objectives import LATENCIES, Signal
-from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings
+from aifactory.signals.readings import ObjectiveReading, Reading, ServiceReadings, State
 
 from . import learned, outlook
 from .facts import Facts, RoleFacts
@@ -23,6 +24,8 @@ _KEPT_BY_A_SIGNAL = (
     DecisionReason.SCALING_IN_PROGRESS,
     DecisionReason.GPU_SHORTAGE,
 )
+# What Prometheus says of pods that have left.
+_GONE = (State.STALE, State.MISSING)
 
 
 def timestamp(now: float) -> str:
@@ -54,26 +57,31 @@ def total(roles: Iterable[ReplicasStatus]) -> ReplicasStatus:
     return ReplicasStatus(**{name: sum(count[name] for count in counts) for name in ReplicasStatus.model_fields})
 
 
-def objectives(readings: ServiceReadings, goal: float) -> list[ObjectiveStatus]:
-    """Each objective; `goal` is the attainment asked for, 0 to 1."""
+def objectives(readings: ServiceReadings, goal: float, serving: bool) -> list[ObjectiveStatus]:
+    """Each objective; `goal` is the attainment asked for, 0 to 1. Where nothing is `serving`, no series need be."""
     return [
         ObjectiveStatus(
             objective=item.objective.signal,
             target=item.objective.text,
-            state=item.observed.state,
+            state=item.observed.state if serving or item.observed.state not in _GONE else State.IDLE,
             observed=quantity(item.objective.signal, item.observed.value),
-            attainment5m=percent(item.attainment_5m),
-            attainment1h=percent(item.attainment_1h),
+            attainment5m=percent(item.attainment_5m, _decimals(goal)),
+            attainment1h=percent(item.attainment_1h, _decimals(goal)),
             error_budget=percent(budget_left(item, goal)),
         )
         for item in readings.promises
     ]
 
 
-def worst_attainment(readings: ServiceReadings) -> str | None:
-    """The lowest attainment of the last five minutes over all objectives."""
+def worst_attainment(readings: ServiceReadings, goal: float) -> str | None:
+    """The lowest attainment of the last five minutes over all objectives; `goal` is the one asked for, 0 to 1."""
     known = [item.attainment_5m for item in readings.promises if item.attainment_5m is not None]
-    return percent(min(known, default=None))
+    return percent(min(known, default=None), _decimals(goal))
+
+
+def _decimals(goal: float) -> int:
+    """Those of a percentage that tells a tenth of what may be missed."""
+    return max(1, ceil(round(-log10(1 - goal), 6)) - 1)
 
 
 def throughput(readings: ServiceReadings) -> ThroughputStatus:
@@ -189,9 +197,9 @@ def _rate(reading: Reading) -> str | None:
     return None if reading.value is None else f"{reading.value:.1f}"
 
 
-def percent(value: float | None) -> str | None:
-    """A share (0 to 1) as a percentage with one decimal."""
-    return None if value is None else f"{value * 100:.1f}%"
+def percent(value: float | None, decimals: int = 1) -> str | None:
+    """A share (0 to 1) as a percentage, never `-0.0%`."""
+    return None if value is None else f"{round(value * 100, decimals) + 0.0:.{decimals}f}%"
 
 
 def budget_left(item: ObjectiveReading, goal: float) -> float | None:

@@ -31,11 +31,11 @@ _LIVE_OF_ROLLOUT = ("requests", "attainment", "message")
 def report(facts: Facts) -> InferenceServiceStatus:
     """The status to write."""
     service, generation = facts.service, facts.service.metadata.generation
-    spec, several = service.spec, len(facts.roles) > 1
+    spec, several, goal = service.spec, len(facts.roles) > 1, float(service.spec.slo.attainment)
     found = [ready(facts), *verdicts(facts)]
     judged = merge(facts.before.conditions, found, generation, numbers.timestamp(facts.now))
     kept = [condition for condition in facts.before.conditions if condition.type in unread(facts)]
-    readings = facts.readings if facts.serving else None
+    readings = facts.readings
     model = [one for one in facts.roles if one.role.accelerated]
     return InferenceServiceStatus(
         observed_generation=generation,
@@ -45,8 +45,8 @@ def report(facts: Facts) -> InferenceServiceStatus:
         model=spec.model.name,
         replicas=numbers.total(_replicas(facts, one) for one in model),
         resolved=model[0].resolved,
-        slo=numbers.objectives(readings, float(spec.slo.attainment)) if readings else list(facts.before.slo),
-        slo_attainment=numbers.worst_attainment(readings) if readings else facts.before.slo_attainment,
+        slo=numbers.objectives(readings, goal, facts.serving) if readings else list(facts.before.slo),
+        slo_attainment=numbers.worst_attainment(readings, goal) if readings else facts.before.slo_attainment,
         throughput=_throughput(facts),
         cost=cost.status(facts),
         energy=energy.status(facts),

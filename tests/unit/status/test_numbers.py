@@ -14,6 +14,7 @@ from aifactory.status.pods import Trouble
 from tests.unit.status.scene import (
     NOON,
     SCALING,
+    SLEEPS,
     TTFT,
     Life,
     decision,
@@ -81,6 +82,16 @@ def test_attainment_is_shown_in_percent():
 
 
 @pytest.mark.parametrize(
+    ("goal", "shown"),
+    [("50%", "99.9%"), ("99%", "99.9%"), ("99.5%", "99.85%"), ("99.9%", "99.85%"), ("99.999%", "99.8516%")],
+)
+def test_attainment_is_shown_to_a_tenth_of_what_may_be_missed(goal, shown):
+    seen = readings(objective(0.3, attainment_5m=0.998516, attainment_1h=0.998516))
+    status = Life(slo={"attainment": goal}).look(workload(1), *serving(), readings=seen)
+    assert {status.slo[0].attainment5m, status.slo[0].attainment1h, status.slo_attainment} == {shown}
+
+
+@pytest.mark.parametrize(
     ("attainment", "goal", "left"),
     [
         (1.0, "99%", "100.0%"),
@@ -88,6 +99,7 @@ def test_attainment_is_shown_in_percent():
         (0.99, "99%", "0.0%"),
         (0.97, "99%", "-200.0%"),
         (0.7, "50%", "40.0%"),
+        (0.989999, "99%", "0.0%"),
     ],
 )
 def test_the_error_budget_is_what_is_left_of_the_hours_allowance(attainment, goal, left):
@@ -118,6 +130,16 @@ def test_where_nothing_serves_there_is_no_throughput():
     assert life.look(workload(1), *serving(), readings=seen).throughput.output_tokens_per_second == "12.2"
     assert life.look(workload(1), *serving()).throughput.output_tokens_per_second == "12.2", "not read yet"
     assert life.look(workload(1, 0), pod(), readings=seen).throughput is None
+
+
+def test_where_nothing_serves_attainment_goes_with_the_requests_it_is_about():
+    life, spec = Life(**SLEEPS), {"decision": decision(1, 0)}
+    slow = readings(objective(0.9, attainment_5m=0.6, attainment_1h=0.6))
+    assert life.look(workload(1), *serving(), readings=slow).slo_attainment == "60.0%"
+    (lately,) = life.look(workload(0), readings=readings(objective(None, State.MISSING, attainment_1h=0.6)), **spec).slo
+    assert (lately.state, lately.observed, lately.attainment5m, lately.attainment1h) == ("IDLE", None, None, "60.0%")
+    status = life.look(workload(0), readings=readings(objective(None, State.MISSING)), **spec)
+    assert (status.slo[0].attainment1h, status.slo[0].error_budget, status.slo_attainment) == (None, None, None)
 
 
 def test_recommendations_show_value_target_and_ratio():
