@@ -195,6 +195,7 @@ def test_prometheus_finds_the_metrics_with_either_configuration(case):
         "pod",
         "inferenceservice",
         "track",
+        "pod_template_hash",
     }
 
 

@@ -13,7 +13,7 @@ from aifactory.render.quantity import whole
 from aifactory.status.numbers import epoch
 
 # Labels that tell pods of one template from those of another.
-_TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, "pod-template-hash")
+_TEMPLATE_LABELS = (labels.TEMPLATE, LWS_REVISION, labels.TEMPLATE_HASH)
 _ENDED = ("Succeeded", "Failed")
 # No node has more.
 _MOST_DEVICES = 1024

@@ -28,6 +28,8 @@ GENERATION = f"{GROUP}/generation"
 COMPONENT = "app.kubernetes.io/component"
 # Fingerprint of the pod template that a workload was given.
 TEMPLATE = f"{GROUP}/template"
+# Fingerprint that a Deployment's controller gives to pods of a template.
+TEMPLATE_HASH = "pod-template-hash"
 
 
 def selector(role: Role) -> dict[str, str]:

@@ -22,8 +22,8 @@ def metrics_path(role: Role) -> str:
 
 
 def pod_monitor(role: Role) -> dict[str, Any]:
-    """A PodMonitor whose series carry namespace, pod, inferenceservice and track."""
-    identity = {"inferenceservice": labels.SERVICE, "track": labels.TRACK}
+    """A PodMonitor whose series carry namespace, pod, inferenceservice, track and pod_template_hash."""
+    identity = {"inferenceservice": labels.SERVICE, "track": labels.TRACK, "pod_template_hash": labels.TEMPLATE_HASH}
     scraped = endpoint(naming.scraped_port(role.server), metrics_path(role), identity)
     return monitor(labels.metadata(role, naming.child(role)), labels.workload_selector(role), scraped)
 

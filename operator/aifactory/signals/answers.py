@@ -19,15 +19,16 @@ _HIGHEST_EDGE = 1e9
 
 
 def histograms(vector: Any) -> Histograms:
-    """Instant vector by namespace, inferenceservice and le -> histogram per service.
+    """Instant vector by namespace, inferenceservice, pod_template_hash and le -> histogram per service.
 
-    Two spellings of one edge add up; a bucket that comes twice counts once. A service with a bucket that is no count is
-    left out.
+    Two spellings of one edge add up; a bucket that comes twice counts once. Pods of a template with a bucket that is no
+    count are left out.
 
     Raises:
         ValueError: if the answer is not a list of samples.
     """
-    return {service: tables[""] for service, tables in _histograms(vector, "").items()}
+    found = _histograms(vector, "pod_template_hash")
+    return {service: Histogram.joined(tables.values()) for service, tables in found.items()}
 
 
 def histograms_by_track(vector: Any) -> HistogramsByTrack:

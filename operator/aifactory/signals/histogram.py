@@ -1,7 +1,7 @@
 """Percentiles and shares from the cumulative buckets of a Prometheus histogram."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf, log
@@ -26,6 +26,16 @@ class Histogram:
         edges = sorted(buckets)
         counts = tuple(_rising(buckets[edge] for edge in edges))
         return cls(tuple(edges[:-1]), counts[:-1], counts[-1])
+
+    @classmethod
+    def joined(cls, parts: Collection["Histogram"]) -> "Histogram":
+        """The observations of all parts, which may have other edges, as pods before and after a change of these.
+
+        At an edge of others a part counts what is surely not above it.
+        """
+        edges = tuple(sorted({edge for part in parts for edge in part.edges}))
+        counts = tuple(sum(part._surely_within(edge) for part in parts) for edge in edges)
+        return cls(edges, counts, sum(part.total for part in parts))
 
     def quantile(self, q: float) -> float | None:
         """The q-quantile (0 < q <= 1), a straight line inside its bucket; None without observations.
@@ -110,10 +120,13 @@ class Histogram:
 
     def share_within(self, target: float) -> float | None:
         """The share of observations (0 to 1) surely within the target: counted at `edge_below`."""
-        edge = self.edge_below(target)
-        if edge is None or self.total <= 0:
+        if self.edge_below(target) is None or self.total <= 0:
             return None
-        return self.counts[self.edges.index(edge)] / self.total
+        return self._surely_within(target) / self.total
+
+    def _surely_within(self, value: float) -> float:
+        index = bisect_right(self.edges, value)
+        return self.counts[index - 1] if index else 0.0
 
 
 def _rising(counts: Iterable[float]) -> Iterable[float]:

@@ -1,6 +1,7 @@
 """PromQL: one query per signal for all services at once.
 
-Series carry `namespace`, `inferenceservice` and `pod`, because the scrape configuration copies the pods' labels.
+Series carry `namespace`, `inferenceservice`, `pod`, `track` and `pod_template_hash`, because the scrape configuration
+copies the pods' labels.
 """
 
 import re
@@ -14,6 +15,7 @@ from .wanted import Wanted
 _SERVICE = "namespace, inferenceservice"
 _POD = "namespace, inferenceservice, pod"
 _TRACK = "namespace, inferenceservice, track"
+_TEMPLATE = "namespace, inferenceservice, pod_template_hash"  # pods of one have the same edges
 _SERIES = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([a-z_]+="[-A-Za-z0-9_.]+")\})?')
 
 # Fields of MetricDialect, which are also the names of the queries.
@@ -37,9 +39,10 @@ ATTAINMENT_WINDOWS = ("5m", "1h")
 class Queries:
     """Query name -> PromQL, sorted by the shape of their answers.
 
-    `histograms`: per service and le. `rates`: one number per service. `gauges`: one number per pod. `slow` are
-    histograms over long windows that need not be read in every tick, named like `time_to_first_token_5m`. Of services
-    with a canary, `track_histograms` and `track_counts`: per service and track, named by `on_tracks`.
+    `histograms`: per service, template of its pods and le. `rates`: one number per service. `gauges`: one number per
+    pod. `slow` are histograms over long windows that need not be read in every tick, named like
+    `time_to_first_token_5m`. Of services with a canary, `track_histograms` and `track_counts`: per service and track,
+    named by `on_tracks`.
     """
 
     histograms: Mapping[str, str]
@@ -151,7 +154,7 @@ def _track_counts(series: Iterable[_Series], window: str) -> str:
 
 
 def _buckets(series: Iterable[_Series], window: str) -> str:
-    alternatives = [f"sum by ({_SERVICE}, le) (rate({one.select('_bucket')}[{window}]))" for one in series]
+    alternatives = [f"sum by ({_TEMPLATE}, le) (rate({one.select('_bucket')}[{window}]))" for one in series]
     return _either(_SERVICE, alternatives)
 
 

@@ -216,7 +216,8 @@ def test_the_scrape_job_finds_pods_as_they_are_rendered() -> None:
     meta = str.maketrans("./-", "___")
     assert sources["inferenceservice"] == f"__meta_kubernetes_pod_label_{labels.SERVICE.translate(meta)}"
     assert sources["__metrics_path__"] == f"__meta_kubernetes_pod_annotation_{labels.METRICS_PATH.translate(meta)}"
-    assert {"namespace", "pod"} <= set(sources)
+    assert {"namespace", "pod", "track"} <= set(sources)
+    assert sources["pod_template_hash"] == "__meta_kubernetes_pod_label_pod_template_hash"
     (kept,) = [rule for rule in job["relabel_configs"] if rule.get("action") == "keepequal"]
     assert kept["source_labels"] == ["__meta_kubernetes_pod_container_port_name"]
     assert kept["target_label"] == f"__meta_kubernetes_pod_annotation_{labels.METRICS_PORT.translate(meta)}"

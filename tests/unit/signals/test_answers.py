@@ -42,6 +42,16 @@ def test_two_spellings_of_an_edge_add_up() -> None:
     assert found[SERVICE].counts == (5.0,)
 
 
+def test_pods_with_edges_of_their_own_are_not_taken_for_slow_ones() -> None:
+    """As while a service is given histograms with edges at its objectives, and for an hour afterwards."""
+    before = buckets({"0.25": "90", "0.5": "99", "1": "100", "+Inf": "100"}, pod_template_hash="a")
+    after = buckets({"0.15": "60", "0.3": "94", "0.6": "100", "+Inf": "100"}, pod_template_hash="b")
+    found = answers.histograms(before + after)[SERVICE]
+    assert found.share_within(0.3) == (90 + 94) / 200
+    assert 0.3 <= (found.quantile(0.95) or 0.0) <= 0.6
+    assert found.share_within(1.0) == 1.0
+
+
 def test_samples_without_identity_are_left_out() -> None:
     bare: list[dict[str, Any]] = [{"metric": {"le": "1"}, "value": [0, "1"]}, {"value": [0, "1"]}, {}]
     assert answers.numbers(bare) == {}

@@ -64,6 +64,12 @@ def test_a_name_that_dialects_share_is_asked_once() -> None:
     assert " or " not in build(VLLM, replace(VLLM, waiting="other")).gauges["running"]
 
 
+def test_buckets_are_told_apart_by_template_as_their_edges_may_differ() -> None:
+    built = build(VLLM)
+    for text in (*built.histograms.values(), *built.slow.values()):
+        assert text.startswith("sum by (namespace, inferenceservice, pod_template_hash, le) ")
+
+
 def test_ranks_of_one_pod_add_up_as_requests_and_not_as_usage() -> None:
     gauges = build(VLLM).gauges
     assert gauges["waiting"].startswith("sum by (namespace, inferenceservice, pod)")
