@@ -102,9 +102,9 @@ def format_duration(value: timedelta) -> str:
 
 
 def format_measured(seconds: float) -> str:
-    """Write a measured time in about three figures: `83ms`, `7.05s`, `2m23s`; what no clock shows is still written."""
+    """Write a measured time in about three figures: `25.3ms`, `7.05s`, `2m23s`; what no clock shows is still written."""
     if round(seconds, 3) < 1:
-        return f"{seconds * 1000:.0f}ms"
+        return f"{format_figures(seconds * 1000)}ms"
     brief = f"{seconds:.3g}"
     return format_duration(timedelta(seconds=round(seconds))) if 60 <= float(brief) < _SENSIBLE else f"{brief}s"
 

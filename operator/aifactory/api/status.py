@@ -55,7 +55,7 @@ class ObjectiveStatus(Model):
     target: Text = Field(description="Target, such as p95 <= 500ms.")
     state: Text = Field(description="OK, IDLE, STALE, MISSING, ERROR or UNSUPPORTED.")
     observed: Text | None = Field(
-        default=None, description="Observed now in the target's unit, such as 310ms, 7.05s or 2m23s."
+        default=None, description="Observed now in the target's unit, such as 25.3ms, 7.05s or 2m23s."
     )
     attainment5m: Text | None = Field(
         default=None,

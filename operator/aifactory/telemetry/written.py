@@ -17,4 +17,4 @@ def number(text: str) -> float:
     try:
         return parse_duration(text).total_seconds()
     except ValueError:
-        return float(text.removesuffix("s"))
+        return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))

@@ -79,7 +79,9 @@ def test_anything_else_is_refused_as_a_surge(value: object) -> None:
     ("seconds", "text"),
     [
         (0.0, "0ms"),
-        (0.0834, "83ms"),
+        (0.00463, "4.63ms"),
+        (0.08341, "83.4ms"),
+        (0.3124, "312ms"),
         (0.9999, "1s"),
         (7.051, "7.05s"),
         (59.97, "1m"),

@@ -229,7 +229,8 @@ LLAMA = {
                 "errorBudget": "-12.5%",
             },
             {"objective": "throughput", "target": ">= 5000 tokens/s", "observed": "4800.5"},
-            {"objective": "interTokenLatency", "target": "p95 <= 50ms", "state": "IDLE"},
+            {"objective": "interTokenLatency", "target": "p95 <= 50ms", "observed": "25.3ms"},
+            {"objective": "endToEndLatency", "target": "p95 <= 10s", "state": "IDLE"},
         ],
         "throughput": {
             "requestsPerSecond": "3.9",
@@ -292,6 +293,8 @@ SEEN = {
     service_sample("objective_observed", objective="timeToFirstToken"): 0.31,
     service_sample("objective_target", objective="throughput"): 5000,
     service_sample("objective_observed", objective="throughput"): 4800.5,
+    service_sample("objective_observed", objective="interTokenLatency"): 0.0253,
+    service_sample("objective_target", objective="endToEndLatency"): 10,
     service_sample("objective_target", objective="interTokenLatency"): 0.05,
     service_sample("slo_attainment", objective="timeToFirstToken", window="5m"): 0.985,
     service_sample("slo_attainment", objective="timeToFirstToken", window="1h"): 0.999,
@@ -396,7 +399,7 @@ async def test_what_is_not_known_has_no_series(process, get):
     process.metrics.watch_services(lambda: {("chat", "llama"): LLAMA})
     seen = await samples(get)
     assert not any(dict(labels).get("signal") == "waitingRequests" for _, labels in seen)
-    assert [name for name, labels in seen if dict(labels).get("objective") == "interTokenLatency"] == [
+    assert [name for name, labels in seen if dict(labels).get("objective") == "endToEndLatency"] == [
         "aifactory_service_objective_target"
     ]
 
