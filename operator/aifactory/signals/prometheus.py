@@ -26,6 +26,8 @@ _LARGEST_ANSWER = 64 * 2**20
 _AT_A_TIME = 2
 # Attainment over 5 minutes and an hour changes slowly and costs Prometheus more to compute.
 _SLOW_SECONDS = 60.0
+# Nothing that was in the shorter of these windows is still in it.
+_SLOW_LASTS = 300.0
 _ANSWER_ERRORS = (
     RequestException,
     PrometheusApiClientException,
@@ -74,7 +76,7 @@ class PrometheusSource:
         self._client = PrometheusConnect(api, retry=Retry(total=0), session=session, timeout=timeout_seconds)
         if transport is not None:
             session.mount(f"{api}/api/", transport)
-        self._slow: dict[str, answers.Histograms] = {}
+        self._slow: dict[str, tuple[float, answers.Histograms]] = {}
         self._slow_at = float("-inf")
         self._slow_asked: Mapping[str, str] = {}
         self._slow_reading: asyncio.Task[None] | None = None
@@ -102,10 +104,11 @@ class PrometheusSource:
         if due and (self._slow_reading is None or self._slow_reading.done()):
             self._slow_at, self._slow_asked = now, asked.slow
             self._slow_reading = asyncio.create_task(self._read_slow())
+        slow = {name: table for name, (at, table) in self._slow.items() if now - at <= _SLOW_LASTS}
         return Snapshot(
             now,
             self._window_seconds,
-            {**self._slow, **histograms},
+            {**slow, **histograms},
             rates,
             gauges,
             track_histograms=track_histograms,
@@ -114,10 +117,11 @@ class PrometheusSource:
         )
 
     async def _read_slow(self) -> None:
-        """What cannot be read this time keeps its last answer: a long window has hardly changed."""
+        """What cannot be read keeps its last answer for a few times: a long window has hardly changed."""
+        at = self._slow_at
         found = await self._tables(self._slow_asked, answers.histograms, self._slow_pool, float("inf"), {})
-        last = {name: table for name, table in self._slow.items() if name in self._slow_asked}
-        self._slow = {**last, **found}
+        last = {name: answer for name, answer in self._slow.items() if name in self._slow_asked}
+        self._slow = last | {name: (at, table) for name, table in found.items()}
 
     async def downloads(self) -> Mapping[answers.Service, downloads.DownloadReading]:
         """How far the downloads of all caches are; empty when it cannot be read."""

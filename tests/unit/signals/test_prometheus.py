@@ -112,6 +112,28 @@ async def test_long_windows_of_a_new_latency_are_read_at_once() -> None:
     assert "time_to_first_token_1h" in {name for name, _, _ in calls}
 
 
+async def test_a_long_window_that_can_no_longer_be_read_is_forgotten_once_it_is_another() -> None:
+    failing = False
+
+    async def handler(request: web.Request) -> web.Response:
+        if failing and "[1h]" in request.query["query"]:
+            return web.json_response({"status": "error", "error": "too many samples"}, status=422)
+        return await healthy(request)
+
+    calls, known = Calls(), {}
+    async with source(handler, calls) as prom:
+        for now in (0.0, 61.0, 122.0, 1000.0):
+            calls.slow.clear()
+            snapshot = await prom.read(now, ALL)
+            known[now] = {"time_to_first_token_5m", "time_to_first_token_1h"} & set(snapshot.histograms)
+            await calls.slow.wait()
+            failing = True
+        snapshot = await prom.read(1001.0, ALL)
+    both = {"time_to_first_token_5m", "time_to_first_token_1h"}
+    assert known[122.0] == both, "one that failed once has hardly changed"
+    assert both & set(snapshot.histograms) == {"time_to_first_token_5m"}
+
+
 async def test_a_failing_query_costs_its_own_signal_alone() -> None:
     async def handler(request: web.Request) -> web.Response:
         if "kv_cache" in request.query["query"]:
