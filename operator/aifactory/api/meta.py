@@ -102,7 +102,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def format_measured(seconds: float) -> str:
-    """Write a measured time in about three figures: `25.3ms`, `7.05s`, `2m23s`; what no clock shows is still written."""
+    """A measured time in about three figures: `25.3ms`, `7.05s`, `2m23s`; what no clock shows is still written."""
     if round(seconds, 3) < 1:
         return f"{format_figures(seconds * 1000)}ms"
     brief = f"{seconds:.3g}"
