@@ -43,8 +43,8 @@ async def compare(
     services = [InferenceService.model_validate(manifest) for manifest in manifests]
     store, caches = Store(), CacheStore()
     namespaces = sorted({service.metadata.namespace for service in services})
-    await refresh(client, store, SERVICES.kinds, namespaces)
-    await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces)
+    await refresh(client, store, SERVICES.kinds, namespaces, set())
+    await refresh(client, caches, {CACHES.kind: CACHES.resource}, namespaces, set())
     optional = await served_of(client, OPTIONAL)
     return {service.key: _compare(service, store, caches, optional, now, activation) for service in services}
 

@@ -12,36 +12,42 @@ _EVERYWHERE: tuple[None] = (None,)
 
 
 async def refresh(
-    client: Client, store: Objects[Any], kinds: Mapping[str, Resource], namespaces: Collection[str]
-) -> set[Key]:
-    """Bring the store in line with the cluster; the result is ours about which something was learned.
+    client: Client,
+    store: Objects[Any],
+    kinds: Mapping[str, Resource],
+    namespaces: Collection[str],
+    changed: set[Key],
+) -> None:
+    """Bring the store in line with the cluster; `changed` gets ours about which something was learned.
 
     All namespaces are read when none are given. A kind that is not served has no objects.
 
     Raises:
-        ApiError: if a list cannot be read; what was read before it is kept.
+        ApiError: if a list cannot be read; what was read before it is kept, and no news when it is read again.
     """
-    changed: set[Key] = set()
     for kind, resource in kinds.items():
         for namespace in namespaces or _EVERYWHERE:
-            changed |= await _refresh(client, store, kind, resource, namespace)
-    return changed
+            await _refresh(client, store, kind, resource, namespace, changed)
 
 
 async def _refresh(
-    client: Client, store: Objects[Any], kind: str, resource: Resource, namespace: str | None
-) -> set[Key]:
+    client: Client,
+    store: Objects[Any],
+    kind: str,
+    resource: Resource,
+    namespace: str | None,
+    changed: set[Key],
+) -> None:
     path = resource.collection(namespace or "")
     family = store.family
     query = {"limit": _PAGE} if kind == family.kind else {"limit": _PAGE, "labelSelector": family.label}
-    changed: set[Key] = set()
     there: set[Key] = set()
     while True:
         try:
             page = await client.request("GET", path, resource.plural, **query)
         except ApiError as error:
             if error.status == 404:
-                return changed
+                return
             raise
         for item in page["items"]:
             metadata = item["metadata"]
@@ -50,5 +56,6 @@ async def _refresh(
             if store.put(kind, {"apiVersion": page["apiVersion"], "kind": kind, **item}) and key is not None:
                 changed.add(key)
         if not page["metadata"].get("continue"):
-            return changed | store.keep(kind, namespace, there, int(page["metadata"]["resourceVersion"]))
+            changed |= store.keep(kind, namespace, there, int(page["metadata"]["resourceVersion"]))
+            return
         query["continue"] = page["metadata"]["continue"]

@@ -61,6 +61,8 @@ class Operator:
         self.feed = handlers.Feed((self.store, self.queue.add), (self.caches, self.cache_queue.add))
         self.insights = Insights()
         self.stopping = asyncio.Event()
+        self._changed: set[Key] = set()
+        self._changed_caches: set[Key] = set()
         self.factory = FactoryReader()
         self.reconciler = Reconciler(
             self.store, self.caches, Writer(client, self.store), settings, metrics, time.time, self.factory
@@ -156,13 +158,13 @@ class Operator:
             await self._insist(_UNLISTED, self._refresh)
 
     async def _refresh(self) -> None:
-        """Read complete lists."""
-        namespaces = self.settings.namespaces
-        caches = await refresh(self.client, self.caches, CACHES.kinds, namespaces)
-        for key in await refresh(self.client, self.store, SERVICES.kinds, namespaces):
-            self.queue.add(key)
-        for key in caches:
-            self.cache_queue.add(key)
+        """Read complete lists. What was learned before one of them failed is due once all could be read."""
+        client, namespaces = self.client, self.settings.namespaces
+        await refresh(client, self.caches, CACHES.kinds, namespaces, self._changed_caches)
+        await refresh(client, self.store, SERVICES.kinds, namespaces, self._changed)
+        for queue, changed in ((self.queue, self._changed), (self.cache_queue, self._changed_caches)):
+            while changed:
+                queue.add(changed.pop())
 
     async def _discover(self) -> None:
         """A kind that came or went changes what ours are made of."""

@@ -3,9 +3,9 @@
 import pytest
 from aifactory.api.inferenceservice import KIND
 from aifactory.api.role import RoleName
+from aifactory.cluster import listing
 from aifactory.cluster.client import ApiError
 from aifactory.cluster.kinds import CHILDREN, INFERENCE_SERVICE, POD
-from aifactory.cluster.listing import refresh
 from aifactory.cluster.store import Store
 
 from tests.unit.cluster.objects import KEY, NAMESPACE, child, pod, service
@@ -29,6 +29,13 @@ def listed(*items, version: int = 100, token: str = "") -> tuple[int, dict]:
         "metadata": {"resourceVersion": str(version), "continue": token},
         "items": bare,
     }
+
+
+async def refresh(client, store, kinds, namespaces) -> set:
+    """Ours about which something was learned."""
+    changed: set = set()
+    await listing.refresh(client, store, kinds, namespaces, changed)
+    return changed
 
 
 def cluster(server, *, services=(), deployments=(), pods=(), version: int = 100) -> None:
@@ -111,3 +118,12 @@ async def test_a_list_that_cannot_be_read_is_an_error(server, client, store):
     server.refuse("GET", SERVICES, 500, "InternalError")
     with pytest.raises(ApiError):
         await refresh(client, store, KINDS, ())
+
+
+async def test_what_was_learned_before_a_list_failed_is_told(server, client, store):
+    cluster(server, services=[service(5)])
+    server.refuse("GET", PODS, 500, "InternalError")
+    changed = set()
+    with pytest.raises(ApiError):
+        await listing.refresh(client, store, KINDS, (), changed)
+    assert changed == {KEY}
