@@ -1,11 +1,8 @@
 """The process: connects everything, waits for the Lease, runs until told to stop."""
 
 import asyncio
-import gc
 import logging
-import signal
 import time
-from asyncio import sslproto
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from http import HTTPStatus
@@ -28,17 +25,17 @@ from aifactory.telemetry.metrics import Metrics
 from . import handlers, lease
 from .caches import CacheReconciler
 from .factory import FactoryReader
+from .process import at_signals, spare_the_collector, spare_tls_buffers
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .tick import tick_forever, watch_downloads_forever
-from .watched import Insights, insist, watch
+from .watched import Insights, Others, insist, watch
 
 logger = logging.getLogger(__name__)
 # Watches have begun when none has listed anything for so long.
 WATCHES_BEGIN_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 CACHE_WORKERS = 4
-_TLS_BUFFER_BYTES = 32 * 1024
 _UNASKED = "the cluster could not be asked for its kinds"
 _UNREAD = "the AIFactory could not be read"
 _UNLISTED = "the cluster could not be listed"
@@ -114,13 +111,15 @@ class Operator:
             asyncio.create_task(self._every(self.settings.discovery, _UNASKED, self._discover)),
             asyncio.create_task(self._every(self.settings.tick, _UNREAD, self._read_factory)),
         ]
-        watching = asyncio.create_task(insist(lambda: self._watch(registry), self.stopping))
-        done, pending = await asyncio.wait([watching, *background], return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        self.leading = False
-        self.metrics.leading.set(0)
+        tasks = [asyncio.create_task(insist(lambda: self._watch(registry), self.stopping)), *background]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.leading = False
+            self.metrics.leading.set(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
 
@@ -128,7 +127,6 @@ class Operator:
         """Kopf, until it is told to stop or fails. It listens to signals itself, but to none once it has failed."""
         self.insights = Insights()
         namespaces = self.settings.namespaces
-        others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=handlers.settings(),
@@ -139,14 +137,11 @@ class Operator:
             namespaces=namespaces,
             stop_flag=self.stopping,
         )
-        _at_signals(self.stopping.set)
-        await kopf.run_tasks(tasks, ignored=others)
+        at_signals(self.stopping.set)
+        await kopf.run_tasks(tasks, ignored=Others())
 
     async def _refresh_forever(self) -> None:
-        """Read complete lists once watches have begun, for what vanished before they did, and then regularly.
-
-        Starts no task of its own: kopf waits at its end for every task that is younger than itself.
-        """
+        """Read complete lists once watches have begun, for what vanished before they did, and then regularly."""
         listed = self.feed.listed
         while True:
             with suppress(TimeoutError):
@@ -234,7 +229,7 @@ async def operate(settings: Settings) -> None:
         aifactory.controller.lease.LeaseLostError: if another operator may have taken over.
     """
     if task := asyncio.current_task():
-        _at_signals(task.cancel)
+        at_signals(task.cancel)
     metrics = Metrics()
     client = await connect(metrics.observe_request)
     try:
@@ -268,33 +263,8 @@ def run(settings: Settings) -> None:
         aifactory.cluster.connect.CannotConnectError: if there is no cluster to talk to.
         CannotListenError: if the port is taken.
     """
-    _spare_the_collector()
-    _spare_tls_buffers()
+    spare_the_collector()
+    spare_tls_buffers()
     logs.configure(settings.log_level, settings.log_format)
     with suppress(asyncio.CancelledError):
         asyncio.run(operate(settings))
-
-
-def _at_signals(told: Callable[[], object]) -> None:
-    """Process 1 of a container is not ended by a signal that it does not handle."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(one, told)
-
-
-def _spare_the_collector() -> None:
-    """Answers of Prometheus and watches are many small containers without cycles.
-
-    At Python's default, looking for cycles among them takes two thirds of the time of a reading. Higher values than
-    these gain nothing and cost memory.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 100)
-
-
-def _spare_tls_buffers() -> None:
-    """Every TLS connection of asyncio has a buffer to read into, of 256 KiB (CPython, asyncio/sslproto.py).
-
-    With a connection for each watched kind these were 7 MiB.
-    """
-    sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES

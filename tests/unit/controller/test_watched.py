@@ -2,14 +2,22 @@
 
 import asyncio
 
+import aiohttp
 import kopf
 import pytest
-from aifactory.controller.watched import Insights, insist, watch
-from kopf._cogs.clients.errors import APINotFoundError
+from aifactory.controller.watched import Insights, Others, insist, watch
+from kopf._cogs.aiokits.aiotasks import create_guarded_task
+from kopf._cogs.clients.errors import APIForbiddenError, APINotFoundError
 
 from tests.unit.controller.virtual_time import run
 
 GONE = APINotFoundError("404 page not found", status=404, headers={})
+FAILURES = [
+    GONE,
+    APIForbiddenError("pods is forbidden", status=403, headers={}),
+    kopf.LoginError("ran out of valid credentials"),
+    aiohttp.ServerDisconnectedError(),
+]
 
 POOL = kopf.Resource("inference.networking.k8s.io", "v1", "inferencepools", kind="InferencePool", namespaced=True)
 
@@ -55,7 +63,8 @@ async def test_kopf_looks_first() -> None:
     assert insights.watched_resources == set()
 
 
-def test_watching_begins_anew_when_a_kind_is_gone_and_ends_when_told() -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_watching_begins_anew_whatever_the_api_server_did_and_ends_when_told(failure: Exception) -> None:
     async def main() -> int:
         stopping, begun = asyncio.Event(), 0
 
@@ -63,7 +72,7 @@ def test_watching_begins_anew_when_a_kind_is_gone_and_ends_when_told() -> None:
             nonlocal begun
             begun += 1
             if begun < 3:
-                raise GONE
+                raise failure
             stopping.set()
 
         await insist(watching, stopping)
@@ -84,6 +93,37 @@ def test_a_stop_between_two_attempts_is_heard() -> None:
         return loop.time()
 
     assert run(main()) == 1.0
+
+
+def test_what_kopf_blames_on_itself_is_not_the_end_when_the_api_server_was_at_fault() -> None:
+    async def main() -> None:
+        stopping = asyncio.Event()
+
+        async def watching() -> None:
+            if stopping.is_set():
+                return
+            stopping.set()
+            raise RuntimeError("this seems to be a framework bug") from GONE
+
+        await insist(watching, stopping)
+
+    run(main())
+
+
+def test_when_kopf_ends_its_own_tasks_are_stopped_and_no_others() -> None:
+    async def failing() -> None:
+        raise GONE
+
+    async def main() -> tuple[bool, str]:
+        watching = asyncio.create_task(kopf.run_tasks([asyncio.create_task(failing())], ignored=Others()))
+        await asyncio.sleep(0)
+        hung = create_guarded_task(asyncio.sleep(60), "watcher")
+        asked = asyncio.create_task(asyncio.sleep(60, "answered"))
+        with pytest.raises(APINotFoundError):
+            await watching
+        return hung.cancelled(), await asked
+
+    assert run(main()) == (True, "answered")
 
 
 def test_any_other_failure_ends_it() -> None:
