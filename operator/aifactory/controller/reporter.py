@@ -68,4 +68,10 @@ class Reporter:
         try:
             await self._writer.event(metadata, event, timestamp(self._clock()))
         except ApiError as error:
-            logger.warning("no Event about %s/%s: %s", metadata.namespace, metadata.name, error)
+            if not _namespace_ends(error):
+                logger.warning("no Event about %s/%s: %s", metadata.namespace, metadata.name, error)
+
+
+def _namespace_ends(error: ApiError) -> bool:
+    """The namespace of what was to be made is being deleted, or gone."""
+    return error.status == 404 or (error.status == 403 and "because it is being terminated" in error.message)

@@ -33,6 +33,9 @@ class Reports:
         self._reporter = reporter
         self._written = 0.0
 
+    def refuse_events(self, status: int, message: str) -> None:
+        self._server.refuse("POST", "/api/v1/namespaces/chat/events", status, "", message)
+
     async def look(self, after: float, *, load: float = 1.0, **learned: float) -> bool:
         """Whether a look `after` seconds ended in a write."""
         self.now += after
@@ -90,3 +93,19 @@ async def test_what_was_learned_is_written_with_everything_else(reports: Reports
     assert await reports.look(INTERVAL, load=2.0, base=0.101)
     assert reports.stored.scaling is not None
     assert reports.stored.scaling.learned == {"base": "0.101"}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "warned"),
+    [
+        (403, "unable to create new content in namespace chat because it is being terminated", False),
+        (404, 'namespaces "chat" not found', False),
+        (403, "events is forbidden: User cannot create resource", True),
+    ],
+)
+async def test_an_event_that_goes_with_its_namespace_is_no_trouble(
+    reports: Reports, caplog: pytest.LogCaptureFixture, status: int, message: str, warned: bool
+) -> None:
+    reports.refuse_events(status, message)
+    assert await reports.look(0)
+    assert bool(caplog.records) == warned
