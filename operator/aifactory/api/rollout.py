@@ -12,7 +12,19 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from .checks import Check, Unique
-from .meta import CheckedModel, Duration, FreeText, IntOrPercent, Model, Percent, Text, between, parse_percent, within
+from .meta import (
+    CheckedModel,
+    Duration,
+    FreeText,
+    IntOrPercent,
+    Model,
+    Percent,
+    Text,
+    Time,
+    between,
+    parse_percent,
+    within,
+)
 
 Share = Annotated[Percent, between("1%", "99%")]
 # As a schema has them: pydantic writes the default of a list without the serializer of its items.
@@ -128,8 +140,8 @@ class RolloutStatus(Model):
     step: int | None = Field(default=None, description="Step in progress, from 1.")
     of: int | None = Field(default=None, description="Number of steps.")
     share: Text | None = Field(default=None, description="Share of the replicas that this step asks for.")
-    since: Text | None = Field(default=None, description="Since when this step is measured; absent before.")
-    finished: Text | None = Field(default=None, description="When it was promoted or rolled back.")
+    since: Time | None = Field(default=None, description="Since when this step is measured; absent before.")
+    finished: Time | None = Field(default=None, description="When it was promoted or rolled back.")
     replicas: TrackStatus | None = Field(default=None, description="Replicas wanted of either side.")
     requests: TrackStatus | None = Field(default=None, description="Requests answered in this step.")
     attainment: Annotated[list[TrackAttainment], Field(max_length=8), Unique("objective")] = Field(

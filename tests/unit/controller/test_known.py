@@ -146,6 +146,15 @@ def test_each_role_recalls_its_own() -> None:
     }
 
 
+@pytest.mark.parametrize("since", ["soon", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00"])
+def test_a_canary_since_a_time_that_cannot_be_read_is_none(since: str) -> None:
+    """What the next tick reads is asked of all services at once."""
+    service = known("vllm")
+    rollout = {"phase": "Progressing", "template": "t", "step": 1, "since": since}
+    service.status = InferenceServiceStatus.of({"status": {"rollout": rollout}})
+    assert service.measured_since is None
+
+
 def deployment(replicas: int) -> Observed:
     return Observed({}, {RoleName.MODEL_SERVER: Group(Workload(replicas=replicas))})
 
