@@ -101,7 +101,7 @@ class Proxy:
             try:
                 return await self._session.request(
                     request.method,
-                    URL(f"{self._service.upstream}{request.raw_path}", encoded=True),
+                    URL(f"{self._service.upstream}{_target(request)}", encoded=True),
                     headers=_end_to_end(request.headers),
                     data=request.content if request.body_exists else None,
                     allow_redirects=False,
@@ -118,6 +118,11 @@ class Proxy:
             models = [{"id": name, "object": "model", "owned_by": "aifactory"} for name in self._service.models]
             return _closing(web.json_response({"object": "list", "data": models}))
         return _unavailable("the model has no replica; a POST request starts one", "asleep")
+
+
+def _target(request: web.Request) -> str:
+    """Path and query as they were sent; also of a client that takes the activator for a proxy and sends a whole URL."""
+    return request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
 
 
 def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:

@@ -87,6 +87,14 @@ async def test_the_request_arrives_as_it_was_sent_and_the_answer_as_it_was_given
     assert (answered["Content-Type"], answered["X-Request-Id"]) == ("text/event-stream", "one")
 
 
+async def test_a_client_that_sends_the_whole_url_is_served(activate, replica):
+    """As to a proxy; a server has to take it (RFC 9112, section 3.2.2)."""
+    await replica.start()
+    activator = await activate()
+    assert (await activator.ask("/v1/completions?trace=1", proxy=activator.url))[0] == 200
+    assert [path for _, path, _, _ in replica.seen] == ["/v1/completions?trace=1"]
+
+
 async def test_a_compressed_request_stays_compressed(activate, replica):
     await replica.start()
     activator = await activate()
