@@ -61,6 +61,10 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(configuration), observer)
 
+    def apart(self) -> "Client":
+        """The same on connections of its own, for what must not wait until others are answered."""
+        return Client(client.ApiClient(self.api_client.configuration), self._observer)
+
     async def close(self) -> None:
         await self.api_client.close()
 

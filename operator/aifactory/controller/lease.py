@@ -84,6 +84,8 @@ def _micro_time(text: str | None) -> str:
 async def lead(client: Client, namespace: str, duration: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Wait for the Lease, do the work while holding it, and give it back at the end.
 
+    It is renewed apart from the work, which may wait for answers on every connection that there is.
+
     Raises:
         LeaseLostError: if the Lease could not be renewed in time.
     """
@@ -97,7 +99,8 @@ async def lead(client: Client, namespace: str, duration: float, work: Callable[[
         else:
             outcome.set_result(None)
 
-    lock = _Lock(client, namespace, duration / 3)
+    apart = client.apart()
+    lock = _Lock(apart, namespace, duration / 3)
     election = LeaderElection(
         Config(
             lock,
@@ -113,6 +116,7 @@ async def lead(client: Client, namespace: str, duration: float, work: Callable[[
         await asyncio.wait((running, outcome), return_when=asyncio.FIRST_COMPLETED)
     finally:
         running.cancel()
+        await apart.close()
     if not outcome.done():
         running.result()
         raise LeaseLostError("the Lease could not be renewed")

@@ -1,5 +1,6 @@
 """An HTTP server on loopback in the place of the API server: notes every request and answers as it was told."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,12 +30,13 @@ class ApiServer:
     """`answers` maps method and path to status and body; a body that is no text is sent as JSON.
 
     What is not in it is answered with the body of the request, as after a write that changed nothing. `after` holds the
-    answers from the second request on.
+    answers from the second request on. A path that is `held` is answered when its event is set.
     """
 
     url: str = ""
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     after: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    held: dict[str, asyncio.Event] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     observed: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -44,6 +46,8 @@ class ApiServer:
         authorization = request.headers.get("Authorization")
         kind = request.headers.get("Content-Type", "")
         self.seen.append(Seen(request.method, request.path, dict(request.query), kind, authorization, body))
+        if request.path in self.held:
+            await self.held[request.path].wait()
         target = (request.method, request.path)
         status, answer = self.answers.get(target, (200, body or {}))
         if target in self.after:
