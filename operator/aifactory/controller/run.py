@@ -174,7 +174,7 @@ class Operator:
     async def _read_factory(self) -> None:
         """Another mirror changes where caches fetch from. Prices are looked up in every tick.
 
-        It is not watched: kopf ends the process when it may not watch a kind, and this one can be done without.
+        It is not watched: kopf begins anew with every kind when it may not watch one, and this can be done without.
         """
         if await self.factory.read(self.client):
             for key in self.caches.owners():
