@@ -53,9 +53,9 @@ class Copy:
         """Prepare for a listing: files of an earlier one that are others now are removed."""
         with writing():
             self._partial.mkdir(parents=True, exist_ok=True)
-            known = self.listing
+            known, wanted = self.listing, set(listing.files)
             for old in known.files if known else []:
-                if old not in listing.files:
+                if old not in wanted:
                     self.partial(old).unlink(missing_ok=True)
                     self.path(old).unlink(missing_ok=True)
             if listing != known:

@@ -2,11 +2,14 @@
 
 from collections import deque
 from pathlib import Path
+from time import process_time
 
 import pytest
 from aifactory.api.conditions import Reason
 from aifactory.download.errors import DownloadError
+from aifactory.download.files import Listing, RemoteFile
 from aifactory.download.program import fetch, plan
+from aifactory.download.volume import Copy
 
 from tests.sources.server import Source
 
@@ -110,6 +113,14 @@ def test_a_branch_that_moves_during_a_download_leaves_no_mixture(source: Source,
     assert plan(order, volume, {}).revision == "f" * 40
     fetch(order, volume, {})
     assert stored(volume) == source.files
+
+
+def test_a_list_of_many_files_is_compared_with_the_last_one_in_no_time(volume: Path) -> None:
+    files = [RemoteFile(path=f"part-{number}", size=1, url="http://models/part") for number in range(5000)]
+    copy, began = Copy(volume, "one"), process_time()
+    copy.expect(Listing(revision="a", files=files))
+    copy.expect(Listing(revision="b", files=files))
+    assert process_time() - began < 5, "every file with every other takes half a minute"
 
 
 def test_an_empty_file_arrives_as_well(source: Source, volume: Path, download: Download) -> None:
