@@ -34,7 +34,7 @@ class Source(ThreadingHTTPServer):
         unsized: bodies end with the connection, and nothing says how long they are.
         page: entries of a list in one answer.
         expires_after: requests that a registry's token is good for, any number when 0.
-        redirect: where the Hub's files are instead, without credentials.
+        redirect: where the files of the Hub and of a registry are instead, without credentials.
         rate: bytes per second of all bodies, no limit when 0.
         listed: other names of files in lists.
         sizes: other sizes of files in lists.
@@ -186,6 +186,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._json({"schemaVersion": 2, "layers": self.server.layers or layers})
         wanted = where.rpartition(":")[2]
         path = next((path for path, content in self.server.files.items() if digest(content) == wanted), "")
+        if self.server.redirect:
+            return self._text(307, "there", {"Location": f"{self.server.redirect}/{path}"})
         return self._content(path)
 
     def _expired(self) -> bool:

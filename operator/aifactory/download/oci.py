@@ -67,7 +67,7 @@ class Artifact:
         """Get another token than the one that was refused, unless another thread has got one already."""
         with self._renewing:
             if self._authorization is refused:
-                answer = self._web.ask(url, stream=True)
+                answer = self._web.ask(url, redirects=False, stream=True)
                 answer.close()
                 self._authorization = self._prove(answer.headers.get("WWW-Authenticate", ""))
 

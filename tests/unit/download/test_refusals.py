@@ -18,6 +18,7 @@ from tests.sources.server import Source
 from .conftest import OTHERS, Download, order_for, stored
 
 REVISION = "/api/models/acme/tiny/revision/main"
+LOGIN = {"DOCKER_CONFIG_JSON": json.dumps({"auths": {"registry.example.com": {"auth": "cm9ib3Q6cGFzc3dvcmQ="}}})}
 
 
 def refused(download: Download, **more: Any) -> DownloadError:
@@ -149,10 +150,7 @@ def test_another_manifest_than_the_digest_says_is_refused(download: Download) ->
     [
         ("huggingFace", {"HF_TOKEN": "hush"}),
         ("s3", {"AWS_ACCESS_KEY_ID": "hush", "AWS_SECRET_ACCESS_KEY": "key"}),
-        (
-            "oci",
-            {"DOCKER_CONFIG_JSON": json.dumps({"auths": {"registry.example.com": {"auth": "cm9ib3Q6cGFzc3dvcmQ="}}})},
-        ),
+        ("oci", LOGIN),
         (
             "oci",
             {
@@ -177,8 +175,7 @@ def test_credentials_open_a_source_that_asks_for_them(
 def test_a_token_that_expires_is_renewed_once_for_all_files(source: Source, volume: Path, download: Download) -> None:
     source.files |= {f"part-{number}": b"x" * 2000 for number in range(40)}
     source.secret, source.expires_after = "hush", 30
-    login = {"DOCKER_CONFIG_JSON": json.dumps({"auths": {"registry.example.com": {"auth": "cm9ib3Q6cGFzc3dvcmQ="}}})}
-    download(login, **OTHERS["oci"], connections=8)
+    download(LOGIN, **OTHERS["oci"], connections=8)
     assert stored(volume) == source.files
 
 
@@ -191,6 +188,16 @@ def test_a_token_is_not_sent_to_where_the_hub_redirects(source: Source, volume: 
     sent = [headers.get("authorization", "") for where, headers in source.seen if where.startswith("/cdn/")]
     assert len(sent) == len(source.files)
     assert not any(sent)
+
+
+def test_a_login_is_not_sent_to_where_a_registry_redirects(source: Source, download: Download) -> None:
+    with Source({}).start() as elsewhere:
+        elsewhere.secret = "of somebody else"
+        source.redirect = f"{elsewhere.url}/v2/blobs"
+        assert refused(download, env=LOGIN, **OTHERS["oci"]).reason is Reason.UNAUTHORIZED
+        elsewhere.shutdown()
+    assert elsewhere.seen
+    assert not any("authorization" in headers for _, headers in elsewhere.seen)
 
 
 def test_a_pull_secret_of_another_kind_is_refused(source: Source, download: Download) -> None:
