@@ -31,6 +31,7 @@ class Source(ThreadingHTTPServer):
         corrupt: paths whose first byte is wrong.
         secret: what credentials must hold, none are asked for when empty.
         whole: ranges are ignored.
+        region: where the bucket is, if it is not found here.
         unsized: bodies end with the connection, and nothing says how long they are.
         page: entries of a list in one answer.
         expires_after: requests that a registry's token is good for, any number when 0.
@@ -53,6 +54,7 @@ class Source(ThreadingHTTPServer):
         self.corrupt: set[str] = set()
         self.secret = ""
         self.whole = False
+        self.region = ""
         self.unsized = False
         self.page = 1000
         self.rate = 0
@@ -198,7 +200,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _s3(self, where: str, query: dict[str, str]) -> None:
         if not self._allowed():
-            return self._text(403, "<Error><Code>AccessDenied</Code></Error>")
+            return self._text(403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+        if self.server.region:
+            return self._text(301, "<Error/>", {"x-amz-bucket-region": self.server.region})
         key = where.removeprefix(f"/{BUCKET}/")
         if "list-type" not in query:
             if self.headers.get("If-Match", "") not in ("", f'"{self._tag(key)}"'):

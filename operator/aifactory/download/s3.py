@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
@@ -16,7 +17,7 @@ from .errors import DownloadError
 from .files import Listing, RemoteFile
 from .signature import Credentials, signed
 from .source import ranged
-from .web import Web
+from .web import Web, refused
 
 
 class Bucket:
@@ -52,7 +53,10 @@ class Bucket:
         while True:
             query = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
             url = f"{self._base}/?{urlencode(sorted(query.items()), quote_via=quote)}"
-            root = _parse(self._web.get(url, self._headers(url, {}), redirects=False))
+            answer = self._web.ask(url, self._headers(url, {}), redirects=False)
+            if answer.status_code != HTTPStatus.OK:
+                raise self._refused(answer)
+            root = _parse(answer)
             yield self._files(root, prefix)
             token = root.findtext("{*}NextContinuationToken", "")
             if not token:
@@ -69,6 +73,15 @@ class Bucket:
                 url=f"{self._base}/{quote(key)}",
                 etag=tag or None,
             )
+
+    def _refused(self, answer: Response) -> DownloadError:
+        """With what S3 says of the cause, as of another region or a clock that is wrong."""
+        error, region = refused(answer), answer.headers.get("x-amz-bucket-region") or _said(answer, "Region")
+        if region and region != self._wanted.region:
+            message = f"{error.message}: the bucket is in {region}; set spec.source.s3.region"
+            return DownloadError(Reason.SOURCE_NOT_FOUND, message)
+        words = ": ".join(filter(None, (error.message, _said(answer, "Message"))))
+        return DownloadError(error.reason, words, again=error.again)
 
     def _headers(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
         if self._credentials is None:
@@ -87,6 +100,12 @@ def _base(wanted: S3Files, endpoint: str | None) -> str:
         return f"{endpoint.rstrip('/')}/{wanted.bucket}"
     host = f"s3.{wanted.region}.amazonaws.com"
     return f"https://{host}/{wanted.bucket}" if "." in wanted.bucket else f"https://{wanted.bucket}.{host}"
+
+
+def _said(answer: Response, name: str) -> str:
+    """An element of the XML of an error; empty without it."""
+    found = re.search(f"<{name}>([^<]{{1,300}})</{name}>", answer.text)
+    return found[1] if found else ""
 
 
 def _parse(answer: Response) -> ElementTree.Element:

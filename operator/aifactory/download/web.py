@@ -50,13 +50,13 @@ class Web:
         except requests.RequestException as error:
             raise unreachable(url, error) from error
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
         """GET.
 
         Raises:
             DownloadError: if the answer is not a success.
         """
-        answer = self.ask(url, headers, **options)
+        answer = self.ask(url, headers)
         if not 200 <= answer.status_code <= 299:
             raise refused(answer)
         return answer

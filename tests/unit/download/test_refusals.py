@@ -75,6 +75,20 @@ def test_an_answer_that_is_no_success_has_its_reason(
     assert f"{REVISION} answers {status}" in error.message
 
 
+def test_a_bucket_of_another_region_is_named_with_the_field_to_set(source: Source, download: Download) -> None:
+    source.region = "eu-central-1"
+    error = refused(download, **OTHERS["s3"])
+    assert error.reason is Reason.SOURCE_NOT_FOUND
+    assert error.message.endswith("the bucket is in eu-central-1; set spec.source.s3.region")
+
+
+def test_what_s3_says_of_a_refusal_is_told(source: Source, download: Download) -> None:
+    source.secret = "hush"
+    error = refused(download, **OTHERS["s3"])
+    assert error.reason is Reason.UNAUTHORIZED
+    assert error.message.endswith("answers 403 Forbidden: Access Denied")
+
+
 def test_a_source_that_is_not_there_is_tried_again(source: Source, download: Download) -> None:
     error = refused(download, endpoint="http://127.0.0.1:1")
     assert (error.reason, error.again) == (Reason.SOURCE_UNREACHABLE, True)
