@@ -106,6 +106,7 @@ class Reason(StrEnum):
     DOWNLOADING = "Downloading"
     CHECKING_SOURCE = "CheckingSource"
     WAITING_FOR_VOLUME = "WaitingForVolume"
+    VOLUME_LOST = "VolumeLost"
     STORAGE_TOO_SMALL = "StorageTooSmall"
     NO_SPACE_LEFT = "NoSpaceLeft"
     VOLUME_NOT_WRITABLE = "VolumeNotWritable"

@@ -26,7 +26,7 @@ def settled(cache: ModelCache, observed: CacheObserved, job: str) -> ContentStat
     """The last complete copy in the claim that is there: what the Job of this name has brought, or what was known."""
     download, claim = observed.download(job), observed.claim
     known = cache.status.content
-    if claim is None:
+    if claim is None or observed.lost:
         return None
     if download is not None and download.succeeded and observed.current(download):
         outcome = next((one.fetched for one in observed.of(job) if one.fetched), None)

@@ -107,6 +107,9 @@ def _ready(facts: CacheFacts) -> Verdict:
 def _judge(facts: CacheFacts) -> tuple[bool | None, Reason, str]:
     if facts.refused is not None:
         return False, facts.refused.reason, facts.refused.message
+    if facts.observed.lost:
+        name = labels.claim(facts.cache)
+        return False, Reason.VOLUME_LOST, f"the volume of the claim {name} is gone; delete the claim to fetch anew"
     if _done(facts):
         return True, Reason.DOWNLOADED, _contents(facts.content)
     download = facts.observed.download(facts.job)

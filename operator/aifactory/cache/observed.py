@@ -9,11 +9,12 @@ from aifactory.observed import ChildId, Pod
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The PersistentVolumeClaim."""
+    """The PersistentVolumeClaim; `lost` when the volume that it was bound to is gone."""
 
     uid: str
     created_at: float
     bound: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,14 @@ class CacheObserved:
     downloads: tuple[Download, ...] = ()
     attempts: tuple[Attempt, ...] = ()
 
+    @property
+    def lost(self) -> bool:
+        """The volume is gone, and another one comes only with another claim."""
+        return self.claim is not None and self.claim.lost
+
     def current(self, download: Download) -> bool:
-        """A Job fills the claim that is there, and not an earlier one of its name."""
-        return self.claim is not None and download.created_at >= self.claim.created_at
+        """A Job fills the claim that is there, and not an earlier one of its name, or one without a volume."""
+        return self.claim is not None and not self.claim.lost and download.created_at >= self.claim.created_at
 
     def download(self, name: str) -> Download | None:
         """The Job of this name."""

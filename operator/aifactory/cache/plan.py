@@ -63,7 +63,8 @@ def plan(
     keep = {*in_use, *([content.folder] if content else [])} - {folder(cache.spec)}
     children = render(cache, image, served=served, keep=keep, mirrors=mirrors)
     # Two pods must not write the same files.
-    needed = not done and observed.download(job) is None and not observed.others(job)
+    free = observed.download(job) is None and not observed.others(job)
+    needed = free and not done and not observed.lost
     wanted = [selected(stamp(child), monitor_labels) for child in children if child["kind"] != "Job" or needed]
     names = {child_id(child) for child in children if child["kind"] != "Job"}
     names |= {("Job", one.name) for one in observed.downloads if _kept(one, cache, observed, job, now, done=done)}

@@ -65,8 +65,9 @@ def _failures(ended: Iterator[Mapping[str, Any] | None]) -> Iterator[Outcome]:
 
 def _claim_of(claim: Mapping[str, Any]) -> Claim:
     metadata = claim["metadata"]
-    bound = (claim.get("status") or {}).get("phase") == "Bound"
-    return Claim(metadata["uid"], epoch(metadata.get("creationTimestamp")) or 0.0, bound)
+    phase = (claim.get("status") or {}).get("phase")
+    created = epoch(metadata.get("creationTimestamp")) or 0.0
+    return Claim(metadata["uid"], created, bound=phase == "Bound", lost=phase == "Lost")
 
 
 def _download_of(job: Mapping[str, Any]) -> Download:

@@ -1,5 +1,6 @@
 """What a user reads of a cache while it is filled, and what is written for it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,6 +233,21 @@ def test_a_claim_that_was_replaced_is_filled_again() -> None:
     life.look()
     assert list(life.downloads) == [finished], "made anew"
     assert not life.downloads[finished].succeeded
+
+
+def test_a_copy_whose_volume_is_gone_is_not_offered_until_somebody_replaces_the_claim() -> None:
+    life = Life()
+    life.complete()
+    assert life.claim is not None
+    life.claim = replace(life.claim, bound=False, lost=True)
+    assert life.look() == "False VolumeLost"
+    assert "delete the claim" in life.message
+    assert life.condition("Stalled").status == "True"
+    assert life.status.content is None
+    life.look()
+    assert (life.todo.empty, life.downloads) == (True, {}), "no pod waits for a volume that never comes"
+    life.lose_claim()
+    assert life.look() == "Unknown Creating"
 
 
 def test_a_claim_is_never_deleted() -> None:

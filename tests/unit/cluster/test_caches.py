@@ -64,6 +64,14 @@ def test_what_belongs_to_a_cache_is_observed_and_what_belonged_to_an_earlier_one
     assert (two.failed_at, two.failure) == (1767225609.0, "too often")
 
 
+def test_a_claim_whose_volume_is_gone_is_lost() -> None:
+    store = CacheStore()
+    store.put("ModelCache", {"metadata": {**metadata("weights", 1), "uid": "cache-uid"}})
+    claim = {"metadata": {**metadata("weights-weights", 2), "ownerReferences": [OWNER]}, "status": {"phase": "Lost"}}
+    store.put("PersistentVolumeClaim", claim)
+    assert store.observe(KEY).lost
+
+
 def metadata(name: str, version: int) -> dict[str, Any]:
     when = "2026-01-01T00:00:00Z"
     uid = {"uid": f"uid-{name}", "resourceVersion": str(version)}
