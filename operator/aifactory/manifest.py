@@ -10,6 +10,7 @@ import yaml
 from yaml.composer import Composer
 
 Location = tuple[str | int, ...]
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 # A document whose anchors make it longer by more values than these is no manifest but an attack, or a mistake.
 _MOST_REPEATED = 100_000
 
@@ -134,6 +135,16 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except ValueError as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
+    def construct_number(self, node: yaml.ScalarNode) -> Any:
+        """As kubectl, which knows no numbers of base 60: `20:00` is a time of day."""
+        if ":" in node.value:
+            return node.value
+        return self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
+
+
+for _tag in (_INT, _FLOAT):
+    _Loader.add_constructor(_tag, _Loader.construct_number)
 
 
 def _children(node: yaml.Node) -> Iterator[tuple[str | int, tuple[yaml.Node, yaml.Node]]]:

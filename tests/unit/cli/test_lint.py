@@ -10,6 +10,7 @@ from aifactory.api.checks import EXTENSION
 from aifactory.api.schema import DEFINITIONS, object_schema
 from aifactory.cli import app
 from aifactory.lint import problems
+from aifactory.manifest import read_documents
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -154,6 +155,11 @@ def line(file: Path, number: int) -> int:
 
 def test_a_null_is_a_field_left_out() -> None:
     assert problems({**SMALLEST, "spec": {**SMALLEST["spec"], "slo": None}}) == []
+
+
+def test_a_time_of_day_needs_no_quotes() -> None:
+    (document,) = read_documents("-", "{early: 08:00, late: 20:00, share: 1:30.5, replicas: 0x10, part: .5}")
+    assert document.data == {"early": "08:00", "late": "20:00", "share": "1:30.5", "replicas": 16, "part": 0.5}
 
 
 @pytest.mark.parametrize(
