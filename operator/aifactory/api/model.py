@@ -132,9 +132,18 @@ class Adapter(CheckedModel):
     persistent_volume_claim: ClaimSource | None = Field(default=None, description="An existing claim.")
 
 
-class ModelSpec(Model):
+class ModelSpec(CheckedModel):
     """The model that clients ask for."""
 
+    checks = (
+        Check(
+            cel="!has(self.adapters) || self.adapters.all(a, a.name != self.name)",
+            holds=lambda model: all(adapter.name != model.name for adapter in model.adapters or ()),
+            message="must not have the name of the model, which would answer the adapter's requests without it",
+            field="adapters",
+            admission=True,
+        ),
+    )
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./:]*$", min_length=1, max_length=253)] = (
         Field(description="Served model name, the `model` of OpenAI requests.")
     )

@@ -73,6 +73,12 @@ CONTRADICTIONS = (
         says="must not be below the one before it",
     ),
     Bad(
+        "an adapter with the name of the model",
+        {"model": {"name": "sql", "adapters": [{"name": "sql", "huggingFace": {"repo": "a/b"}}]}},
+        path="spec.model.adapters",
+        says="must not have the name of the model",
+    ),
+    Bad(
         "two sources of the model",
         from_source(image={}, huggingFace={"repo": "a/b"}),
         path="spec.model.source",
