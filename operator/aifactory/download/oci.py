@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
@@ -24,18 +24,21 @@ from .web import Web, refused
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 # Where a layer says what file it is: the OCI image specification, and ModelPack.
 _FILE_NAMES = ("org.opencontainers.image.title", "org.cncf.model.filepath")
+# Docker Hub: its name in references, the one that `docker login` writes down, and where it is.
+_DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 class Artifact:
     """An artifact whose layers are files."""
 
     def __init__(self, wanted: OCIFiles, endpoint: str | None, env: Mapping[str, str], web: Web) -> None:
-        self._registry, _, rest = wanted.reference.partition("/")
+        registry, _, rest = wanted.reference.partition("/")
+        names = _DOCKER_HUB if registry in _DOCKER_HUB else (registry,)
         name, _, digest = rest.partition("@")
         repository, _, tag = name.partition(":")
         self._version = digest or tag or "latest"
-        self._repository = f"{(endpoint or f'https://{self._registry}').rstrip('/')}/v2/{repository}"
-        self._login = _login(env.get("DOCKER_CONFIG_JSON", ""), self._registry)
+        self._repository = f"{(endpoint or f'https://{names[-1]}').rstrip('/')}/v2/{repository}"
+        self._login = _login(env.get("DOCKER_CONFIG_JSON", ""), names)
         self._authorization: Mapping[str, str] = {}
         self._renewing = Lock()
         self._web = web
@@ -108,12 +111,12 @@ class Artifact:
         return {"Authorization": f"Bearer {found.get('token') or found.get('access_token') or ''}"}
 
 
-def _login(config: str, registry: str) -> str:
-    """The base64 of user and password for a registry in a Docker configuration file, empty without one."""
+def _login(config: str, names: Sequence[str]) -> str:
+    """The base64 of user and password for a registry of these names in a Docker configuration file, or empty."""
     try:
         entries = json.loads(config or "{}").get("auths", {})
         hosts = {re.sub(r"^https?://|/.*$", "", host): entry for host, entry in entries.items()}
-        entry = hosts.get(registry, {})
+        entry = next((hosts[name] for name in names if name in hosts), {})
         login = entry.get("auth") or base64.b64encode(f"{entry['username']}:{entry['password']}".encode()).decode()
         base64.b64decode(login, validate=True)
     except KeyError:

@@ -186,6 +186,18 @@ def test_credentials_open_a_source_that_asks_for_them(
     assert stored(volume) == source.files
 
 
+def test_docker_hub_is_known_by_its_name_and_by_that_in_its_login(
+    source: Source, volume: Path, download: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = {"source": {"oci": {"reference": "docker.io/models/tiny:v1"}}}
+    source.secret = "hush"
+    login = {"auths": {"https://index.docker.io/v1/": {"auth": "cm9ib3Q6cGFzc3dvcmQ="}}}
+    download({"DOCKER_CONFIG_JSON": json.dumps(login)}, **hub)
+    assert stored(volume) == source.files
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert "https://registry-1.docker.io/v2/" in refused(download, **hub, endpoint=None, folder="two").message
+
+
 def test_a_token_that_expires_is_renewed_once_for_all_files(source: Source, volume: Path, download: Download) -> None:
     source.files |= {f"part-{number}": b"x" * 2000 for number in range(40)}
     source.secret, source.expires_after = "hush", 30
