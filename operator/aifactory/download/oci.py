@@ -116,7 +116,7 @@ def _login(config: str, names: Sequence[str]) -> str:
     try:
         entries = json.loads(config or "{}").get("auths", {})
         hosts = {re.sub(r"^https?://|/.*$", "", host): entry for host, entry in entries.items()}
-        entry = next((hosts[name] for name in names if name in hosts), {})
+        entry: Any = next((hosts[name] for name in names if name in hosts), {})
         login = entry.get("auth") or base64.b64encode(f"{entry['username']}:{entry['password']}".encode()).decode()
         base64.b64decode(login, validate=True)
     except KeyError:
