@@ -10,7 +10,7 @@ from aifactory.api.modelcache import AccessMode, ModelCache
 from aifactory.signals.downloads import DownloadReading
 from aifactory.status.conditions import Verdict, merge
 from aifactory.status.numbers import timestamp
-from aifactory.status.pods import Trouble, detail, stuck
+from aifactory.status.pods import Trouble, detail, stuck, unstarted
 
 from . import labels
 from .content import complete
@@ -33,6 +33,8 @@ _ADVICE = {
     Reason.VOLUME_NOT_WRITABLE: "check the storage class and spec.download.runAsUser",
     Reason.SECRET_NOT_FOUND: "create the Secret in the cache's namespace; the download starts by itself then",
     Reason.IMAGE_PULL_FAILED: "check spec.download.image and spec.download.imagePullSecrets",
+    Reason.POD_NOT_STARTING: "kubectl describe pod shows why; usual causes are a volume that its node cannot mount and a "
+    "ConfigMap of spec.download.egress.caBundle that is not there",
     Reason.DOWNLOAD_FAILED: "read the log of the pod",
 }
 
@@ -139,6 +141,8 @@ def _of_attempt(facts: CacheFacts, attempt: Attempt) -> tuple[bool | None, Reaso
         return None, Reason.DOWNLOADING, sentence(found)
     if facts.observed.claim is not None and not facts.observed.claim.bound:
         return None, Reason.WAITING_FOR_VOLUME, _waiting_message(facts, "")
+    if (late := unstarted(pod, facts.now)) is not None:
+        return False, Reason.POD_NOT_STARTING, f"{late}; {_ADVICE[Reason.POD_NOT_STARTING]}"
     return None, Reason.CHECKING_SOURCE, f"{facts.cache.spec.source} is being listed"
 
 

@@ -61,7 +61,7 @@ def trouble(group: Group, now: float, advice: Mapping[Reason, str] = ADVICE) -> 
         reason = stuck(pod)
         if reason is not None:
             return _trouble(reason, f"pod {pod.culprit or pod.name}: {detail(pod)}", advice)
-    if (found := next(filter(None, (_unstarted(pod, now) for pod in starting)), None)) is not None:
+    if (found := next(filter(None, (unstarted(pod, now) for pod in starting)), None)) is not None:
         return _trouble(Reason.POD_NOT_STARTING, found, advice)
     if late(group, now):
         return _trouble(Reason.STARTUP_TIMEOUT, "replicas load for longer than spec.runtime.startupTimeout", advice)
@@ -153,8 +153,8 @@ def stuck(pod: Pod) -> Reason | None:
     return Reason.CONTAINER_CRASHING if reason is None and pod.restarts >= _CRASHES else reason
 
 
-def _unstarted(pod: Pod, now: float) -> str | None:
-    """Who has not begun with a pod for too long; None while it may just be about to."""
+def unstarted(pod: Pod, now: float) -> str | None:
+    """Who has not begun with a pod for too long at `now` (epoch seconds); None while it may just be about to."""
     if pod.unstarted_since is None:
         return None
     waits, name = now - pod.unstarted_since, pod.culprit or pod.name

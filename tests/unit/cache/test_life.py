@@ -154,6 +154,27 @@ def test_a_missing_secret_is_named_while_the_pod_waits() -> None:
     assert 'secret "hf" not found; create the Secret in the cache\'s namespace' in life.message
 
 
+def test_a_pod_that_its_node_does_not_start_is_told_after_a_while() -> None:
+    life = Life()
+    life.look()
+    life.bind()
+    life.pod(scheduled=True, unstarted_since=life.now)
+    assert life.look() == "Unknown CheckingSource"
+    life.look()
+    assert life.look() == "False PodNotStarting"
+    assert "its node cannot start its containers" in life.message
+    assert "spec.download.egress.caBundle" in life.message
+
+
+def test_a_pod_whose_volume_is_still_being_made_is_waited_for() -> None:
+    """The scheduler says nothing until it is there, where volumes are made for the node of a pod."""
+    life = Life()
+    life.look()
+    life.pod(unstarted_since=life.now)
+    for _ in range(3):
+        assert life.look() == "Unknown WaitingForVolume"
+
+
 def test_a_claim_without_a_volume_names_the_usual_cause() -> None:
     life = Life()
     life.look()
