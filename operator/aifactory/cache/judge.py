@@ -19,6 +19,8 @@ from .plan import RETRY_SECONDS
 from .progress import progress, sentence, size
 
 T = ConditionType
+# A kubelet that is there ends a pod within seconds of the time that it had.
+_OVERDUE_SECONDS = 120.0
 _FULL = (Reason.STORAGE_TOO_SMALL, Reason.NO_SPACE_LEFT)
 _ADVICE = {
     Reason.STORAGE_TOO_SMALL: "",
@@ -114,6 +116,8 @@ def _judge(facts: CacheFacts) -> tuple[bool | None, Reason, str]:
         return False, Reason.VOLUME_LOST, f"the volume of the claim {name} is gone; delete the claim to fetch anew"
     if _done(facts):
         return True, Reason.DOWNLOADED, _contents(facts.content)
+    if (overdue := _overdue(facts)) is not None:
+        return False, Reason.PODS_STUCK, overdue
     download = facts.observed.download(facts.job)
     if download is None:
         earlier = facts.observed.others(facts.job)
@@ -125,6 +129,16 @@ def _judge(facts: CacheFacts) -> tuple[bool | None, Reason, str]:
     if attempt is None:
         return None, Reason.CREATING, "the pod of the download is being created"
     return _of_attempt(facts, attempt)
+
+
+def _overdue(facts: CacheFacts) -> str | None:
+    """A pod that is to end and does not, so that no other one may write; None without one."""
+    for attempt in facts.observed.attempts:
+        since = attempt.overdue_since
+        if since is not None and not attempt.ended and facts.now - since > _OVERDUE_SECONDS:
+            name = attempt.pod.name
+            return f"pod {name} does not end, as if its node were gone; if it is: kubectl delete pod {name} --force"
+    return None
 
 
 def _of_attempt(facts: CacheFacts, attempt: Attempt) -> tuple[bool | None, Reason, str]:

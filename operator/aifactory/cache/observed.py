@@ -32,13 +32,22 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A pod of a Job. `planned` is what its first step found; `failed` why one of its steps failed."""
+    """A pod of a Job. `planned` is what its first step found; `failed` why one of its steps failed.
+
+    It should have been gone since `overdue_since`, after the time that it had to end.
+    """
 
     pod: Pod
     job: str
     planned: Outcome | None = None
     fetched: Outcome | None = None
     failed: Outcome | None = None
+    overdue_since: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """It writes no more."""
+        return self.fetched is not None or self.failed is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class CacheObserved:
 
     def others(self, job: str) -> bool:
         """There are pods of other Jobs than this that may still write."""
-        return any(attempt.job != job and not (attempt.fetched or attempt.failed) for attempt in self.attempts)
+        return any(attempt.job != job and not attempt.ended for attempt in self.attempts)
 
     def of(self, job: str) -> tuple[Attempt, ...]:
         """The pods of a Job, the newest first."""

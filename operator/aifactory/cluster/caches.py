@@ -43,6 +43,7 @@ def attempt_of(obj: Mapping[str, Any]) -> Attempt:
         planned=_done(ended.get(PLAN)),
         fetched=_done(ended.get(FETCH)),
         failed=next(_failures(ended.get(name) for name in (FETCH, PLAN)), None),
+        overdue_since=epoch(obj["metadata"].get("deletionTimestamp")),
     )
 
 

@@ -114,7 +114,9 @@ class Life:
 
     def pod(self, name: str = "one", **more: Any) -> None:
         """The newest pod of the Job that is wanted; `more` is about the attempt or its pod."""
-        fields = {field: more.pop(field) for field in ("planned", "fetched", "failed") if field in more}
+        fields = {
+            field: more.pop(field) for field in ("planned", "fetched", "failed", "overdue_since") if field in more
+        }
         pod = Pod(name=f"{self.job}-{name}", created_at=self.now + len(self.attempts), **more)
         others = tuple(one for one in self.attempts if one.pod.name != pod.name)
         self.attempts = (*others, Attempt(pod, self.job, **fields))

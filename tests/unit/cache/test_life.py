@@ -324,6 +324,20 @@ def test_no_two_pods_write_the_same_files() -> None:
     assert [child["kind"] for child in life.todo.apply] == ["Job"]
 
 
+@pytest.mark.parametrize("spec", [{}, {"download": {"image": "aifactory/operator:2"}}])
+def test_a_pod_whose_node_is_gone_is_named_as_nothing_else_may_write_meanwhile(spec: dict[str, Any]) -> None:
+    life = Life()
+    life.look()
+    life.pod(planned=PLANNED, terminating=True, overdue_since=life.now)
+    leaving = life.attempts
+    life.edit(**spec)
+    assert life.look().startswith("Unknown")
+    life.attempts = leaving
+    life.look()
+    assert life.look() == "False PodsStuck"
+    assert life.message.endswith(f"kubectl delete pod {leaving[0].pod.name} --force")
+
+
 def test_a_corrected_secret_begins_a_failed_download_at_once() -> None:
     life = Life()
     life.look()

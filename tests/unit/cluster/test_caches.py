@@ -45,6 +45,12 @@ def test_a_step_without_last_words_is_told_by_how_it_ended() -> None:
     assert found.failed.message == "OOMKilled, exit code 137: MemoryError"
 
 
+def test_a_pod_that_is_to_end_should_be_gone_when_its_time_is_over() -> None:
+    leaving = pod(fetch={"running": {}})
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:40Z"
+    assert attempt_of(leaving).overdue_since == attempt_of(pod(fetch={"running": {}})).pod.created_at + 40
+
+
 def test_what_belongs_to_a_cache_is_observed_and_what_belonged_to_an_earlier_one_is_not() -> None:
     store = CacheStore()
     store.put("ModelCache", {"metadata": {**metadata("weights", 1), "uid": "cache-uid"}})
