@@ -35,8 +35,8 @@ _ADVICE = {
     Reason.VOLUME_NOT_WRITABLE: "check the storage class and spec.download.runAsUser",
     Reason.SECRET_NOT_FOUND: "create the Secret in the cache's namespace; the download starts by itself then",
     Reason.IMAGE_PULL_FAILED: "check spec.download.image and spec.download.imagePullSecrets",
-    Reason.POD_NOT_STARTING: "kubectl describe pod shows why; usual causes are a volume that its node cannot mount and a "
-    "ConfigMap of spec.download.egress.caBundle that is not there",
+    Reason.POD_NOT_STARTING: "kubectl describe pod shows why; usual causes are a volume that its node cannot mount and "
+    "a ConfigMap of spec.download.egress.caBundle that is not there",
     Reason.DOWNLOAD_FAILED: "read the log of the pod",
 }
 
