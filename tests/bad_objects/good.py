@@ -112,7 +112,7 @@ GOOD = (
     ),
     Good(
         "extra arguments that look a little like those of the operator",
-        {"runtime": {"args": ["--max-model-len", "8192", "--model-impl=auto", "--port-range=1"]}},
+        {"runtime": {"args": ["--max-model-len", "8192", "--model-impl=auto", "--port-range=1", '--config={"a": 1}']}},
     ),
     Good(
         "variables of every kind",

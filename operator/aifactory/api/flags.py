@@ -1,5 +1,6 @@
 """Flags of engines that follow from fields of a spec: its arguments must not give them another value."""
 
+import re
 from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from .checks import FLAG, Check, at, flag, has
 from .engine import Engine
 
 _Flags = Mapping[str, tuple[str, ...]]
+_TWO_WORDS = re.compile(r"^--[^=\s]+\s")
 _ROLE_ARGS = ("topology.disaggregated.prefill.args", "topology.disaggregated.decode.args")
 
 # Flags that the operator always decides, by the field that they follow, if there is one.
@@ -182,6 +184,7 @@ def flag_checks() -> tuple[Check, ...]:
     return (
         *(_always(engines, flags) for engines, flags in _ALWAYS.items()),
         *(_always((Engine.DYNAMO,), _DYNAMO, path) for path in _ROLE_ARGS),
+        *(_one_word(path) for path in ("runtime.args", *_ROLE_ARGS)),
         *(_where(setting, "runtime.args", setting.flags) for setting in _SETTINGS),
         *(
             _where(setting, path, (Engine.DYNAMO,))
@@ -207,6 +210,23 @@ def _always(engines: tuple[Engine, ...], flags: _Flags, path: str = "runtime.arg
         field=path,
         told=told,
         told_cel=_told_cel(path, listed, f"{because}[a]"),
+    )
+
+
+def _one_word(path: str) -> Check:
+    """An engine takes `--flag value` in one item for a flag that it does not know, and ends once it has a GPU."""
+    two_words = f"a.matches(r'{_TWO_WORDS.pattern}')"
+
+    def first(spec: Any) -> str:
+        return next((flag(word).split()[0] for word in at(spec, path) or () if _TWO_WORDS.match(word)), "")
+
+    return Check(
+        cel=f"self.runtime.engine == '{Engine.CUSTOM}' || !({has(path)}) || !self.{path}.exists(a, {two_words})",
+        holds=lambda spec: spec.runtime.engine is Engine.CUSTOM or not first(spec),
+        message="must have a flag and its value as two list items, or joined by =",
+        field=path,
+        told=lambda spec: f"must have {first(spec)} and its value as two list items, or joined by =",
+        admission=True,
     )
 
 

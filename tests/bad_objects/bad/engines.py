@@ -74,6 +74,12 @@ ENGINES = (
         says="must not contain --port: it follows runtime.port",
     ),
     Bad(
+        "a flag and its value in one item",
+        {"runtime": {"args": ["--max-num-seqs=8", "--max-model-len 4096"]}},
+        path="spec.runtime.args",
+        says="and its value as two list items, or joined by =",
+    ),
+    Bad(
         "edges of histograms for TensorRT-LLM",
         of_engine("trtllm", runtime={"latencyBuckets": "Objectives"}),
         path="spec.runtime.latencyBuckets",
