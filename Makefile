@@ -67,7 +67,8 @@ test-simulated: install ## The simulator, and runs of the control law on it whil
 .PHONY: test-integration
 test-integration: install ## Tests against a real API server, without a kubelet
 	$(KIND) binaries
-	$(PYTEST) --dist loadgroup --timeout=900 tests/integration
+	@# Those of one file share what they have started.
+	$(PYTEST) --dist loadscope --timeout=900 tests/integration
 
 .PHONY: test-outages
 test-outages: install ## The operator or Prometheus stops, on a kind cluster that is up
@@ -75,15 +76,17 @@ test-outages: install ## The operator or Prometheus stops, on a kind cluster tha
 
 .PHONY: test-services
 test-services: install ## Services from their creation on, on a kind cluster that is up
-	$(E2E) tests/e2e/services -n 5 --dist load --maxschedchunk 1
+	$(E2E) tests/e2e/services -n 6 --dist load --maxschedchunk 1
+
+.PHONY: test-clusterless
+test-clusterless: test-fast ## All tests that need no kind cluster, but for simulated ones
+	$(MAKE) --no-print-directory test-integration
 
 .PHONY: test
-test: install ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
-	$(MAKE) --no-print-directory test-fast
-	$(MAKE) --no-print-directory kind-up
+test: kind-up ## Everything: lint, unit, golden, simulated, integration, end-to-end on kind
 	$(KIND) binaries
 	@# Of each pair one computes while the other waits.
-	$(MAKE) --no-print-directory -j2 test-integration test-outages
+	$(MAKE) --no-print-directory -j2 test-clusterless test-outages
 	$(MAKE) --no-print-directory -j2 test-services test-simulated PYTEST="nice -n 19 $(PYTEST)"
 
 .PHONY: test-live

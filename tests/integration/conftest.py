@@ -17,8 +17,6 @@ from tests.operator_process import OperatorProcess
 # The operator authenticates as a user of its own, so that the audit log tells its requests from all others.
 OPERATOR = "operator"
 SHARED_NAMESPACE = "shared"
-# Tests that share a control plane beside `api` run in one process, so that it is started once.
-on_complete_api = pytest.mark.xdist_group("complete API")
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,6 @@ from tests.operator_process import OperatorProcess
 from .kube import Kube
 from .service import Service
 
-pytestmark = pytest.mark.xdist_group("endpoint picker")
-
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 OPERATOR = ("aifactory-system", "aifactory-operator")
 POOL_CRD = "inferencepools.inference.networking.k8s.io"

@@ -24,11 +24,8 @@ from tests.kind.paths import ROOT
 from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
-from .conftest import on_complete_api
 from .kube import Kube
 from .service import Service
-
-pytestmark = on_complete_api
 
 MODEL = "meta/llama"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")

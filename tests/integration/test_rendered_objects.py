@@ -20,7 +20,6 @@ from aifactory.render.drift import holds
 from tests.e2e.kube import KubeError, Object, path
 from tests.kind.controlplane import ControlPlane
 
-from .conftest import on_complete_api
 from .kube import Kube
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +27,6 @@ FOLDERS = (ROOT / "tests" / "golden" / "cases", ROOT / "manifests" / "samples", 
 FILES = [path for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))]
 # Objects of these kinds exist on clusters, not on a bare API server; pods that name one would be refused for that.
 ELSEWHERE = ("priorityClassName", "runtimeClassName")
-
-pytestmark = on_complete_api
 
 of_every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 

@@ -12,11 +12,8 @@ from tests.kind.processes import free_ports
 from tests.operator_process import OperatorProcess
 
 from .cache import Cache
-from .conftest import on_complete_api
 from .kube import Kube
 from .service import CHILDREN, Service, operator_writes
-
-pytestmark = on_complete_api
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM, ACCOUNT = "aifactory-system", "aifactory-operator"

@@ -28,9 +28,7 @@ Cordon = Callable[..., None]
 GROUP_LABELS = ("aifactory.dev/replica", "leaderworkerset.sigs.k8s.io/group-index")
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(form, marks=pytest.mark.xdist_group(form)) for form in (NATIVE, GROUPS)]
-)
+@pytest.fixture(scope="module", params=[NATIVE, GROUPS])
 def form(request: pytest.FixtureRequest) -> str:
     """What keeps the pods."""
     chosen: str = request.param
