@@ -1,4 +1,4 @@
-"""Each of these tests minds its own service: pytest -n 3 runs three side by side."""
+"""Each of these tests minds its own service: several processes run several side by side."""
 
 import pytest
 
