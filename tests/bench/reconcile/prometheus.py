@@ -32,14 +32,16 @@ class FakePrometheus:
         self._versions = [_answers(pods, random.Random(seed)) for seed in (1, 2)]
 
     def answer(self, query: str) -> bytes:
-        """The body of the answer to a query; the age of samples is asked once per reading."""
+        """The body of the answer to a query; the age of samples is asked once per reading. No exporter tells watts."""
         self.readings += query.startswith("time()")
         if "min_over_time(" in query:
             return _NOBODY
         version = self._versions[self.readings % 2 if self.vary else 0]
         if ", le)" in query:
             return version["histogram"]
-        return version[next(word for word in _GAUGES if word in query) if ", pod)" in query else "rate"]
+        if ", pod)" not in query:
+            return version["rate"]
+        return next((version[word] for word in _GAUGES if word in query), _NOBODY)
 
 
 class Answers(Protocol):
