@@ -152,11 +152,7 @@ def _current(role: Role, observed: Observed) -> list[Pod]:
 def _found(role: Role, observed: Observed, now: float) -> list[Pod]:
     """Pods that have been ready for long enough to be found by those of other roles."""
     seconds = role.discovery.seconds if role.discovery else 0
-    return [
-        pod
-        for pod in _current(role, observed)
-        if pod.ready and pod.ready_at is not None and pod.ready_at + seconds <= now
-    ]
+    return [pod for pod in _current(role, observed) if _ready_since(pod, now - seconds)]
 
 
 def _staying_pods(role: Role, observed: Observed) -> list[Pod]:

@@ -13,7 +13,7 @@ from .kube import Object, Stream
 T = TypeVar("T")
 PATIENCE = 180.0
 """Seconds that no step takes, however busy the machine is: it only limits how long a failure takes."""
-# What takes long is looked at less often: looking costs the API server as much CPU as all else that tests do.
+# What takes long is looked at less often: looking was half of all requests to the API server.
 _FIRST_POLL_SECONDS, _POLL_SECONDS, _POLL_SHARE = 0.1, 0.5, 0.05
 
 
